@@ -1,0 +1,1 @@
+console.log('ocm-agent', ...process.argv.slice(2))

@@ -1,0 +1,1 @@
+console.log('ocm-hub', ...process.argv.slice(2))

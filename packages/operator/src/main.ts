@@ -1,0 +1,1 @@
+console.log('ocm', ...process.argv.slice(2))
