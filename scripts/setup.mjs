@@ -30,7 +30,9 @@ if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   })
   if (status !== 0) {
     process.stderr.write(`${stdout}${stderr}`)
-    console.error('Dependencies could not be installed. After a change to a package.json, run: npx pnpm@12.21.0 install')
+    console.error(
+      'Dependencies could not be installed. After a change to a package.json, run: npx pnpm@12.21.0 install',
+    )
     process.exit(1)
   }
   writeFileSync(stamp, wanted)

@@ -1,0 +1,48 @@
+/**
+ * What the tests of whole systems need beside Node. On Debian as root what is missing is installed; elsewhere it is
+ * named, and the tests that need it count as skipped.
+ */
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
+
+const tools = [
+  { program: 'chromium', debian: 'chromium' },
+  { program: 'sshd', debian: 'openssh-server' },
+  { program: 'ssh', debian: 'openssh-client' },
+  { program: 'strace', debian: 'strace' },
+] as const
+
+const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+
+function present(program: string): boolean {
+  return folders.some((folder) => {
+    try {
+      accessSync(`${folder}/${program}`, constants.X_OK)
+      return true
+    } catch {
+      return false // Not in this folder: the next one may have it.
+    }
+  })
+}
+
+function apt(...args: readonly string[]): boolean {
+  const { status } = spawnSync('apt-get', ['-q', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    // The packaged sshd is for the tests to start, not for the machine to serve.
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+  })
+  return status === 0
+}
+
+let missing = tools.filter(({ program }) => !present(program))
+if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
+  const names = missing.map(({ debian }) => debian)
+  console.log(`Installing what the tests stand on: ${names.join(' ')}`)
+  if (apt('update')) apt('install', '-y', '--no-install-recommends', ...names)
+  missing = tools.filter(({ program }) => !present(program))
+}
+if (missing.length > 0) {
+  const names = missing.map(({ program, debian }) => `${program} (Debian: ${debian})`)
+  console.log(`Missing, so tests that need it are skipped: ${names.join(', ')}`)
+}
