@@ -1,0 +1,166 @@
+/** Every body of the HTTP API and every live event. One constant is check, type and OpenAPI. Byte strings are base64url text. */
+import { type Static, Type } from 'typebox'
+import { Hash, Id } from './ids.ts'
+import { Job, JobKind } from './job.ts'
+import { B64 } from './messages.ts'
+import { Metrics, Trigger } from './snapshot.ts'
+import { Count, Millis, Strict } from './shapes.ts'
+
+const Name = Type.String({ minLength: 1, maxLength: 64 })
+const Password = Type.String({ minLength: 10, maxLength: 256 })
+
+export const ApiError = Strict({
+  code: Type.String(),
+  message: Type.String(),
+  facts: Type.Record(Type.String(), Type.Unknown()),
+  next: Type.String(),
+  requestId: Type.String(),
+})
+export type ApiError = Static<typeof ApiError>
+
+/** A slot as JSON; `B64` where the CBOR has bytes. */
+export const SlotJson = Strict({
+  kind: Type.Enum(['passphrase', 'recovery']),
+  operator: Type.Union([Id, Type.Null()]),
+  /** CBOR of the Slot, base64url: the hub stores it as it is. */
+  slot: B64,
+})
+export type SlotJson = Static<typeof SlotJson>
+
+/** GET /api/setup */
+export const SetupState = Strict({
+  open: Type.Boolean(),
+  /** The hub's Ed25519 public key, for the vault record and join strings. */
+  hubKey: B64,
+  version: Type.String(),
+})
+export type SetupState = Static<typeof SetupState>
+
+/** POST /api/setup: everything at once or nothing. */
+export const SetupRequest = Strict({
+  secret: Type.String({ minLength: 16, maxLength: 128 }),
+  name: Name,
+  password: Password,
+  record: B64,
+  /** The vault root's public key, as the client made it; fixes which vault this hub serves. */
+  root: B64,
+  slots: Type.Array(SlotJson, { minItems: 2, maxItems: 2 }),
+})
+export type SetupRequest = Static<typeof SetupRequest>
+
+/** POST /api/login */
+export const LoginRequest = Strict({ name: Name, password: Type.String({ maxLength: 256 }) })
+export type LoginRequest = Static<typeof LoginRequest>
+
+/** GET /api/me, answer of login and setup */
+export const Me = Strict({ name: Type.String(), operator: Id })
+export type Me = Static<typeof Me>
+
+/** POST /api/tokens: an API token for `ocm`, shown once. GET lists without the secret. */
+export const TokenRequest = Strict({ label: Name })
+export const TokenIssued = Strict({ id: Id, token: Type.String() })
+export type TokenIssued = Static<typeof TokenIssued>
+
+/** GET /api/vault */
+export const VaultState = Strict({
+  root: B64,
+  record: B64,
+  slots: Type.Array(SlotJson),
+  hubKey: B64,
+})
+export type VaultState = Static<typeof VaultState>
+
+/** PUT /api/vault/record: serial must be exactly one more. */
+export const PutRecord = Strict({ record: B64 })
+
+/** POST /api/tickets */
+export const TicketRequest = Strict({ statement: B64 })
+export const TicketState = Strict({
+  id: Id,
+  label: Type.String(),
+  expiresAt: Millis,
+  state: Type.Enum(['open', 'used', 'expired']),
+  node: Type.Union([Id, Type.Null()]),
+})
+export type TicketState = Static<typeof TicketState>
+
+export const NodeState = Strict({
+  id: Id,
+  /** Chosen by an operator. */
+  label: Type.String(),
+  key: B64,
+  /** Listed in the vault record. */
+  confirmed: Type.Boolean(),
+  state: Type.Enum(['active', 'quarantined', 'revoked']),
+  online: Type.Boolean(),
+  lastSeenAt: Type.Union([Millis, Type.Null()]),
+  enrolledAt: Millis,
+  agentVersion: Type.String(),
+  /** This node was the source of a finished move: where it went. */
+  movedTo: Type.Union([Id, Type.Null()]),
+  lastSnapshot: Type.Union([Strict({ id: Hash, receivedAt: Millis, bytes: Count }), Type.Null()]),
+  /** The job at work on it. */
+  job: Type.Union([Id, Type.Null()]),
+  /** For the operator's own check (see proveNode); empty when enrolled without a ticket. */
+  proof: Strict({ ticket: B64, enrolment: B64 }),
+})
+export type NodeState = Static<typeof NodeState>
+
+export const SnapshotState = Strict({
+  id: Hash,
+  node: Id,
+  seq: Count,
+  trigger: Trigger,
+  startedAt: Millis,
+  finishedAt: Millis,
+  /** By the hub's clock. */
+  receivedAt: Millis,
+  openclaw: Type.String(),
+  metrics: Metrics,
+  storedBytes: Count,
+})
+export type SnapshotState = Static<typeof SnapshotState>
+
+/** GET /api/snapshots/:id/header */
+export const HeaderState = Strict({ header: B64, nodeKey: B64 })
+export type HeaderState = Static<typeof HeaderState>
+
+/** POST /api/packs/headers: the first bytes of packs, in the order asked for. */
+export const PackHeadersRequest = Strict({ ids: Type.Array(Hash, { maxItems: 5000 }) })
+export const PackHeaders = Strict({ headers: Type.Array(B64) })
+
+/** POST /api/nodes/:id/describe */
+export const DescribeAnswer = Strict({ description: B64 })
+
+/** POST /api/jobs */
+export const JobRequest = Type.Union([
+  Strict({ kind: Type.Literal('backup'), node: Id }),
+  Strict({
+    kind: Type.Enum(['restore', 'move', 'clone']),
+    /** The signed order; its job id becomes this job's id. */
+    order: B64,
+  }),
+])
+export type JobRequest = Static<typeof JobRequest>
+
+export const JobLog = Type.Array(Strict({ at: Millis, sealed: B64 }))
+export type JobLog = Static<typeof JobLog>
+
+export const AuditEntry = Strict({
+  at: Millis,
+  actor: Type.String(),
+  action: Type.String(),
+  subject: Type.String(),
+})
+export type AuditEntry = Static<typeof AuditEntry>
+
+/** What the live socket says; the client fetches what changed. */
+export const LiveEvent = Type.Union([
+  Strict({ kind: Type.Literal('node-changed'), node: Id }),
+  Strict({ kind: Type.Literal('snapshot-created'), node: Id, snapshot: Hash }),
+  Strict({ kind: Type.Literal('job-changed'), job: Job }),
+  Strict({ kind: Type.Literal('ticket-used'), ticket: Id, node: Id }),
+])
+export type LiveEvent = Static<typeof LiveEvent>
+
+export { Job, JobKind }

@@ -1,0 +1,29 @@
+/** What an operator decides about a plan. The order carries it, and both sides derive the same plan from it. */
+import { type Static, Type } from 'typebox'
+import { Strict } from './shapes.ts'
+
+export const Choices = Strict({
+  kind: Type.Enum(['restore', 'move', 'clone']),
+  /** Where a root goes on the target, as an absolute path, where the proposal is not wanted. */
+  roots: Type.Record(Type.String(), Type.String()),
+  /** The gateway's port on the target; null: what the plan proposes. */
+  port: Type.Union([Type.Integer({ minimum: 1, maximum: 65_535 }), Type.Null()]),
+  /** Whether cron jobs of a clone start enabled. Always 'keep' for restore and move unless chosen. */
+  cron: Type.Enum(['keep', 'disabled']),
+  gatewayToken: Type.Enum(['keep', 'new']),
+  /** Rewrite paths in prose too. */
+  prose: Type.Boolean(),
+  /** Go on although the target's OpenClaw is newer and will upgrade the data one way. */
+  allowUpgrade: Type.Boolean(),
+})
+export type Choices = Static<typeof Choices>
+
+export const defaultChoices = (kind: Choices['kind']): Choices => ({
+  kind,
+  roots: {},
+  port: null,
+  cron: kind === 'clone' ? 'disabled' : 'keep',
+  gatewayToken: kind === 'clone' ? 'new' : 'keep',
+  prose: false,
+  allowUpgrade: false,
+})

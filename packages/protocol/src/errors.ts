@@ -1,0 +1,279 @@
+/**
+ * Every error a person can meet has one stable code, one sentence and one next step. It crosses every wire as
+ * `{ code, facts }` and is rebuilt on the other side; facts never hold names, paths or secrets of a node.
+ */
+export type Retry = 'now' | 'later' | 'never'
+export type Facts = Readonly<Record<string, string | number | boolean>>
+
+interface Meaning {
+  readonly says: (facts: Facts) => string
+  /** What the operator does now. */
+  readonly next: string
+  readonly retry: Retry
+}
+
+const meaning = (
+  says: string | ((facts: Facts) => string),
+  next: string,
+  retry: Retry = 'never',
+): Meaning => ({ says: typeof says === 'string' ? () => says : says, next, retry })
+
+export const MEANINGS = {
+  // anywhere
+  malformed: meaning(
+    (f) => `The ${f['what'] ?? 'input'} is not well-formed.`,
+    'Check that it was copied whole; if it came from OCM itself, it was damaged on the way.',
+  ),
+  'wrong-use': meaning((f) => `${f['what'] ?? 'This command was used wrongly'}.`, 'See --help.'),
+  internal: meaning(
+    'Something failed that OCM does not expect.',
+    'Look for the request id in the log and report it.',
+    'later',
+  ),
+  'not-found': meaning(
+    (f) => `There is no such ${f['what'] ?? 'thing'}.`,
+    'List what there is and choose one of those.',
+  ),
+  'not-allowed': meaning('This account may not do that.', 'Log in with an account that may.'),
+  'version-unsupported': meaning(
+    (f) => `This ${f['what'] ?? 'thing'} was made by a newer OCM.`,
+    'Update the OCM on this side.',
+  ),
+
+  // keys and the vault
+  'crypto-key-invalid': meaning('A key is not usable.', 'Make the key again.'),
+  'seal-broken': meaning(
+    'Something sealed does not open: it was changed, or it was not sealed to this key.',
+    'Fetch it again; if it stays so, the stored copy is damaged.',
+  ),
+  'signature-invalid': meaning(
+    (f) => `The signature on the ${f['what'] ?? 'statement'} is not valid.`,
+    'Do not use it. Fetch it again; if it stays so, someone changed it.',
+  ),
+  'passphrase-wrong': meaning(
+    'The passphrase does not open the vault.',
+    'Type it again, or use the recovery code from the printed kit.',
+    'now',
+  ),
+  'recovery-code-wrong': meaning(
+    'The recovery code does not open the vault.',
+    'Compare it with the printed kit, group by group.',
+    'now',
+  ),
+  'passphrase-weak': meaning(
+    'The passphrase is too easy to guess.',
+    'Take the six words that are proposed, or at least 16 characters.',
+    'now',
+  ),
+  'passphrase-is-password': meaning(
+    'The vault passphrase may not be the login password: the hub would know it.',
+    'Choose another passphrase.',
+    'now',
+  ),
+  'vault-record-stale': meaning(
+    'The vault record is older than one already seen.',
+    'Fetch the newest record; a hub that keeps serving an old one is not to be trusted.',
+  ),
+  'vault-changed': meaning(
+    'The hub serves a vault that is not the one pinned here.',
+    'Compare the fingerprint with the printed recovery kit before going on.',
+  ),
+
+  // set-up and login
+  'setup-closed': meaning('This hub is already set up.', 'Log in.'),
+  'setup-link-invalid': meaning(
+    'The set-up link is not valid.',
+    'Use the link that the hub printed at its last start.',
+  ),
+  'login-failed': meaning('Name and password do not match.', 'Try again.', 'now'),
+  'login-needed': meaning('You are not logged in.', 'Log in.', 'now'),
+  'too-many-requests': meaning('Too many attempts.', 'Wait a minute and try again.', 'later'),
+  'origin-refused': meaning(
+    'The request came from another site.',
+    "Open the dashboard at the hub's own address.",
+  ),
+  'host-refused': meaning(
+    'The hub was addressed by a name it does not know.',
+    'Open it by its address, or start it with --public-url.',
+  ),
+
+  // enrolment and the link
+  'ticket-unknown': meaning('The hub does not know this ticket.', 'Issue a new one: ocm ticket.'),
+  'ticket-expired': meaning('The ticket has expired.', 'Issue a new one: ocm ticket.'),
+  'ticket-used': meaning(
+    'The ticket was used before.',
+    'Issue a new one; if you did not use it yourself, retire the node that did.',
+  ),
+  'ticket-altered': meaning(
+    'The join string was changed or copied only in part.',
+    'Copy it again, whole.',
+  ),
+  'hub-key-changed': meaning(
+    'The hub that answered is not the one this node was enrolled with.',
+    'Check the address. If the hub was rebuilt, enrol this node again.',
+    'later',
+  ),
+  'hub-unreachable': meaning(
+    'The hub does not answer.',
+    'Check its address and that it runs.',
+    'later',
+  ),
+  'node-unknown': meaning('The hub does not know this node.', 'Enrol it with a new ticket.'),
+  'node-revoked': meaning('This node was retired.', 'Enrol it again with a new ticket.', 'later'),
+  'node-cloned': meaning(
+    'Two machines use the identity of this node.',
+    'Stop one of them and enrol it as a node of its own.',
+    'later',
+  ),
+  'node-unconfirmed': meaning(
+    'The node is not confirmed by the vault, so it receives neither order nor key.',
+    'Compare its fingerprint with `ocm-agent status` on the node and confirm it.',
+  ),
+  'node-offline': meaning(
+    'The node is not connected.',
+    'Start the agent there: ocm-agent run.',
+    'later',
+  ),
+  'node-busy': meaning(
+    'The node is at work on another job.',
+    'Wait for that job or cancel it.',
+    'later',
+  ),
+  'already-enrolled': meaning(
+    'This agent is enrolled already.',
+    'Use another --state directory for another node, or remove this one.',
+  ),
+  'not-enrolled': meaning('This agent is not enrolled.', 'Run `ocm-agent join` with a join string.'),
+  'link-lost': meaning(
+    'The connection to the node was lost.',
+    'It is taken up again when the node is back.',
+    'later',
+  ),
+  'deadline-passed': meaning('The other side did not answer in time.', 'Try again.', 'later'),
+
+  // OpenClaw on the node
+  'openclaw-missing': meaning(
+    'No OpenClaw was found for this node.',
+    'Install OpenClaw, or name it with --openclaw-home and --openclaw-bin.',
+  ),
+  'openclaw-older': meaning(
+    (f) => `OpenClaw here (${f['here']}) is older than the one in the snapshot (${f['theirs']}).`,
+    'Update OpenClaw on the target to at least that version.',
+  ),
+  'openclaw-newer': meaning(
+    (f) => `OpenClaw here (${f['here']}) is newer than the one in the snapshot (${f['theirs']}).`,
+    'It will upgrade the data when it starts, and there is no way back but the rollback copy. Allow it in the plan.',
+  ),
+  'openclaw-unhealthy': meaning(
+    'OpenClaw did not become healthy after the change; the node was put back as it was.',
+    'Open the job to see what its log said.',
+  ),
+  'gateway-will-not-stop': meaning(
+    'The gateway did not stop within its time.',
+    'Stop it by hand on the node and try again.',
+    'later',
+  ),
+  'source-fenced': meaning(
+    'This node was moved away; its gateway may not start here.',
+    'Use the node it was moved to, or restore this one from a snapshot.',
+  ),
+
+  // packs, snapshots, plans
+  'pack-damaged': meaning(
+    'A stored pack is damaged.',
+    'Restore another snapshot, or run a new backup of the node; nothing was changed.',
+  ),
+  'pack-missing': meaning(
+    'A stored pack is missing.',
+    'Run a new backup of the node: what is missing is sent again.',
+    'now',
+  ),
+  'pack-mismatch': meaning('A pack does not match its name.', 'It is sent again.', 'now'),
+  'snapshot-refused': meaning(
+    (f) => `The snapshot does not fit the history of its node (${f['why']}).`,
+    'If the node was set back to an older state, enrol it as a new one.',
+  ),
+  'snapshot-foreign': meaning(
+    'The snapshot is of another node.',
+    'Use move or clone to bring it here, or choose a snapshot of this node.',
+  ),
+  'plan-changed': meaning(
+    'The node has changed since the plan was made.',
+    'Look at the plan again and approve the new one.',
+    'now',
+  ),
+  'plan-blocked': meaning(
+    (f) => `The plan cannot be carried out (${f['why']}).`,
+    'Remove what blocks it; the plan names it.',
+  ),
+  'order-invalid': meaning(
+    (f) => `The node refuses the order (${f['why']}).`,
+    'Make the plan again and approve it.',
+  ),
+  'disk-full': meaning(
+    (f) => `The target needs ${f['needBytes']} bytes and has ${f['freeBytes']}.`,
+    'Free space on the target; nothing was written.',
+  ),
+  'apply-failed': meaning(
+    (f) => `Applying failed at step ${f['step']}; the node was put back as it was.`,
+    'Open the job to see why.',
+  ),
+  'job-cut-off': meaning(
+    'The job was cut off by a restart and cannot be taken up again.',
+    'Start it again.',
+    'now',
+  ),
+  'job-cancelled': meaning('The job was cancelled.', 'Start it again when you want it.', 'now'),
+  'catalog-failed': meaning(
+    'The hub could not write its catalog.',
+    "Check the disk of the hub's data directory.",
+    'later',
+  ),
+  'store-failed': meaning(
+    'The hub could not store a pack.',
+    "Check the disk of the hub's data directory.",
+    'later',
+  ),
+  'port-taken': meaning(
+    (f) => `Port ${f['port']} is in use.`,
+    'Stop the other program or choose another port with --port.',
+  ),
+} as const satisfies Record<string, Meaning>
+
+export type ErrorCode = keyof typeof MEANINGS
+
+export class OcmError extends Error {
+  override readonly name = 'OcmError'
+  readonly code: ErrorCode
+  readonly facts: Facts
+
+  constructor(code: ErrorCode, facts: Facts = {}, options?: { readonly cause?: unknown }) {
+    super((MEANINGS[code] as Meaning).says(facts), options)
+    this.code = code
+    this.facts = facts
+  }
+
+  get next(): string {
+    return MEANINGS[this.code].next
+  }
+
+  get retry(): Retry {
+    return MEANINGS[this.code].retry
+  }
+}
+
+/** What crosses a wire. A code this build does not know becomes 'internal' with the code among its facts. */
+export interface WireError {
+  readonly code: string
+  readonly facts: Facts
+}
+
+export const toWireError = (error: unknown): WireError =>
+  error instanceof OcmError
+    ? { code: error.code, facts: error.facts }
+    : { code: 'internal', facts: {} }
+
+export const fromWireError = (error: WireError): OcmError =>
+  Object.hasOwn(MEANINGS, error.code)
+    ? new OcmError(error.code as ErrorCode, error.facts)
+    : new OcmError('internal', { ...error.facts, code: error.code })

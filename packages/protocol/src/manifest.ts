@@ -1,0 +1,171 @@
+/**
+ * What a snapshot consists of. The manifest is sealed: only operators, and a node that an order grants it to, read it.
+ * It is stored as a sequence of pages (`tree` class) so that an unchanged part is not stored twice.
+ */
+import { type Static, Type } from 'typebox'
+import { Hash } from './ids.ts'
+import { Layout, RootId } from './layout.ts'
+import { Bytes, Count, Millis, Strict } from './shapes.ts'
+
+/** The parts of a node that can be chosen by themselves. */
+export const SECTIONS = [
+  'gateway',
+  'personas',
+  'credentials',
+  'cron',
+  'environment',
+  'workspaces',
+  'skills',
+  'plugins',
+  'channels',
+  'history',
+] as const
+export const Section = Type.Enum([...SECTIONS])
+export type Section = (typeof SECTIONS)[number]
+
+/** What may be in one pack together. */
+export const PACK_CLASSES = ['secret', 'state', 'bulk', 'tree'] as const
+export const PackClass = Type.Enum([...PACK_CLASSES])
+export type PackClass = (typeof PACK_CLASSES)[number]
+
+/**
+ * Where something may go. `always`: restore, move and clone. `identity`: restore and move, never a clone, because two
+ * nodes would then be one. `host`: only back to the machine it was captured on. `never`: kept for the record.
+ */
+export const Travel = Type.Enum(['always', 'identity', 'host', 'never'])
+export type Travel = 'always' | 'identity' | 'host' | 'never'
+
+/** Bytes of a segment: pack, number of the segment in it, first byte and length in the segment's plaintext. */
+export const ExtentRef = Type.Tuple([Bytes(32), Count, Count, Count])
+export type ExtentRef = Static<typeof ExtentRef>
+
+export const Entry = Strict({
+  root: RootId,
+  path: Bytes(),
+  kind: Type.Enum(['file', 'directory', 'link', 'database']),
+  section: Section,
+  /** The persona it belongs to, if it belongs to one. */
+  persona: Type.Optional(Type.String()),
+  travel: Travel,
+  /** Permission bits, 0o7777 at most. */
+  mode: Type.Integer({ minimum: 0, maximum: 0o7777 }),
+  modifiedAt: Type.Number(),
+  /** Bytes of the content; of the target for a link; 0 for a directory. */
+  size: Count,
+  /** SHA-256 of the content. */
+  sha256: Type.Optional(Bytes(32)),
+  extents: Type.Optional(Type.Array(ExtentRef)),
+  /** A link's target as it stands. */
+  target: Type.Optional(Bytes()),
+  /** Why this entry is not to be trusted blindly: it changed while it was read. */
+  unstable: Type.Optional(Type.Literal(true)),
+})
+export type Entry = Static<typeof Entry>
+
+/** What was left out and why, and what could not be read. */
+export const Omission = Strict({
+  root: RootId,
+  path: Bytes(),
+  why: Type.Enum(['regenerable', 'unreadable', 'vanished', 'special', 'other-filesystem']),
+})
+export type Omission = Static<typeof Omission>
+
+/** One place where a path, host, port or identity stands. */
+export const Mention = Strict({
+  /** The entry it stands in. */
+  root: RootId,
+  path: Bytes(),
+  /** Where inside: a JSON pointer, `table.column key`, a line. For people and for telling mentions apart; opaque to the plan. */
+  at: Type.String(),
+  section: Section,
+  kind: Type.Enum(['path', 'host', 'port', 'identity']),
+  /**
+   * `structured`: a field that means a path, rewritten. `prose`: text for people or models, shown and rewritten only if
+   * chosen. `unknown`: a string that looks like a path in a place OCM has no rule for, rewritten and reported.
+   */
+  class: Type.Enum(['structured', 'prose', 'unknown']),
+  /** The text as it stands; of prose the line around it. */
+  text: Type.String(),
+  /** The root that the path in it lies under, '' when under none. */
+  under: Type.String(),
+})
+export type Mention = Static<typeof Mention>
+
+/** Something countable that lives in rows or fields rather than in files, with what happens to it. */
+export const Holding = Strict({
+  /** Neutral name, e.g. 'cron jobs', 'device identity', 'gateway token', 'pairings'. */
+  what: Type.String(),
+  section: Section,
+  travel: Travel,
+  count: Count,
+})
+export type Holding = Static<typeof Holding>
+
+/** What OpenClaw itself lists. Sorted, so that two inventories are compared by value. */
+export const Inventory = Strict({
+  personas: Type.Array(Type.String()),
+  cron: Type.Array(
+    Strict({
+      id: Type.String(),
+      name: Type.String(),
+      /** False for those that OpenClaw makes itself. */
+      user: Type.Boolean(),
+      enabled: Type.Boolean(),
+      persona: Type.String(),
+      schedule: Type.String(),
+    }),
+  ),
+  authProfiles: Type.Array(Type.String()),
+  plugins: Type.Array(Type.String()),
+  skills: Type.Array(Type.String()),
+  channels: Type.Array(Type.String()),
+  pairings: Count,
+  /** Conversation ids by persona. */
+  sessions: Type.Record(Type.String(), Type.Array(Type.String())),
+})
+export type Inventory = Static<typeof Inventory>
+
+export const ManifestMeta = Strict({
+  v: Type.Literal(1),
+  layout: Layout,
+  /** Null when the installation could not be asked, e.g. because its configuration is invalid. */
+  inventory: Type.Union([Inventory, Type.Null()]),
+  /** The configuration as a tree with includes resolved and secrets replaced by their fingerprints, for comparison. */
+  config: Type.Unknown(),
+  holdings: Type.Array(Holding),
+  warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
+  /** The run that wrote this. */
+  startedAt: Millis,
+})
+export type ManifestMeta = Static<typeof ManifestMeta>
+
+export interface Manifest extends ManifestMeta {
+  readonly entries: readonly Entry[]
+  readonly omissions: readonly Omission[]
+  readonly mentions: readonly Mention[]
+}
+
+export const ManifestPage = Type.Union([
+  Type.Tuple([Type.Literal('meta'), ManifestMeta]),
+  Type.Tuple([Type.Literal('entries'), Type.Array(Entry)]),
+  Type.Tuple([Type.Literal('omissions'), Type.Array(Omission)]),
+  Type.Tuple([Type.Literal('mentions'), Type.Array(Mention)]),
+])
+export type ManifestPage = Static<typeof ManifestPage>
+
+/** Sealed into the snapshot's header: where the pages are. Each page is the CBOR of one ManifestPage. */
+export const ManifestRoot = Strict({
+  v: Type.Literal(1),
+  pages: Type.Array(Strict({ bytes: Count, sha256: Bytes(32), extents: Type.Array(ExtentRef) })),
+})
+export type ManifestRoot = Static<typeof ManifestRoot>
+
+export const PackList = Type.Array(
+  Strict({
+    id: Hash,
+    bytes: Count,
+    class: PackClass,
+    /** How many plaintext bytes of it this snapshot uses. */
+    liveBytes: Count,
+  }),
+)

@@ -1,0 +1,156 @@
+/**
+ * What is signed when a node is changed. A move is four statements: ORDER by an operator, FENCED by the source, then
+ * exactly one of SPEAK or ABORT by the target. A restore or a clone needs the ORDER alone. Each is written to disk
+ * before it is sent; the hub only relays.
+ */
+import { type Static, Type } from 'typebox'
+import { Hash, Id } from './ids.ts'
+import { Layout } from './layout.ts'
+import type { KeyPair, Primitives } from './primitives/primitives.ts'
+import { openSealed, sealTo } from './sealing.ts'
+import { Bytes, Count, Millis, Strict, decodeAs } from './shapes.ts'
+import { toCbor } from './cbor.ts'
+import { Choices } from './choices.ts'
+
+/** What a target tells operators about itself before a plan; the facts are sealed to the vault. */
+export const TargetFacts = Strict({
+  layout: Layout,
+  /** There is an OpenClaw state here already that an apply would replace. */
+  occupied: Type.Boolean(),
+  /** Free bytes where each root lies. */
+  freeBytes: Type.Record(Type.String(), Count),
+  gateway: Strict({
+    kind: Type.Enum(['user-unit', 'system-unit', 'process', 'none']),
+    running: Type.Boolean(),
+  }),
+  /** Ports of the source's configuration that something else listens on here. */
+  portsInUse: Type.Array(Type.Integer()),
+  /** This node was moved away and may not start. */
+  fenced: Type.Boolean(),
+  /** The configuration may not be written (managed from outside). */
+  readOnlyConfig: Type.Boolean(),
+})
+export type TargetFacts = Static<typeof TargetFacts>
+
+/** Signed by the target. Asking again makes a new nonce and a new job key; orders on the old ones are refused. */
+export const Description = Strict({
+  v: Type.Literal(1),
+  node: Id,
+  nonce: Bytes(32),
+  /** X25519, in the agent's memory only. */
+  jobKey: Bytes(32),
+  facts: Bytes(),
+})
+export type Description = Static<typeof Description>
+
+export const sealFacts = (
+  p: Primitives,
+  sealing: Uint8Array,
+  about: Pick<Description, 'node' | 'nonce' | 'jobKey'>,
+  facts: TargetFacts,
+): Uint8Array =>
+  sealTo(p, [sealing], 'description', descriptionContext(about), toCbor(facts))
+
+export const openFacts = (p: Primitives, sealing: KeyPair, description: Description): TargetFacts =>
+  decodeAs(
+    TargetFacts,
+    openSealed(p, sealing, 'description', descriptionContext(description), description.facts),
+    'description',
+  )
+
+const descriptionContext = (d: Pick<Description, 'node' | 'nonce' | 'jobKey'>) => ({
+  node: d.node,
+  nonce: d.nonce,
+  jobKey: d.jobKey,
+})
+
+/** Keys of packs, sealed to a job key. `root` is the ManifestRoot's CBOR. */
+export const Grant = Strict({
+  packs: Type.Array(Type.Tuple([Bytes(32), Bytes(32)])),
+  root: Bytes(),
+})
+export type Grant = Static<typeof Grant>
+
+interface GrantContext {
+  readonly job: string
+  readonly target: string
+  readonly snapshot: string
+}
+const grantContext = ({ job, target, snapshot }: GrantContext) => ({ job, target, snapshot })
+
+export const sealGrant = (
+  p: Primitives,
+  jobKey: Uint8Array,
+  context: GrantContext,
+  grant: Grant,
+): Uint8Array => sealTo(p, [jobKey], 'grant', grantContext(context), toCbor(grant))
+
+export const openGrant = (
+  p: Primitives,
+  jobKey: KeyPair,
+  context: GrantContext,
+  sealed: Uint8Array,
+): Grant =>
+  decodeAs(Grant, openSealed(p, jobKey, 'grant', grantContext(context), sealed), 'grant')
+
+export const Order = Strict({
+  v: Type.Literal(1),
+  vault: Id,
+  /** The operator who signs; the key is looked up in the vault record. */
+  operator: Id,
+  /** The oldest vault record a node may judge this by. */
+  minRecord: Count,
+  job: Id,
+  kind: Type.Enum(['restore', 'move', 'clone']),
+  /** The node whose snapshot it is; for a move it is fenced under this order. */
+  source: Id,
+  target: Id,
+  /** The base snapshot. */
+  snapshot: Hash,
+  /** The target's nonce and job key from its newest description. */
+  nonce: Bytes(32),
+  jobKey: Bytes(32),
+  choices: Choices,
+  /** Hash of the plan that was approved. */
+  plan: Hash,
+  /** Rises with each fence of the source. */
+  fenceEpoch: Count,
+  /** Pack keys of the base snapshot, sealed to the job key. */
+  grant: Bytes(),
+  /** By the operator's clock, for people only. */
+  at: Millis,
+})
+export type Order = Static<typeof Order>
+
+/** The source has stopped, cannot start again, and this is the last thing it captured. */
+export const Fenced = Strict({
+  v: Type.Literal(1),
+  /** Hash of the ORDER statement. */
+  order: Hash,
+  node: Id,
+  fenceEpoch: Count,
+  /** The final snapshot, committed to the hub. */
+  snapshot: Hash,
+  /** Its grant, sealed to the target's job key: keys of the packs that the base snapshot does not have. */
+  grant: Bytes(),
+})
+export type Fenced = Static<typeof Fenced>
+
+/** The target goes on in the source's place. */
+export const Speak = Strict({
+  v: Type.Literal(1),
+  order: Hash,
+  fenced: Type.Union([Hash, Type.Null()]),
+  node: Id,
+})
+export type Speak = Static<typeof Speak>
+
+/** The target is as it was; the source may run again. */
+export const Abort = Strict({
+  v: Type.Literal(1),
+  order: Hash,
+  fenced: Type.Union([Hash, Type.Null()]),
+  node: Id,
+  why: Type.String(),
+})
+export type Abort = Static<typeof Abort>

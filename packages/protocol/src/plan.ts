@@ -1,0 +1,61 @@
+/**
+ * What applying a snapshot to a node would do, as a value. Pure: the operator's side makes it to be reviewed, the
+ * target derives it again from the same snapshot, layout and choices and refuses an order whose hash differs.
+ */
+import type { Choices } from './choices.ts'
+import type { Section } from './manifest.ts'
+
+/** Replace `was` by `becomes` where it stands as a whole path or a prefix of one. */
+export interface RewriteRule {
+  readonly root: string
+  readonly was: string
+  readonly becomes: string
+}
+
+/** One place that changes, shown before and after. */
+export interface PlanEdit {
+  readonly where: string
+  readonly section: Section
+  readonly class: 'structured' | 'unknown' | 'prose'
+  readonly before: string
+  readonly after: string
+  /** False for prose that was not chosen: it is shown and left as it is. */
+  readonly done: boolean
+}
+
+/** What becomes of a whole kind of thing. */
+export interface PlanItem {
+  readonly what: string
+  readonly section: Section
+  readonly count: number
+  readonly bytes: number
+  readonly fate: 'kept' | 'rewritten' | 'left-behind' | 'made-new' | 'disabled'
+  readonly why: string
+}
+
+export interface Finding {
+  readonly code: string
+  /** 'blocker' forbids the order; 'warning' is shown; 'notice' is for the curious. */
+  readonly weight: 'blocker' | 'warning' | 'notice'
+  readonly facts: Readonly<Record<string, string | number>>
+}
+
+export interface Plan {
+  readonly kind: Choices['kind']
+  readonly choices: Choices
+  /** Every root of the source and where it goes. */
+  readonly roots: readonly {
+    readonly root: string
+    readonly from: string
+    readonly to: string
+  }[]
+  readonly rules: readonly RewriteRule[]
+  readonly port: { readonly from: number; readonly to: number }
+  readonly items: readonly PlanItem[]
+  readonly edits: readonly PlanEdit[]
+  readonly findings: readonly Finding[]
+  /** Plaintext bytes to be written on the target. */
+  readonly bytes: number
+  /** Over rules, choices, port and the codes of the findings; not over contents, so that a last delta fits. */
+  readonly hash: string
+}

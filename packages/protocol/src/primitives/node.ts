@@ -1,0 +1,132 @@
+/** Primitives over node:crypto and node:zlib; the only file of this package that may import from Node. */
+import * as crypto from 'node:crypto'
+import { zstdDecompressSync } from 'node:zlib'
+import { OcmError } from '../errors.ts'
+import { ARGON2ID, type KeyPair, type Primitives } from './primitives.ts'
+
+/** Fixed DER prefixes: node:crypto takes raw 32-byte keys only inside these. */
+const SPKI = { x25519: '302a300506032b656e032100', ed25519: '302a300506032b6570032100' } as const
+const PKCS8 = {
+  x25519: '302e020100300506032b656e04220420',
+  ed25519: '302e020100300506032b657004220420',
+} as const
+type Curve = keyof typeof SPKI
+
+const publicKey = (curve: Curve, raw: Uint8Array) =>
+  crypto.createPublicKey({ key: der(SPKI[curve], raw), format: 'der', type: 'spki' })
+const privateKey = (curve: Curve, raw: Uint8Array) =>
+  crypto.createPrivateKey({ key: der(PKCS8[curve], raw), format: 'der', type: 'pkcs8' })
+
+function der(prefix: string, raw: Uint8Array): Buffer {
+  if (raw.length !== 32) throw new OcmError('crypto-key-invalid', {})
+  return Buffer.concat([Buffer.from(prefix, 'hex'), raw])
+}
+
+function pair(curve: Curve, secret: Uint8Array): KeyPair {
+  const key = crypto.createPublicKey(privateKey(curve, secret))
+  return {
+    secret,
+    public: new Uint8Array(key.export({ format: 'der', type: 'spki' }).subarray(12)),
+  }
+}
+
+const TAG = 16
+
+export const nodePrimitives: Primitives = {
+  random: (length) => new Uint8Array(crypto.randomBytes(length)),
+
+  sha256(...parts) {
+    const hash = crypto.createHash('sha256')
+    for (const part of parts) hash.update(part)
+    return new Uint8Array(hash.digest())
+  },
+
+  hmacSha256(key, ...parts) {
+    const mac = crypto.createHmac('sha256', key)
+    for (const part of parts) mac.update(part)
+    return new Uint8Array(mac.digest())
+  },
+
+  hkdf: (input, salt, info, length) =>
+    new Uint8Array(crypto.hkdfSync('sha256', input, salt, info, length)),
+
+  x25519Pair: (secret = new Uint8Array(crypto.randomBytes(32))) => pair('x25519', secret),
+
+  x25519(secret, theirPublic) {
+    try {
+      return new Uint8Array(
+        crypto.diffieHellman({
+          privateKey: privateKey('x25519', secret),
+          publicKey: publicKey('x25519', theirPublic),
+        }),
+      )
+    } catch (cause) {
+      throw new OcmError('crypto-key-invalid', {}, { cause })
+    }
+  },
+
+  ed25519Pair: (seed = new Uint8Array(crypto.randomBytes(32))) => pair('ed25519', seed),
+
+  ed25519Sign: (seed, message) =>
+    new Uint8Array(crypto.sign(null, message, privateKey('ed25519', seed))),
+
+  ed25519Verify(key, message, signature) {
+    if (key.length !== 32 || signature.length !== 64) return false
+    return crypto.verify(null, message, publicKey('ed25519', key), signature)
+  },
+
+  seal(key, nonce, associated, plain) {
+    const cipher = crypto.createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG })
+    cipher.setAAD(associated, { plaintextLength: plain.length })
+    const body = cipher.update(plain)
+    cipher.final()
+    const sealed = new Uint8Array(body.length + TAG)
+    sealed.set(body)
+    sealed.set(cipher.getAuthTag(), body.length)
+    return sealed
+  },
+
+  open(key, nonce, associated, sealed) {
+    const length = sealed.length - TAG
+    if (length < 0) throw new OcmError('seal-broken', {})
+    try {
+      const decipher = crypto.createDecipheriv('chacha20-poly1305', key, nonce, {
+        authTagLength: TAG,
+      })
+      decipher.setAAD(associated, { plaintextLength: length })
+      decipher.setAuthTag(sealed.subarray(length))
+      const plain = decipher.update(sealed.subarray(0, length))
+      decipher.final()
+      return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
+    } catch (cause) {
+      throw new OcmError('seal-broken', {}, { cause })
+    }
+  },
+
+  argon2id: (secret, salt) =>
+    new Promise((resolve, reject) => {
+      crypto.argon2(
+        'argon2id',
+        {
+          message: secret,
+          nonce: salt,
+          memory: ARGON2ID.memoryKiB,
+          passes: ARGON2ID.passes,
+          parallelism: ARGON2ID.lanes,
+          tagLength: ARGON2ID.bytes,
+        },
+        (error, key) => (error ? reject(error) : resolve(new Uint8Array(key))),
+      )
+    }),
+
+  unzstd(compressed, plainBytes) {
+    let plain: Buffer
+    try {
+      plain = zstdDecompressSync(compressed, { maxOutputLength: Math.max(plainBytes, 1) })
+    } catch (cause) {
+      throw new OcmError('malformed', { what: 'segment' }, { cause })
+    }
+    if (plain.length !== plainBytes) throw new OcmError('malformed', { what: 'segment' })
+    return plain
+  },
+}
