@@ -128,10 +128,10 @@ export default {
     {
       name: 'agent-openclaw-is-the-ground',
       comment:
-        'openclaw/ translates OpenClaw into our words and knows nothing of what is done with them.',
+        'openclaw/ translates OpenClaw into our words, implements ports, and knows nothing of what is done with them.',
       severity: 'error',
       from: { path: agent('openclaw'), pathNot: tests },
-      to: { path: '^packages/agent/src/', pathNot: agent('openclaw') },
+      to: { path: '^packages/agent/src/', pathNot: [agent('openclaw'), port] },
     },
     {
       name: 'agent-work-below-the-link',
