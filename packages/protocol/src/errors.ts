@@ -143,7 +143,10 @@ export const MEANINGS = {
     'This agent is enrolled already.',
     'Use another --state directory for another node, or remove this one.',
   ),
-  'not-enrolled': meaning('This agent is not enrolled.', 'Run `ocm-agent join` with a join string.'),
+  'not-enrolled': meaning(
+    'This agent is not enrolled.',
+    'Run `ocm-agent join` with a join string.',
+  ),
   'link-lost': meaning(
     'The connection to the node was lost.',
     'It is taken up again when the node is back.',

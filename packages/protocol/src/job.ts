@@ -7,14 +7,7 @@ export const JobKind = Type.Enum(['backup', 'restore', 'move', 'clone'])
 export type JobKind = Static<typeof JobKind>
 
 /** `waiting`: for a node that is not connected, or for its turn on one. The last three are final. */
-export const JobState = Type.Enum([
-  'queued',
-  'running',
-  'waiting',
-  'done',
-  'failed',
-  'cancelled',
-])
+export const JobState = Type.Enum(['queued', 'running', 'waiting', 'done', 'failed', 'cancelled'])
 export type JobState = Static<typeof JobState>
 
 export const isFinal = (state: JobState): boolean =>

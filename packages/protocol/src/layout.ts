@@ -9,7 +9,9 @@ import { utf8 } from './bytes.ts'
 import { Bytes, Count, Strict } from './shapes.ts'
 
 /** `home`, `state`, `workspace:<persona>`, `extra:<what refers to it>`. */
-export const RootId = Type.String({ pattern: '^(home|state|(workspace|extra):[A-Za-z0-9._-]{1,96})$' })
+export const RootId = Type.String({
+  pattern: '^(home|state|(workspace|extra):[A-Za-z0-9._-]{1,96})$',
+})
 export type RootId = string
 
 /** The name of a file or directory in relation to a root; '' is the root itself. `path` holds the bytes of the name. */
@@ -55,7 +57,7 @@ export function pathToBytes(path: string): Uint8Array {
 /** The inverse of `pathToBytes`. */
 export function pathFromBytes(bytes: Uint8Array): string {
   let text = ''
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     const length = validSequence(bytes, at)
     if (length === 0) text += String.fromCharCode(0xdc00 + (bytes[at] as number))
     else text += decoder.decode(bytes.subarray(at, at + length))

@@ -48,8 +48,7 @@ export const sealFacts = (
   sealing: Uint8Array,
   about: Pick<Description, 'node' | 'nonce' | 'jobKey'>,
   facts: TargetFacts,
-): Uint8Array =>
-  sealTo(p, [sealing], 'description', descriptionContext(about), toCbor(facts))
+): Uint8Array => sealTo(p, [sealing], 'description', descriptionContext(about), toCbor(facts))
 
 export const openFacts = (p: Primitives, sealing: KeyPair, description: Description): TargetFacts =>
   decodeAs(
@@ -90,8 +89,7 @@ export const openGrant = (
   jobKey: KeyPair,
   context: GrantContext,
   sealed: Uint8Array,
-): Grant =>
-  decodeAs(Grant, openSealed(p, jobKey, 'grant', grantContext(context), sealed), 'grant')
+): Grant => decodeAs(Grant, openSealed(p, jobKey, 'grant', grantContext(context), sealed), 'grant')
 
 export const Order = Strict({
   v: Type.Literal(1),

@@ -12,7 +12,14 @@ import { Type } from 'typebox'
 import { Bytes, Strict, decodeAs } from './shapes.ts'
 
 /** What a sealed value is for. */
-export type SealUse = 'run-key' | 'manifest-root' | 'description' | 'grant' | 'job-log' | 'enrolment' | 'epoch'
+export type SealUse =
+  | 'run-key'
+  | 'manifest-root'
+  | 'description'
+  | 'grant'
+  | 'job-log'
+  | 'enrolment'
+  | 'epoch'
 
 const Sealed = Strict({
   /** Ephemeral X25519 public key. */

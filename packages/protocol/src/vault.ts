@@ -59,7 +59,12 @@ export const Slot = Type.Union([
     salt: Bytes(16),
     sealed: Bytes(),
   }),
-  Strict({ kind: Type.Literal('recovery'), kdf: Type.Literal('hkdf'), salt: Bytes(16), sealed: Bytes() }),
+  Strict({
+    kind: Type.Literal('recovery'),
+    kdf: Type.Literal('hkdf'),
+    salt: Bytes(16),
+    sealed: Bytes(),
+  }),
 ])
 export type Slot = Static<typeof Slot>
 
