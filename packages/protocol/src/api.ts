@@ -1,4 +1,28 @@
-/** Every body of the HTTP API and every live event. One constant is check, type and OpenAPI. Byte strings are base64url text. */
+/**
+ * Every body of the HTTP API and every live event. One constant is check, type and OpenAPI. Byte strings are base64url text.
+ *
+ *     GET  /api/setup                 SetupState      POST /api/setup          SetupRequest → Me, sets the session cookie
+ *     POST /api/login                 LoginRequest → Me, sets the session cookie
+ *     POST /api/logout                {}              GET  /api/me             Me
+ *     GET  /api/tokens                [{ id, label, createdAt }]
+ *     POST /api/tokens                TokenRequest → TokenIssued               DELETE /api/tokens/:id
+ *     GET  /api/vault                 VaultState      PUT  /api/vault/record   PutRecord → {}
+ *     GET  /api/tickets               [TicketState]   POST /api/tickets        TicketRequest → TicketState
+ *     GET  /api/nodes                 [NodeState]     GET  /api/nodes/:id      NodeState
+ *     PATCH /api/nodes/:id            { label } → NodeState                    POST /api/nodes/:id/retire  {} → NodeState
+ *     POST /api/nodes/:id/describe    {} → DescribeAnswer
+ *     GET  /api/snapshots?node=       [SnapshotState], newest first            GET  /api/snapshots/:id     SnapshotState
+ *     GET  /api/snapshots/:id/header  HeaderState
+ *     POST /api/packs/headers         PackHeadersRequest → PackHeaders
+ *     GET  /api/packs/:id             the pack's bytes, honours Range
+ *     GET  /api/jobs?node=            [Job], newest first                      POST /api/jobs              JobRequest → Job
+ *     GET  /api/jobs/:id              Job             POST /api/jobs/:id/cancel  {} → Job
+ *     GET  /api/jobs/:id/log          JobLog          GET  /api/audit          [AuditEntry], newest first
+ *     GET  /api/live                  WebSocket: one LiveEvent as JSON per message
+ *
+ * A bearer token (`Authorization: Bearer …`) goes wherever the session cookie goes. A state-changing request with a
+ * cookie must come from the hub's own origin.
+ */
 import { type Static, Type } from 'typebox'
 import { Hash, Id } from './ids.ts'
 import { Job, JobKind } from './job.ts'
