@@ -13,3 +13,15 @@ declare class TextDecoder {
 declare const crypto: {
   getRandomValues<T extends Uint8Array>(bytes: T): T
 }
+
+interface AbortSignal {
+  readonly aborted: boolean
+  readonly reason: unknown
+  addEventListener(type: 'abort', listener: () => void, options?: { readonly once?: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+declare class AbortController {
+  readonly signal: AbortSignal
+  abort(reason?: unknown): void
+}
