@@ -1,0 +1,158 @@
+/** The three programs as a user runs them: one file each from dist/, in processes of their own. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openclawEnv } from './openclaw.ts'
+import { until } from './until.ts'
+
+const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}.mjs`, import.meta.url))
+
+export interface Running {
+  readonly process: ChildProcess
+  /** All that it has printed so far on either stream. */
+  output(): string
+  /** Ends it as a service manager would. */
+  stop(): Promise<void>
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>
+}
+
+function launch(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
+  const child = spawn(process.execPath, [program(name), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const keep = (part: Buffer) => {
+    output += part.toString()
+  }
+  child.stdout.on('data', keep)
+  child.stderr.on('data', keep)
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+  })
+  const end = (signal: NodeJS.Signals) => {
+    if (child.exitCode === null && child.signalCode === null) child.kill(signal)
+    return ended
+  }
+  return {
+    process: child,
+    output: () => output,
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  }
+}
+
+export interface RunningHub extends Running {
+  readonly url: string
+  readonly setupLink: string
+  readonly data: string
+}
+
+/** A hub on a port that is free, with its data in `data`. */
+export async function startHub(data: string, port = 0): Promise<RunningHub> {
+  const running = launch('ocm-hub', ['serve', '--data', data, '--port', String(port)], process.env)
+  const address = () => /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(running.output())?.[0]
+  await until(
+    () => {
+      if (running.process.exitCode !== null) throw new Error(`hub ended:\n${running.output()}`)
+      return address() !== undefined
+    },
+    { timeoutMs: 30_000, what: 'the hub prints its address' },
+  )
+  const setupLink = /http:\/\/\S+\/setup#\S+/.exec(running.output())?.[0] ?? ''
+  return { ...running, url: address() ?? '', setupLink, data }
+}
+
+export interface AgentPlace {
+  /** The agent's own state directory. */
+  readonly state: string
+  /** The home of the OpenClaw it serves. */
+  readonly home: string
+  readonly openclaw: string
+}
+
+const agentArgs = (command: string, place: AgentPlace) => [
+  command,
+  '--state',
+  place.state,
+  '--openclaw-home',
+  place.home,
+  '--openclaw-bin',
+  place.openclaw,
+]
+
+const agentEnv = (place: AgentPlace) => openclawEnv(place.home)
+
+export const startAgent = (place: AgentPlace): Running =>
+  launch('ocm-agent', agentArgs('run', place), agentEnv(place))
+
+export interface Answer {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+function ask(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program(name), ...args], {
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', (part: Buffer) => {
+      out += part.toString()
+    })
+    child.stderr.on('data', (part: Buffer) => {
+      err += part.toString()
+    })
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code: code ?? -1, out, err }))
+  })
+}
+
+export const joinAgent = (place: AgentPlace, joinString: string): Promise<Answer> =>
+  ask('ocm-agent', [...agentArgs('join', place), joinString], agentEnv(place))
+
+/** An operator at a terminal of their own: a config directory, the password and the passphrase in 0600 files. */
+export interface Operator {
+  ocm(...args: readonly string[]): Promise<Answer>
+  /** Runs with --json and fails loudly unless it is done. */
+  json<T>(...args: readonly string[]): Promise<T>
+}
+
+export const PASSWORD = 'login-password-of-the-test'
+export const PASSPHRASE = 'velvet harbour quartz meadow lantern osprey'
+
+export function operatorAt(folder: string, hub: string): Operator {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const secret = (name: string, text: string) => {
+    const path = join(folder, name)
+    writeFileSync(path, `${text}\n`, { mode: 0o600 })
+    return path
+  }
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    XDG_CONFIG_HOME: join(folder, 'config'),
+    OCM_URL: hub,
+    OCM_PASSPHRASE_FILE: secret('passphrase', PASSPHRASE),
+    OCM_PASSWORD_FILE: secret('password', PASSWORD),
+    NO_COLOR: '1',
+  }
+  const ocm = (...args: readonly string[]) => ask('ocm', args, env)
+  return {
+    ocm,
+    json: async <T>(...args: readonly string[]) => {
+      const answer = await ocm(...args, '--json', '--yes')
+      if (answer.code !== 0) {
+        throw new Error(
+          `ocm ${args.join(' ')} answered ${answer.code}\n${answer.out}\n${answer.err}`,
+        )
+      }
+      return JSON.parse(answer.out) as T
+    },
+  }
+}
