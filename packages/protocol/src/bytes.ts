@@ -30,6 +30,16 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return different === 0
 }
 
+/** Orders byte strings as unsigned bytes, a prefix before what it begins: a directory before what is in it. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const both = Math.min(a.length, b.length)
+  for (let i = 0; i < both; i++) {
+    const difference = (a[i] as number) - (b[i] as number)
+    if (difference !== 0) return difference
+  }
+  return a.length - b.length
+}
+
 export function hex(bytes: Uint8Array): string {
   let text = ''
   for (const byte of bytes) text += HEX[byte]

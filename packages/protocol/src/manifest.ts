@@ -157,6 +157,11 @@ export type ManifestPage = Static<typeof ManifestPage>
 export const ManifestRoot = Strict({
   v: Type.Literal(1),
   pages: Type.Array(Strict({ bytes: Count, sha256: Bytes(32), extents: Type.Array(ExtentRef) })),
+  /**
+   * Every pack that pages and entries refer to, sorted by id. `header` is the SHA-256 of the pack's header: without it
+   * a hub could show the header of another pack when a grant is made, and a grant would hold that other pack's key.
+   */
+  packs: Type.Array(Strict({ id: Bytes(32), bytes: Count, class: PackClass, header: Bytes(32) })),
 })
 export type ManifestRoot = Static<typeof ManifestRoot>
 

@@ -44,6 +44,10 @@ function isCanonicalScalar(s: Uint8Array): boolean {
 export const browserPrimitives: Primitives = {
   random: (length) => nacl.randomBytes(length),
   sha256: (...parts) => sha256(concat(...parts)),
+  sha256Parts() {
+    const hash = sha256.create()
+    return { update: (part) => void hash.update(part), digest: () => hash.digest() }
+  },
   hmacSha256: (key, ...parts) => hmac(sha256, key, concat(...parts)),
   hkdf: (input, salt, info, length) => hkdf(sha256, input, salt, info, length),
 

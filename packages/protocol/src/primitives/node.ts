@@ -41,6 +41,14 @@ export const nodePrimitives: Primitives = {
     return new Uint8Array(hash.digest())
   },
 
+  sha256Parts() {
+    const hash = crypto.createHash('sha256')
+    return {
+      update: (part) => void hash.update(part),
+      digest: () => new Uint8Array(hash.digest()),
+    }
+  },
+
   hmacSha256(key, ...parts) {
     const mac = crypto.createHmac('sha256', key)
     for (const part of parts) mac.update(part)

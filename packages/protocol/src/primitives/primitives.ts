@@ -9,9 +9,16 @@ export interface KeyPair {
   readonly public: Uint8Array
 }
 
+/** SHA-256 of what does not fit in memory at once. `digest` ends it. */
+export interface Hasher {
+  update(part: Uint8Array): void
+  digest(): Uint8Array
+}
+
 export interface Primitives {
   random(length: number): Uint8Array
   sha256(...parts: readonly Uint8Array[]): Uint8Array
+  sha256Parts(): Hasher
   hmacSha256(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array
   /** RFC 5869 with SHA-256. */
   hkdf(input: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
