@@ -1,0 +1,70 @@
+/**
+ * Extents: what is deduplicated. A small file is one; a larger one is cut where its content says so, a database into
+ * pages of a fixed size. Their ids and the places where files are cut depend on the node's id key, so equal contents
+ * on two nodes, or in two classes, have nothing in common.
+ */
+import { utf8 } from '../bytes.ts'
+import { PACK_CLASSES, type PackClass } from '../manifest.ts'
+import type { Primitives } from '../primitives/primitives.ts'
+import { EXTENT_MAX_BYTES } from './limits.ts'
+
+const KIB = 1024
+const CUT = { min: 16 * KIB, mean: 64 * KIB, max: EXTENT_MAX_BYTES } as const
+const DATABASE_EXTENT = 16 * KIB
+const LARGE_DATABASE = 4 * 1024 * 1024 * KIB
+const LARGE_DATABASE_EXTENT = 64 * KIB
+
+export interface ExtentKeys {
+  /** The id of an extent with this SHA-256, 32 bytes. It never leaves the node unsealed. */
+  idOf(packClass: PackClass, sha256: Uint8Array): Uint8Array
+  readonly gear: Int32Array
+}
+
+/** @param nodeIdKey 32 bytes that only the node has. */
+export function extentKeys(p: Primitives, nodeIdKey: Uint8Array): ExtentKeys {
+  const derive = (what: string, length: number) =>
+    p.hkdf(nodeIdKey, new Uint8Array(0), utf8(`ocm/1 ${what}`), length)
+  const keys = new Map(PACK_CLASSES.map((name) => [name, derive(`extent id ${name}`, 32)]))
+  const table = derive('gear', 1024)
+  const view = new DataView(table.buffer, table.byteOffset, table.length)
+  return {
+    idOf: (packClass, sha256) => p.hmacSha256(keys.get(packClass) as Uint8Array, sha256),
+    gear: Int32Array.from({ length: 256 }, (_, i) => view.getInt32(4 * i)),
+  }
+}
+
+/** How a file of this size is cut: not at all, or by content. */
+export const isOneExtent = (fileBytes: number): boolean => fileBytes <= EXTENT_MAX_BYTES
+
+export const databaseExtentBytes = (databaseBytes: number): number =>
+  databaseBytes > LARGE_DATABASE ? LARGE_DATABASE_EXTENT : DATABASE_EXTENT
+
+/** How many bytes of a file `cutAfter` must be shown at once, unless the file ends before. */
+export const CUT_WINDOW_BYTES = CUT.max
+
+/**
+ * FastCDC with a keyed gear table: the end of the extent that begins at `from`. The hash covers the last 32 bytes;
+ * until the mean length a cut is made harder, after it easier, which keeps lengths near the mean.
+ * @param end where the data ends; `end - from` must be CUT_WINDOW_BYTES at least unless the file ends there.
+ */
+export function cutAfter(gear: Int32Array, bytes: Uint8Array, from: number, end: number): number {
+  if (end - from <= CUT.min) return end
+  const last = Math.min(end, from + CUT.max)
+  const mean = Math.min(last, from + CUT.mean)
+  let at = from + CUT.min
+  let hash = 0
+  for (; at < mean; at++) {
+    hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+    if ((hash & HARD) === 0) return at + 1
+  }
+  for (; at < last; at++) {
+    hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+    if ((hash & EASY) === 0) return at + 1
+  }
+  return last
+}
+
+/** The highest bits of the hash depend on the most bytes. 2^16 is the mean. */
+const highBits = (count: number) => (-1 << (32 - count)) | 0
+const HARD = highBits(18)
+const EASY = highBits(14)

@@ -1,0 +1,43 @@
+export {
+  type ExtentKeys,
+  CUT_WINDOW_BYTES,
+  cutAfter,
+  databaseExtentBytes,
+  extentKeys,
+  isOneExtent,
+} from './extent.ts'
+export { grantFor, packsFor } from './grant.ts'
+export {
+  EXTENT_MAX_BYTES,
+  PACK_HEADER_MAX_BYTES,
+  PACK_MAX_BYTES,
+  SECRET_STEP_BYTES,
+  SEGMENT_MAX_BYTES,
+} from './limits.ts'
+export { manifestFromPages, manifestPages } from './manifest-pages.ts'
+export {
+  type OpenPack,
+  type PackHead,
+  type PackOpener,
+  type PackRanges,
+  openPack,
+  readPackHead,
+} from './open-pack.ts'
+export {
+  type FinishedPack,
+  type NewSegment,
+  type Run,
+  PackHeader,
+  PackWriter,
+  startRun,
+} from './pack.ts'
+export {
+  type FetchRange,
+  type OpenerOf,
+  Packs,
+  decodeRoot,
+  openerByGrants,
+  openerByVault,
+  readEntry,
+  readManifest,
+} from './reader.ts'

@@ -1,0 +1,162 @@
+/**
+ * Manifest ↔ pages. Which entries share a page depends on their names alone, so a change dirties the page it lies in
+ * and no other, and sections have pages of their own, because the secret ones change with every run.
+ */
+import { compareBytes, equal, utf8 } from '../bytes.ts'
+import { toCbor } from '../cbor.ts'
+import { OcmError } from '../errors.ts'
+import {
+  type Entry,
+  type Manifest,
+  ManifestPage,
+  type Mention,
+  type Omission,
+  SECTIONS,
+} from '../manifest.ts'
+import { check } from '../shapes.ts'
+import { fromCbor } from '../cbor.ts'
+import { PAGE_MAX_ITEMS } from './limits.ts'
+
+type Named = { readonly root: string; readonly path: Uint8Array }
+
+const byName = (a: Named, b: Named) =>
+  a.root === b.root ? compareBytes(a.path, b.path) : a.root < b.root ? -1 : 1
+
+const byPlace = (a: Mention, b: Mention) => byName(a, b) || compareBytes(toCbor(a), toCbor(b))
+
+const bySection = (a: Entry, b: Entry) =>
+  SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section) || byName(a, b)
+
+/** A page is cut after the first item past these whose name says so, and at the latest at the limits. */
+const PAGE_MIN_ITEMS = 64
+const PAGE_MEAN_ITEMS = 256
+const PAGE_TARGET_BYTES = 192 * 1024
+
+/** FNV-1a over root and path. */
+function nameHash({ root, path }: Named): number {
+  let hash = 0x811c9dc5
+  for (const byte of utf8(root)) hash = Math.imul(hash ^ byte, 0x01000193)
+  for (const byte of path) hash = Math.imul(hash ^ byte, 0x01000193)
+  return (hash ^ (hash >>> 15)) >>> 0
+}
+
+const roughBytes = (item: Entry | Mention | Omission) =>
+  160 +
+  item.path.length +
+  ('extents' in item ? item.extents.length * 48 : 0) +
+  ('text' in item ? item.text.length + item.at.length : 0)
+
+function cut<T extends Entry | Mention | Omission>(
+  items: readonly T[],
+  groupOf: (item: T) => string,
+) {
+  const pages: T[][] = []
+  let page: T[] = []
+  let bytes = 0
+  const close = () => {
+    if (page.length > 0) pages.push(page)
+    page = []
+    bytes = 0
+  }
+  for (const item of items) {
+    const [first] = page
+    if (first && groupOf(first) !== groupOf(item)) close()
+    page.push(item)
+    bytes += roughBytes(item)
+    const named = page.length >= PAGE_MIN_ITEMS && nameHash(item) % PAGE_MEAN_ITEMS === 0
+    if (named || page.length >= PAGE_MAX_ITEMS || bytes >= PAGE_TARGET_BYTES) close()
+  }
+  close()
+  return pages
+}
+
+/** The CBOR of each page. */
+export function manifestPages(manifest: Manifest): readonly Uint8Array[] {
+  const { entries, omissions, mentions, ...meta } = manifest
+  const pages: ManifestPage[] = [
+    ['meta', meta],
+    ...cut(entries.toSorted(bySection), (entry) => entry.section).map((page): ManifestPage => [
+      'entries',
+      page,
+    ]),
+    ...cut(omissions.toSorted(byName), () => '').map((page): ManifestPage => ['omissions', page]),
+    ...cut(mentions.toSorted(byPlace), () => '').map((page): ManifestPage => ['mentions', page]),
+  ]
+  return pages.map(toCbor)
+}
+
+/**
+ * Entries come sorted by root and path, so a directory stands before what is in it.
+ * @throws OcmError 'malformed' also for a path that would lead out of its root, and for a path that occurs twice.
+ */
+export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
+  let meta: Extract<ManifestPage, readonly ['meta', unknown]>[1] | undefined
+  const entries: Entry[] = []
+  const omissions: Omission[] = []
+  const mentions: Mention[] = []
+  for (const bytes of pages) {
+    const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
+    switch (page[0]) {
+      case 'meta':
+        if (meta) throw malformed()
+        meta = page[1]
+        break
+      case 'entries':
+        entries.push(...page[1])
+        break
+      case 'omissions':
+        omissions.push(...page[1])
+        break
+      case 'mentions':
+        mentions.push(...page[1])
+        break
+    }
+  }
+  if (!meta) throw malformed()
+  const sorted = entries.toSorted(byName)
+  for (const [i, entry] of sorted.entries()) {
+    const before = sorted[i - 1]
+    if (!staysInside(entry.path) || (before && byName(before, entry) === 0)) throw malformed()
+    if (!isWhole(entry)) throw malformed()
+  }
+  return {
+    ...meta,
+    entries: sorted,
+    omissions: omissions.toSorted(byName),
+    mentions: mentions.toSorted(byPlace),
+  }
+}
+
+const malformed = () => new OcmError('malformed', { what: 'manifest' })
+
+const SLASH = 0x2f
+const DOT = utf8('.')
+const DOTS = utf8('..')
+
+/** '/'-separated names, none of them empty, '.' or '..'; the empty path is the root itself. */
+function staysInside(path: Uint8Array): boolean {
+  if (path.length === 0) return true
+  if (path.includes(0)) return false
+  for (let at = 0; at <= path.length;) {
+    const slash = path.indexOf(SLASH, at)
+    const name = path.subarray(at, slash < 0 ? path.length : slash)
+    if (name.length === 0 || equal(name, DOT) || equal(name, DOTS)) return false
+    at += name.length + 1
+  }
+  return true
+}
+
+/** Has what its kind needs and nothing else. */
+function isWhole(entry: Entry): boolean {
+  const content = entry.sha256 !== undefined && entry.extents !== undefined
+  const bytes = entry.extents?.reduce((sum, ref) => sum + ref[3], 0)
+  switch (entry.kind) {
+    case 'file':
+    case 'database':
+      return content && bytes === entry.size && entry.target === undefined
+    case 'link':
+      return entry.extents === undefined && (entry.target?.length ?? 0) > 0
+    case 'directory':
+      return entry.extents === undefined && entry.target === undefined
+  }
+}

@@ -1,0 +1,197 @@
+/** Reading a pack, from its bytes or by ranges of them. Nothing of it is used before its tag has been verified. */
+import { equal, hex } from '../bytes.ts'
+import { OcmError } from '../errors.ts'
+import type { PackId } from '../ids.ts'
+import type { KeyPair, Primitives } from '../primitives/primitives.ts'
+import { decodeAs } from '../shapes.ts'
+import {
+  PACK_FOOTER_MAX_BYTES,
+  PACK_HEADER_MAX_BYTES,
+  PACK_MAX_BYTES,
+  SEGMENT_MAX_BYTES,
+} from './limits.ts'
+import {
+  FOOTER_NONCE,
+  PACK_MAGIC,
+  PackFooter,
+  PackHeader,
+  ZSTD,
+  footerAssociated,
+  openRunKey,
+  packKeyOf,
+  segmentAssociated,
+  segmentNonce,
+} from './pack.ts'
+
+/** What opens a pack: its own key out of a grant, or the vault's sealing key. */
+export type PackOpener = { readonly packKey: Uint8Array } | { readonly sealing: KeyPair }
+
+/** A pack that is not at hand whole. */
+export interface PackRanges {
+  /** Length of the whole pack. */
+  readonly bytes: number
+  read(offset: number, length: number): Promise<Uint8Array>
+}
+
+export interface OpenPack {
+  readonly header: PackHeader
+  /** SHA-256 of the header. */
+  readonly headerHash: Uint8Array
+  /** Plaintext length of each segment. */
+  readonly segments: readonly number[]
+  /**
+   * The plaintext of a segment.
+   * @throws OcmError 'pack-damaged'
+   */
+  segment(number: number): Promise<Uint8Array>
+}
+
+/** The part of a pack that the hub can read too. */
+export interface PackHead {
+  readonly header: PackHeader
+  readonly headerHash: Uint8Array
+  /** Where the segments begin. */
+  readonly end: number
+}
+
+const TAG_BYTES = 16
+const FIXED_BYTES = PACK_MAGIC.length + 4
+
+/** @param id named in the error's facts when it is known. */
+const damaged = (id: PackId | undefined, cause?: unknown) =>
+  new OcmError('pack-damaged', id === undefined ? {} : { pack: id }, { cause })
+
+const u32At = (bytes: Uint8Array, at: number) =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getUint32(at)
+
+/**
+ * @param start the pack's first bytes: all of it, or at least 12 + PACK_HEADER_MAX_BYTES of them if it is that long.
+ * @throws OcmError 'pack-damaged', 'version-unsupported'
+ */
+export function readPackHead(p: Primitives, start: Uint8Array, id?: PackId): PackHead {
+  const magic = start.subarray(0, PACK_MAGIC.length)
+  if (!equal(magic, PACK_MAGIC)) {
+    const version = start[PACK_MAGIC.length - 1] ?? 0
+    const isOurs = equal(magic.subarray(0, -1), PACK_MAGIC.subarray(0, -1))
+    if (isOurs && version > 0x31 && version <= 0x39) {
+      throw new OcmError('version-unsupported', { what: 'pack' })
+    }
+    throw damaged(id)
+  }
+  const length = start.length < FIXED_BYTES ? 0 : u32At(start, PACK_MAGIC.length)
+  const end = FIXED_BYTES + length
+  if (length === 0 || length > PACK_HEADER_MAX_BYTES || end > start.length) throw damaged(id)
+  const header = start.subarray(FIXED_BYTES, end)
+  return {
+    header: orDamaged(id, () => decodeAs(PackHeader, header, 'pack header')),
+    headerHash: p.sha256(header),
+    end,
+  }
+}
+
+/**
+ * @throws OcmError 'seal-broken' when the opener is of another vault, or the header was changed: without a signed
+ * hash of the header nobody can tell.
+ */
+export function packKeyFor(p: Primitives, head: PackHead, opener: PackOpener): Uint8Array {
+  if ('packKey' in opener) return opener.packKey
+  const runKey = openRunKey(p, opener.sealing, head.header)
+  return packKeyOf(p, runKey, head.header.salt, head.headerHash)
+}
+
+/**
+ * Opens a pack and verifies its footer; segments are read and verified when they are asked for.
+ * @param expected what a signed header or a manifest says of it. With the whole pack at hand its id is verified too.
+ * @throws OcmError 'pack-damaged', 'version-unsupported'
+ */
+export async function openPack(
+  p: Primitives,
+  source: Uint8Array | PackRanges,
+  opener: PackOpener,
+  expected: { readonly id?: PackId; readonly header?: Uint8Array } = {},
+): Promise<OpenPack> {
+  const { id } = expected
+  const bytes = source instanceof Uint8Array ? source.length : source.bytes
+  if (bytes > PACK_MAX_BYTES) throw damaged(id)
+  const read = async (offset: number, length: number): Promise<Uint8Array> => {
+    if (offset < 0 || length < 0 || offset + length > bytes) throw damaged(id)
+    if (source instanceof Uint8Array) return source.subarray(offset, offset + length)
+    const part = await source.read(offset, length)
+    if (part.length !== length) throw damaged(id)
+    return part
+  }
+  if (source instanceof Uint8Array && id !== undefined && hex(p.sha256(source)) !== id) {
+    throw damaged(id)
+  }
+
+  const start = await read(0, Math.min(bytes, FIXED_BYTES + PACK_HEADER_MAX_BYTES))
+  const head = readPackHead(p, start, id)
+  const { headerHash, end } = head
+  if (expected.header && !equal(expected.header, headerHash)) throw damaged(id)
+  const key = orDamaged(id, () => packKeyFor(p, head, opener))
+
+  const footerBytes = u32At(await read(bytes - 4, 4), 0)
+  const areaBytes = bytes - 4 - footerBytes - end
+  if (footerBytes > PACK_FOOTER_MAX_BYTES || areaBytes < 1) throw damaged(id)
+  const sealedFooter = await read(end + areaBytes, footerBytes)
+  const footer = orDamaged(id, () => {
+    const associated = footerAssociated(headerHash, areaBytes)
+    return readFooter(p.open(key, FOOTER_NONCE, associated, sealedFooter), areaBytes)
+  })
+
+  return {
+    header: head.header,
+    headerHash,
+    segments: footer.map((row) => row.plainBytes),
+    async segment(number) {
+      const row = footer[number]
+      if (!row) throw damaged(id)
+      const sealed = await read(end + row.offset, row.sealedBytes)
+      return orDamaged(id, () => {
+        const associated = segmentAssociated(headerHash, number, row.plainBytes, row.flags)
+        const stored = p.open(key, segmentNonce(number), associated, sealed)
+        return row.flags === ZSTD ? p.unzstd(stored, row.plainBytes) : stored
+      })
+    },
+  }
+}
+
+interface FooterRow {
+  readonly offset: number
+  readonly sealedBytes: number
+  readonly plainBytes: number
+  readonly flags: number
+}
+
+function readFooter(plain: Uint8Array, areaBytes: number): readonly FooterRow[] {
+  const length = plain.length < 4 ? 0 : u32At(plain, 0)
+  if (4 + length > plain.length) throw new OcmError('malformed', { what: 'pack footer' })
+  const rows = decodeAs(PackFooter, plain.subarray(4, 4 + length), 'pack footer')
+  let offset = 0
+  const footer = rows.map(([sealedBytes, plainBytes, flags]) => {
+    const row = { offset, sealedBytes, plainBytes, flags }
+    offset += sealedBytes
+    return row
+  })
+  const lengthsFit = footer.every(({ sealedBytes, plainBytes, flags }) =>
+    flags === ZSTD
+      ? sealedBytes < SEGMENT_MAX_BYTES + TAG_BYTES
+      : sealedBytes === plainBytes + TAG_BYTES,
+  )
+  const rest = plain.subarray(4 + length)
+  if (offset !== areaBytes || !lengthsFit || rest.some((byte) => byte !== 0)) {
+    throw new OcmError('malformed', { what: 'pack footer' })
+  }
+  return footer
+}
+
+/** What does not open or decode inside a pack means that the pack is damaged. */
+function orDamaged<T>(id: PackId | undefined, work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    if (cause instanceof OcmError && cause.code === 'version-unsupported') throw cause
+    if (cause instanceof OcmError) throw damaged(id, cause)
+    throw cause
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * Reading a snapshot: root ▶ pages ▶ manifest ▶ entries. Everything is checked against hashes that go back to the
+ * node's signature: the root is sealed in the signed header, names the hash of each pack's header and of each page,
+ * and each entry carries the hash of its content.
+ */
+import { equal, hex } from '../bytes.ts'
+import { OcmError } from '../errors.ts'
+import type { PackId } from '../ids.ts'
+import {
+  type Entry,
+  type ExtentRef,
+  type Manifest,
+  ManifestRoot,
+  type PackClass,
+} from '../manifest.ts'
+import type { Primitives } from '../primitives/primitives.ts'
+import { decodeAs } from '../shapes.ts'
+import { MANIFEST_MAX_BYTES, MANIFEST_MAX_PAGES, PACK_MAX_BYTES, PAGE_MAX_BYTES } from './limits.ts'
+import { manifestFromPages } from './manifest-pages.ts'
+import { type OpenPack, type PackOpener, openPack } from './open-pack.ts'
+
+/** Bytes of a stored pack. @throws OcmError 'pack-missing' and whatever the way there may throw. */
+export type FetchRange = (pack: PackId, offset: number, length: number) => Promise<Uint8Array>
+
+/** @returns undefined for a pack that was not granted. */
+export type OpenerOf = (pack: PackId) => PackOpener | undefined
+
+/** @throws OcmError 'malformed' */
+export const decodeRoot = (root: Uint8Array): ManifestRoot =>
+  decodeAs(ManifestRoot, root, 'manifest root')
+
+/** Packs up to this are fetched at one go and verified whole. */
+const WHOLE_BYTES = 1024 * 1024
+/** Plaintext kept at hand: neighbouring entries share segments. */
+const KEPT_SEGMENTS = 24
+const KEPT_PACKS = 512
+
+/** The packs of one snapshot. One of these serves one reader at a time; it keeps what it opened last. */
+export class Packs {
+  readonly p: Primitives
+  readonly root: ManifestRoot
+  readonly #fetch: FetchRange
+  readonly #openerOf: OpenerOf
+  readonly #known: ReadonlyMap<PackId, ManifestRoot['packs'][number]>
+  readonly #open = new Map<PackId, Promise<OpenPack>>()
+  readonly #segments = new Map<string, Promise<Uint8Array>>()
+
+  constructor(p: Primitives, root: ManifestRoot, fetch: FetchRange, openerOf: OpenerOf) {
+    this.p = p
+    this.root = root
+    this.#fetch = fetch
+    this.#openerOf = openerOf
+    this.#known = new Map(root.packs.map((pack) => [hex(pack.id), pack]))
+  }
+
+  /**
+   * The bytes of one reference.
+   * @throws OcmError 'pack-damaged'; 'seal-broken' when the pack was not granted
+   */
+  async extent(
+    [packId, number, offset, length]: ExtentRef,
+    inClass?: PackClass,
+  ): Promise<Uint8Array> {
+    const id = hex(packId)
+    if (inClass !== undefined && this.#known.get(id)?.class !== inClass) throw notThere(id)
+    const segment = await this.#segment(id, number)
+    if (length === 0 || offset + length > segment.length) throw notThere(id)
+    return segment.subarray(offset, offset + length)
+  }
+
+  #segment(id: PackId, number: number): Promise<Uint8Array> {
+    return kept(this.#segments, `${id} ${number}`, KEPT_SEGMENTS, async () => {
+      const pack = await kept(this.#open, id, KEPT_PACKS, () => this.#openPack(id))
+      return pack.segment(number)
+    })
+  }
+
+  async #openPack(id: PackId): Promise<OpenPack> {
+    const known = this.#known.get(id)
+    if (!known || known.bytes > PACK_MAX_BYTES) throw notThere(id)
+    const opener = this.#openerOf(id)
+    if (!opener) throw new OcmError('seal-broken', { pack: id })
+    const source =
+      known.bytes <= WHOLE_BYTES
+        ? await this.#fetch(id, 0, known.bytes)
+        : {
+            bytes: known.bytes,
+            read: (offset: number, length: number) => this.#fetch(id, offset, length),
+          }
+    const pack = await openPack(this.p, source, opener, { id, header: known.header })
+    if (pack.header.class !== known.class) throw notThere(id)
+    return pack
+  }
+}
+
+const notThere = (pack: PackId) => new OcmError('pack-damaged', { pack })
+
+/** What is at `key`, made if it is not there; the longest unused goes when there are too many. A failure is not kept. */
+function kept<T>(
+  map: Map<string, Promise<T>>,
+  key: string,
+  limit: number,
+  make: () => Promise<T>,
+): Promise<T> {
+  const there = map.get(key)
+  map.delete(key)
+  const value = there ?? make()
+  map.set(key, value)
+  if (!there) value.catch(() => map.delete(key))
+  const oldest = map.keys().next().value
+  if (map.size > limit && oldest !== undefined) map.delete(oldest)
+  return value
+}
+
+/** @throws OcmError 'pack-damaged', 'malformed', 'seal-broken' */
+export async function readManifest(packs: Packs): Promise<Manifest> {
+  const { pages } = packs.root
+  const total = pages.reduce((bytes, page) => bytes + page.bytes, 0)
+  if (pages.length > MANIFEST_MAX_PAGES || total > MANIFEST_MAX_BYTES) throw tooLarge()
+  const read: Uint8Array[] = []
+  for (const page of pages) read.push(await readPage(packs, page))
+  return manifestFromPages(read)
+}
+
+async function readPage(packs: Packs, page: ManifestRoot['pages'][number]): Promise<Uint8Array> {
+  const length = page.extents.reduce((bytes, ref) => bytes + ref[3], 0)
+  if (page.bytes > PAGE_MAX_BYTES || length !== page.bytes) throw tooLarge()
+  const bytes = new Uint8Array(page.bytes)
+  let at = 0
+  for (const ref of page.extents) {
+    const part = await packs.extent(ref, 'tree')
+    bytes.set(part, at)
+    at += part.length
+  }
+  if (!equal(packs.p.sha256(bytes), page.sha256)) throw new OcmError('pack-damaged')
+  return bytes
+}
+
+const tooLarge = () => new OcmError('malformed', { what: 'manifest' })
+
+/**
+ * The content of a file or database, in order. Each part has passed its segment's tag; that they are the right parts
+ * is known only at the end, so what was written is not to be used before this has ended without an error.
+ * @throws OcmError 'pack-damaged', 'seal-broken'
+ */
+export async function* readEntry(packs: Packs, entry: Entry): AsyncGenerator<Uint8Array> {
+  const hash = packs.p.sha256Parts()
+  let size = 0
+  for (const ref of entry.extents ?? []) {
+    const part = await packs.extent(ref)
+    size += part.length
+    if (size > entry.size) break
+    hash.update(part)
+    yield part
+  }
+  const right = size === entry.size && entry.sha256 && equal(hash.digest(), entry.sha256)
+  if (!right) throw new OcmError('pack-damaged')
+}
+
+/** For a holder of the vault's sealing key. */
+export const openerByVault =
+  (opener: Extract<PackOpener, { sealing: unknown }>): OpenerOf =>
+  () =>
+    opener
+
+/** For a holder of one or more grants. */
+export function openerByGrants(
+  ...grants: readonly (readonly (readonly [pack: Uint8Array, key: Uint8Array])[])[]
+): OpenerOf {
+  const keys = new Map(grants.flat().map(([pack, key]) => [hex(pack), key]))
+  return (pack) => {
+    const packKey = keys.get(pack)
+    return packKey && { packKey }
+  }
+}
