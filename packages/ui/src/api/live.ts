@@ -1,0 +1,68 @@
+/** Applies the hub's live events to what is kept: a job is taken over as it comes, everything else is fetched again. */
+import type { ApiClient } from '@ocm/operator'
+import { type Job, type LiveEvent, isFinal } from '@ocm/protocol'
+import type { QueryClient } from '@tanstack/vue-query'
+import { type Ref, ref } from 'vue'
+import type { LiveState } from '../live-state.ts'
+import { KEYS } from './queries.ts'
+
+export interface LiveFeed {
+  readonly state: Ref<LiveState>
+  stop(): void
+}
+
+export function followHub(
+  client: Pick<ApiClient, 'live'>,
+  queries: QueryClient,
+  onJob: (job: Job, before: Job | undefined) => void,
+): LiveFeed {
+  const state = ref<LiveState>('connecting')
+  const stop = client.live({
+    onConnect: () => {
+      // What was missed in between has to be fetched; at the first connection everything is fresh.
+      if (state.value === 'lost') void queries.invalidateQueries()
+      state.value = 'live'
+    },
+    onLost: () => (state.value = 'lost'),
+    onEvent: (event) => applyEvent(queries, event, onJob),
+  })
+  return { state, stop }
+}
+
+export function applyEvent(
+  queries: QueryClient,
+  event: LiveEvent,
+  onJob: (job: Job, before: Job | undefined) => void,
+): void {
+  const refetch = (queryKey: readonly string[]) => void queries.invalidateQueries({ queryKey })
+  switch (event.kind) {
+    case 'node-changed':
+      return refetch(KEYS.nodes)
+    case 'snapshot-created':
+      refetch(KEYS.snapshots)
+      return refetch(KEYS.nodes)
+    case 'ticket-used':
+      refetch(KEYS.tickets)
+      return refetch(KEYS.nodes)
+    case 'job-changed': {
+      const { job } = event
+      const known = queries.getQueryData<Job[]>(KEYS.jobs)
+      const before = known?.find((one) => one.id === job.id)
+      queries.setQueryData<Job[]>(KEYS.jobs, (jobs) => withJob(jobs, job))
+      queries.setQueryData(KEYS.job(job.id), job)
+      if (before?.state !== job.state) {
+        refetch(KEYS.nodes)
+        if (isFinal(job.state)) refetch(KEYS.jobLog(job.id))
+      }
+      return onJob(job, before)
+    }
+  }
+}
+
+/** Newest first, as the hub lists them. Undefined stays so: a list of one would pass for the whole. */
+export function withJob(jobs: readonly Job[] | undefined, job: Job): Job[] | undefined {
+  if (jobs === undefined) return undefined
+  return jobs.some((one) => one.id === job.id)
+    ? jobs.map((one) => (one.id === job.id ? job : one))
+    : [job, ...jobs]
+}

@@ -1,0 +1,85 @@
+/** What the hub knows, kept fresh: the live socket says what changed, and that is fetched again. */
+import { useQuery } from '@tanstack/vue-query'
+import { type MaybeRefOrGetter, computed, toValue } from 'vue'
+import { useClient } from './client.ts'
+
+export const KEYS = {
+  setup: ['setup'],
+  me: ['me'],
+  vault: ['vault'],
+  nodes: ['nodes'],
+  tickets: ['tickets'],
+  snapshots: ['snapshots'],
+  snapshotsOf: (node: string) => ['snapshots', node],
+  jobs: ['jobs'],
+  job: (id: string) => ['jobs', id],
+  jobLog: (id: string) => ['jobs', id, 'log'],
+} as const
+
+export function useSetupState() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.setup, queryFn: client.setupState })
+}
+
+export function useMe() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.me, queryFn: client.me, staleTime: Number.POSITIVE_INFINITY })
+}
+
+export function useVaultState() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.vault, queryFn: client.vault })
+}
+
+export function useNodes() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.nodes, queryFn: client.nodes })
+}
+
+export function useTickets(enabled: MaybeRefOrGetter<boolean>) {
+  const client = useClient()
+  return useQuery({
+    queryKey: KEYS.tickets,
+    queryFn: client.tickets,
+    enabled: computed(() => toValue(enabled)),
+  })
+}
+
+/** Of every node, newest first. */
+export function useAllSnapshots() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.snapshots, queryFn: () => client.snapshots() })
+}
+
+export function useSnapshots(node: MaybeRefOrGetter<string>) {
+  const client = useClient()
+  return useQuery({
+    queryKey: computed(() => KEYS.snapshotsOf(toValue(node))),
+    queryFn: () => client.snapshots(toValue(node)),
+    enabled: computed(() => toValue(node) !== ''),
+  })
+}
+
+export function useJobs() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.jobs, queryFn: () => client.jobs() })
+}
+
+export function useJob(id: MaybeRefOrGetter<string>) {
+  const client = useClient()
+  return useQuery({
+    queryKey: computed(() => KEYS.job(toValue(id))),
+    queryFn: () => client.job(toValue(id)),
+    enabled: computed(() => toValue(id) !== ''),
+  })
+}
+
+/** Sealed lines; only an opened vault reads them. */
+export function useJobLog(id: MaybeRefOrGetter<string>) {
+  const client = useClient()
+  return useQuery({
+    queryKey: computed(() => KEYS.jobLog(toValue(id))),
+    queryFn: () => client.jobLog(toValue(id)),
+    enabled: computed(() => toValue(id) !== ''),
+  })
+}
