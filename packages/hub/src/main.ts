@@ -1,1 +1,61 @@
-console.log('ocm-hub', ...process.argv.slice(2))
+/** `ocm-hub`: reads options, starts the hub, and says to people where it is. */
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { OcmError } from '@ocm/protocol'
+import { Command } from 'commander'
+import { buildHub } from './app.ts'
+import { configFrom, type ServeOptions } from './config.ts'
+import { createLog } from './log.ts'
+
+/** Bundled, the dashboard and the API's pages lie beside this file; from source, in dist. */
+function builtDirectory(name: string): string | undefined {
+  const places = [`./${name}`, `../../../dist/${name}`]
+  return places
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find((path) => existsSync(`${path}/index.html`))
+}
+
+async function serve(options: ServeOptions): Promise<void> {
+  process.umask(0o077)
+  const log = createLog(process.env['OCM_LOG'] ?? 'info')
+  const config = configFrom(options, {
+    ui: builtDirectory('ui'),
+    apiDocs: builtDirectory('api-docs'),
+  })
+  const hub = await buildHub({ ...config, log })
+  console.log(`OCM hub: ${config.publicUrl?.href ?? hub.url}`)
+  if (hub.setupLink !== undefined) {
+    console.log(`Set it up (this link works once): ${hub.setupLink}`)
+  }
+  let closing = false
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (closing) return
+      closing = true
+      void hub.close().then(() => process.exit(0), fail)
+    })
+  }
+}
+
+function fail(error: unknown): void {
+  if (error instanceof OcmError) console.error(`${error.message}\n${error.next}`)
+  else console.error(error)
+  process.exitCode = error instanceof OcmError && error.code === 'wrong-use' ? 2 : 1
+}
+
+const program = new Command('ocm-hub').description('The server of OCM')
+program
+  .command('serve')
+  .description('run the hub')
+  .option('--data <dir>', 'where everything is kept', './ocm-data')
+  .option('--host <address>', 'address to listen on', '127.0.0.1')
+  .option('--port <number>', 'port to listen on', '8001')
+  .option('--public-url <url>', 'how people and nodes reach it, behind a proxy')
+  .option('--insecure-http', 'listen beyond loopback without TLS')
+  .action((options: ServeOptions) => serve(options))
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  fail(error)
+}

@@ -1,0 +1,39 @@
+/** Opens the catalog: one SQLite file, brought up to date by numbered steps before anything asks it. */
+import { chmodSync } from 'node:fs'
+import { OcmError } from '@ocm/protocol'
+import { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { auditIn } from './audit.ts'
+import { nodeSqliteDialect, openDatabase } from './dialect.ts'
+import { peopleIn } from './people.ts'
+import type { Database, Schema } from './schema.ts'
+import * as first from './steps/0001-first.ts'
+
+const STEPS = { '0001-first': first }
+
+/** @throws OcmError 'catalog-failed' with the cause */
+export async function openCatalog(file: string) {
+  let db: Database
+  try {
+    db = new Kysely<Schema>({ dialect: nodeSqliteDialect(openDatabase(file)) })
+    if (file !== ':memory:') chmodSync(file, 0o600)
+    const { error } = await new Migrator({
+      db,
+      provider: { getMigrations: async () => STEPS },
+    }).migrateToLatest()
+    if (error !== undefined) throw error
+  } catch (cause) {
+    throw new OcmError('catalog-failed', {}, { cause })
+  }
+  return {
+    people: peopleIn(db),
+    audit: auditIn(db),
+    db,
+    /** @throws when the catalog cannot be written */
+    async probe() {
+      await db.updateTable('vault').set({ id: 1 }).execute()
+    },
+    close: () => db.destroy(),
+  }
+}
+export type Catalog = Awaited<ReturnType<typeof openCatalog>>

@@ -1,0 +1,82 @@
+/** The HTTP server with all that holds for every request: limits, addresses, headers, the error shape, who asks. */
+import { randomBytes } from 'node:crypto'
+import cookie from '@fastify/cookie'
+import websocket from '@fastify/websocket'
+import fastify, { type FastifyInstance, LogController } from 'fastify'
+import type { Logger } from 'pino'
+import type { Sessions } from '../people/sessions.ts'
+import type { Addresses } from './addresses.ts'
+import { answerError } from './errors.ts'
+import { addHeaders } from './headers.ts'
+import { type Cookies, whoAsks } from './who.ts'
+
+export interface ServerNeeds {
+  readonly log: Logger
+  readonly addresses: Addresses
+  readonly sessions: Sessions
+  readonly cookies: Cookies
+}
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/** The path at which agents dial; no browser may use it, so it is judged by its own plugin. */
+const LINK = '/link'
+
+export async function createServer(needs: ServerNeeds): Promise<FastifyInstance> {
+  const { log, addresses, sessions, cookies } = needs
+  const server = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
+    genReqId: () => randomBytes(8).toString('hex'),
+    requestIdHeader: false,
+    trustProxy: false,
+    bodyLimit: 256 * 1024,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 5_000,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 128 },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 16 * 1024 },
+    ajv: {
+      customOptions: {
+        coerceTypes: false,
+        removeAdditional: false,
+        useDefaults: false,
+        allErrors: false,
+      },
+    },
+  }) as unknown as FastifyInstance
+  server.server.maxConnections = 1024
+  // Shapes are held by TypeScript and by what catalogs answer; a second one at run time would drop fields silently.
+  server.setSerializerCompiler(() => (value) => JSON.stringify(value))
+  server.removeContentTypeParser('text/plain')
+  server.setErrorHandler(answerError)
+  server.decorateRequest('operator', null)
+
+  addHeaders(server)
+  server.addHook('onRequest', async (request) => {
+    if (request.url === LINK) return
+    addresses.checkHost(request)
+    if (!READS.has(request.method) || request.ws) addresses.checkOrigin(request)
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    request.log.info(
+      {
+        method: request.method,
+        route: request.routeOptions.url ?? '',
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'request',
+    )
+  })
+
+  await server.register(cookie)
+  await server.register(websocket, {
+    options: { maxPayload: 128 * 1024, perMessageDeflate: false },
+  })
+  server.addHook('onRequest', async (request) => {
+    if (request.url === LINK) return
+    request.operator = (await whoAsks(request, sessions, cookies)) ?? null
+  })
+  return server
+}
