@@ -1,1 +1,35 @@
-export const placeholder = 'operator'
+/** What an operator's own machine does, for the dashboard and for the `ocm` command. Runs in a browser. */
+export { ApiClient, type ApiOptions, type Live } from './api/client.ts'
+export type { Socket } from './api/live.ts'
+export { type DescribedNode, describeNode } from './snapshots/describe.ts'
+export { type OpenedSnapshot, openSnapshot } from './snapshots/open.ts'
+export type { Packs } from './snapshots/packs.ts'
+export { type Memory, storageMemory, type TextStore, volatileMemory } from './vault/memory.ts'
+export { type Confirmation, confirmByFingerprint, confirmNodes, retireNode } from './vault/nodes.ts'
+export { checkPassphrase, proposePassphrase } from './vault/passphrase.ts'
+export {
+  type PreparedSetup,
+  prepareSetup,
+  type RecoveryKit,
+  type SetupWish,
+} from './vault/setup.ts'
+export { type IssuedTicket, issueTicket, type TicketWish } from './vault/ticket.ts'
+export { openVault, type Ports, type Unlocked } from './vault/unlock.ts'
+export {
+  doneOrThrow,
+  followJob,
+  type FollowOptions,
+  type LogLine,
+  readJobLog,
+} from './work/follow.ts'
+export {
+  backUp,
+  carryOut,
+  type Hooks,
+  type Outcome,
+  prepareIn,
+  type Stage,
+  type Wish,
+} from './work/operation.ts'
+export { type SignedOrder, signOrder, startOrder } from './work/order.ts'
+export { blockersOf, makePlan, type Prepared, warningsOf } from './work/plan.ts'

@@ -1,0 +1,202 @@
+/** The hub's HTTP API, typed. An answer that is not of the shape it should have is 'malformed', never passed on. */
+import {
+  ApiError,
+  AuditEntry,
+  DescribeAnswer,
+  HeaderState,
+  Job,
+  JobLog,
+  type JobRequest,
+  type LiveEvent,
+  Me,
+  NodeState,
+  OcmError,
+  PackHeaders,
+  type SetupRequest,
+  SetupState,
+  SnapshotState,
+  TicketState,
+  TokenIssued,
+  VaultState,
+  check,
+  fromWireError,
+} from '@ocm/protocol'
+import { type Socket, listen } from './live.ts'
+import { type Static, type TSchema, TokenList, listOf } from './shapes.ts'
+
+export interface ApiOptions {
+  /** The hub's address, e.g. `http://127.0.0.1:8001`; '' for the origin of the page. */
+  readonly url: string
+  readonly fetch: typeof fetch
+  /** An API token. Without one the session cookie counts: the browser's, or the one this client received itself. */
+  readonly token?: string
+  /** Opens a socket for live events; `headers` are for sockets that can send them. */
+  readonly openSocket?: (url: string, headers: Readonly<Record<string, string>>) => Socket
+}
+
+export interface Live {
+  readonly onEvent: (event: LiveEvent) => void
+  /** On every connection: fetch what may have changed. */
+  readonly onConnect?: () => void
+  readonly onLost?: () => void
+}
+
+interface Call {
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Every method throws OcmError: the hub's own, 'hub-unreachable', or 'malformed' for an answer of another shape. */
+export class ApiClient {
+  readonly url: string
+  readonly #options: ApiOptions
+  /** Outside a browser nobody keeps cookies. */
+  #cookie = ''
+
+  constructor(options: ApiOptions) {
+    this.#options = options
+    this.url = options.url.replace(/\/+$/, '')
+  }
+
+  setupState = () => this.#get(SetupState, '/api/setup')
+  setup = (request: SetupRequest) => this.#send(Me, 'POST', '/api/setup', request)
+  login = (name: string, password: string) =>
+    this.#send(Me, 'POST', '/api/login', { name, password })
+  logout = () => this.#done('POST', '/api/logout', {})
+  me = () => this.#get(Me, '/api/me')
+
+  tokens = () => this.#get(TokenList, '/api/tokens')
+  makeToken = (label: string) => this.#send(TokenIssued, 'POST', '/api/tokens', { label })
+  dropToken = (id: string) => this.#done('DELETE', `/api/tokens/${id}`)
+
+  vault = () => this.#get(VaultState, '/api/vault')
+  putRecord = (record: string) => this.#done('PUT', '/api/vault/record', { record })
+
+  tickets = () => this.#get(listOf(TicketState), '/api/tickets')
+  postTicket = (statement: string) => this.#send(TicketState, 'POST', '/api/tickets', { statement })
+
+  nodes = () => this.#get(listOf(NodeState), '/api/nodes')
+  node = (id: string) => this.#get(NodeState, `/api/nodes/${id}`)
+  renameNode = (id: string, label: string) =>
+    this.#send(NodeState, 'PATCH', `/api/nodes/${id}`, { label })
+  retireNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/retire`, {})
+  describeNode = (id: string) => this.#send(DescribeAnswer, 'POST', `/api/nodes/${id}/describe`, {})
+
+  /** Newest first; of one node, or of all. */
+  snapshots = (node?: string) =>
+    this.#get(listOf(SnapshotState), `/api/snapshots${node === undefined ? '' : `?node=${node}`}`)
+  snapshot = (id: string) => this.#get(SnapshotState, `/api/snapshots/${id}`)
+  snapshotHeader = (id: string) => this.#get(HeaderState, `/api/snapshots/${id}/header`)
+  packHeaders = (ids: readonly string[]) =>
+    this.#send(PackHeaders, 'POST', '/api/packs/headers', { ids })
+
+  /** `length` bytes of a pack from `offset`. */
+  async packBytes(id: string, offset: number, length: number): Promise<Uint8Array> {
+    const range = `bytes=${offset}-${offset + length - 1}`
+    const response = await this.#call('GET', `/api/packs/${id}`, { headers: { range } })
+    const bytes = new Uint8Array(await response.arrayBuffer())
+    // A hub that does not honour ranges sends the whole pack.
+    const part = response.status === 206 ? bytes : bytes.subarray(offset, offset + length)
+    if (part.length !== length) throw new OcmError('malformed', { what: 'pack' })
+    return part
+  }
+
+  /** Newest first; those of one node, or all. */
+  jobs = (node?: string) =>
+    this.#get(listOf(Job), `/api/jobs${node === undefined ? '' : `?node=${node}`}`)
+  job = (id: string) => this.#get(Job, `/api/jobs/${id}`)
+  startJob = (request: JobRequest) => this.#send(Job, 'POST', '/api/jobs', request)
+  cancelJob = (id: string) => this.#send(Job, 'POST', `/api/jobs/${id}/cancel`, {})
+  jobLog = (id: string) => this.#get(JobLog, `/api/jobs/${id}/log`)
+  audit = () => this.#get(listOf(AuditEntry), '/api/audit')
+
+  /** @returns what ends it; a client without `openSocket` never calls back. */
+  live(hooks: Live): () => void {
+    const { openSocket } = this.#options
+    if (openSocket === undefined) return () => undefined
+    return listen({
+      open: (url) => openSocket(url, this.#identity()),
+      url: `${this.url.replace(/^http/, 'ws')}/api/live`,
+      onConnect: hooks.onConnect ?? (() => undefined),
+      onEvent: hooks.onEvent,
+      onLost: hooks.onLost ?? (() => undefined),
+    })
+  }
+
+  async #get<T extends TSchema>(shape: T, path: string): Promise<Static<T>> {
+    return this.#send(shape, 'GET', path)
+  }
+
+  async #send<T extends TSchema>(
+    shape: T,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<Static<T>> {
+    const response = await this.#call(method, path, body === undefined ? {} : { body })
+    return check(shape, await readJson(response), 'answer of the hub')
+  }
+
+  async #done(method: string, path: string, body?: unknown): Promise<void> {
+    const response = await this.#call(method, path, body === undefined ? {} : { body })
+    await response.arrayBuffer()
+  }
+
+  #identity(): Record<string, string> {
+    const { token } = this.#options
+    if (token !== undefined) return { authorization: `Bearer ${token}` }
+    return this.#cookie === '' ? {} : { cookie: this.#cookie, origin: new URL(this.url).origin }
+  }
+
+  async #call(method: string, path: string, { body, headers = {} }: Call): Promise<Response> {
+    let response: Response
+    try {
+      response = await this.#options.fetch(`${this.url}${path}`, {
+        method,
+        headers: {
+          ...headers,
+          ...this.#identity(),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        credentials: 'same-origin',
+        redirect: 'error',
+      })
+    } catch (cause) {
+      throw new OcmError('hub-unreachable', {}, { cause })
+    }
+    // Always empty in a browser, which keeps cookies itself.
+    for (const cookie of response.headers.getSetCookie()) {
+      const [pair = ''] = cookie.split(';')
+      this.#cookie = pair
+    }
+    if (!response.ok) throw await errorOf(response)
+    return response
+  }
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  try {
+    return await response.json()
+  } catch (cause) {
+    throw new OcmError('malformed', { what: 'answer of the hub' }, { cause })
+  }
+}
+
+async function errorOf(response: Response): Promise<OcmError> {
+  const text = await response.text()
+  try {
+    const { code, facts, requestId } = check(ApiError, JSON.parse(text), 'answer of the hub')
+    return fromWireError({ code, facts: { ...plainFacts(facts), requestId } })
+  } catch (cause) {
+    return new OcmError('internal', { status: response.status }, { cause })
+  }
+}
+
+const plainFacts = (facts: ApiError['facts']) =>
+  Object.fromEntries(
+    Object.entries(facts).filter(
+      (fact): fact is [string, string | number | boolean] =>
+        typeof fact[1] === 'string' || typeof fact[1] === 'number' || typeof fact[1] === 'boolean',
+    ),
+  )

@@ -1,0 +1,58 @@
+/** Live events of the hub over a socket that is opened again when it is lost. */
+import { LiveEvent, check } from '@ocm/protocol'
+
+/** The part of a WebSocket that is needed: the browser's own and the one of `ws` both have it. */
+export interface Socket {
+  addEventListener(
+    kind: 'open' | 'message' | 'close' | 'error',
+    listener: (event: never) => void,
+  ): void
+  close(): void
+}
+
+export interface LiveOptions {
+  readonly open: (url: string) => Socket
+  readonly url: string
+  /** Called on every connection, the first too: what was missed in between has to be fetched. */
+  readonly onConnect: () => void
+  readonly onEvent: (event: LiveEvent) => void
+  readonly onLost: () => void
+}
+
+const FIRST_WAIT_MS = 500
+const LONGEST_WAIT_MS = 15_000
+
+/** @returns what ends it. */
+export function listen(options: LiveOptions): () => void {
+  let socket: Socket | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let wait = FIRST_WAIT_MS
+  let ended = false
+
+  const dial = () => {
+    const current = options.open(options.url)
+    socket = current
+    current.addEventListener('open', () => {
+      wait = FIRST_WAIT_MS
+      options.onConnect()
+    })
+    current.addEventListener('message', ({ data }: { data: unknown }) => {
+      options.onEvent(check(LiveEvent, JSON.parse(String(data)), 'live event'))
+    })
+    // An error is always followed by a close, which is where it is dealt with.
+    current.addEventListener('error', () => undefined)
+    current.addEventListener('close', () => {
+      if (ended) return
+      options.onLost()
+      timer = setTimeout(dial, wait)
+      wait = Math.min(wait * 2, LONGEST_WAIT_MS)
+    })
+  }
+
+  dial()
+  return () => {
+    ended = true
+    clearTimeout(timer)
+    socket?.close()
+  }
+}

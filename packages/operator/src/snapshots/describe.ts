@@ -1,0 +1,31 @@
+/** What a target says of itself, fresh, signed by its own key and sealed to the vault. */
+import {
+  Description,
+  OcmError,
+  type TargetFacts,
+  fromBase64url,
+  openFacts,
+  readStatement,
+} from '@ocm/protocol'
+import { confirmedKey } from '../vault/nodes.ts'
+import type { Ports, Unlocked } from '../vault/unlock.ts'
+
+export interface DescribedNode {
+  readonly node: string
+  /** Its nonce and job key hold until the node is asked again or its agent restarts. */
+  readonly description: Description
+  readonly facts: TargetFacts
+}
+
+/** @throws OcmError 'node-unconfirmed', 'node-offline', 'signature-invalid' */
+export async function describeNode(
+  { p, api }: Ports,
+  unlocked: Unlocked,
+  node: string,
+): Promise<DescribedNode> {
+  const key = confirmedKey(unlocked, node)
+  const statement = fromBase64url((await api.describeNode(node)).description)
+  const description = readStatement(p, 'description', Description, statement, [key])
+  if (description.node !== node) throw new OcmError('signature-invalid', { what: 'description' })
+  return { node, description, facts: openFacts(p, unlocked.vault.sealing, description) }
+}

@@ -1,0 +1,40 @@
+/** A ticket with which one node may join. Its secret goes into the join string and never to the hub. */
+import {
+  type TicketState,
+  base64url,
+  issueTicket as makeTicket,
+  writeJoinString,
+} from '@ocm/protocol'
+import type { Ports, Unlocked } from './unlock.ts'
+
+export interface TicketWish {
+  /** What the node shall be called; the hub sees it. */
+  readonly label: string
+  readonly ttlMs: number
+  /** Under which addresses the node reaches the hub; the client's own when none is given. */
+  readonly urls?: readonly string[]
+}
+
+export interface IssuedTicket {
+  /** For `ocm-agent join`; whoever has it can join one node. */
+  readonly join: string
+  readonly ticket: TicketState
+}
+
+export async function issueTicket(
+  { p, api, now }: Ports,
+  { vault, hub }: Unlocked,
+  wish: TicketWish,
+): Promise<IssuedTicket> {
+  const made = makeTicket(p, vault, { label: wish.label, expiresAt: now() + wish.ttlMs })
+  const ticket = await api.postTicket(base64url(made.statement))
+  const join = writeJoinString(p, {
+    urls: [...(wish.urls ?? [api.url])],
+    hub,
+    root: vault.root.public,
+    ticket: made.ticket.id,
+    secret: made.secret,
+  })
+  made.secret.fill(0)
+  return { join, ticket }
+}

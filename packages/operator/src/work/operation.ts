@@ -1,0 +1,127 @@
+/** A whole restore, move or clone: the vault is opened for it, and closed as soon as the order is signed. */
+import { type Choices, type Job, OcmError, type Plan } from '@ocm/protocol'
+import { describeNode } from '../snapshots/describe.ts'
+import { openSnapshot } from '../snapshots/open.ts'
+import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
+import { type Ports, openVault } from '../vault/unlock.ts'
+import { doneOrThrow, followJob } from './follow.ts'
+import { type SignedOrder, signOrder, startOrder } from './order.ts'
+import { type Prepared, blockersOf, makePlan } from './plan.ts'
+
+export interface Wish {
+  readonly kind: Choices['kind']
+  /** The node whose snapshot it is. For a restore the same as `target`. */
+  readonly source: string
+  readonly target: string
+  /** The newest, if none is named. A move makes a new one of its own. */
+  readonly snapshot?: string
+  readonly choices?: Partial<Omit<Choices, 'kind'>>
+}
+
+/** Where an operation is; a job has its own steps. */
+export type Stage =
+  | { readonly kind: 'opening' }
+  | { readonly kind: 'confirmed'; readonly confirmation: Omit<Confirmation, 'unlocked'> }
+  | { readonly kind: 'backing-up'; readonly job: Job }
+  | { readonly kind: 'reading' }
+  | { readonly kind: 'describing' }
+  | { readonly kind: 'planned'; readonly plan: Plan }
+  | { readonly kind: 'working'; readonly job: Job }
+
+export interface Hooks {
+  /** Asked once. */
+  readonly passphrase: () => Promise<string>
+  /** Shows the plan. A plan with blockers is shown too, and never carried out. */
+  readonly approve: (plan: Plan) => Promise<boolean>
+  readonly onStage?: (stage: Stage) => void
+}
+
+export interface Outcome {
+  readonly job: Job
+  readonly plan: Plan
+}
+
+/**
+ * @returns undefined when the plan was not approved; nothing was changed then.
+ * @throws OcmError of any step, and the one that ended the job
+ */
+export async function carryOut(
+  ports: Ports,
+  wish: Wish,
+  hooks: Hooks,
+): Promise<Outcome | undefined> {
+  const tell = hooks.onStage ?? (() => undefined)
+  const approved = await approveOrder(ports, wish, hooks)
+  if (approved === undefined) return undefined
+  const started = await startOrder(ports.api, approved.order)
+  const job = await followJob(ports.api, started.id, (now) => tell({ kind: 'working', job: now }))
+  return { job: doneOrThrow(job), plan: approved.plan }
+}
+
+/** All that needs keys. */
+async function approveOrder(
+  ports: Ports,
+  wish: Wish,
+  hooks: Hooks,
+): Promise<{ readonly order: SignedOrder; readonly plan: Plan } | undefined> {
+  const tell = hooks.onStage ?? (() => undefined)
+  tell({ kind: 'opening' })
+  const opened = await openVault(ports, await hooks.passphrase())
+  try {
+    const { unlocked, ...confirmation } = await confirmNodes(ports, opened)
+    tell({ kind: 'confirmed', confirmation })
+    const prepared = await prepareIn(ports, unlocked, wish, tell)
+    tell({ kind: 'planned', plan: prepared.plan })
+    const agreed = await hooks.approve(prepared.plan)
+    const [blocker] = blockersOf(prepared.plan)
+    if (blocker !== undefined) throw new OcmError('plan-blocked', { why: blocker.code })
+    if (!agreed) return undefined
+    return { order: await signOrder(ports, unlocked, prepared), plan: prepared.plan }
+  } finally {
+    opened.close()
+  }
+}
+
+/** Makes the plan of a wish with an opened vault; a move backs its source up first. */
+export async function prepareIn(
+  ports: Ports,
+  unlocked: Parameters<typeof openSnapshot>[1],
+  wish: Wish,
+  tell: (stage: Stage) => void = () => undefined,
+): Promise<Prepared> {
+  const { api, p } = ports
+  const snapshot =
+    wish.snapshot ??
+    (wish.kind === 'move'
+      ? await backUp(ports, wish.source, tell)
+      : await newestOf(ports, wish.source))
+  tell({ kind: 'reading' })
+  const source = await openSnapshot(ports, unlocked, snapshot)
+  if (source.node !== wish.source) throw new OcmError('snapshot-foreign')
+  tell({ kind: 'describing' })
+  const target = await describeNode(ports, unlocked, wish.target)
+  return makePlan(p, {
+    source,
+    target,
+    kind: wish.kind,
+    ...(wish.choices === undefined ? {} : { choices: wish.choices }),
+  })
+
+  async function newestOf(_: Ports, node: string): Promise<string> {
+    const [newest] = await api.snapshots(node)
+    if (newest === undefined) throw new OcmError('not-found', { what: 'snapshot of this node' })
+    return newest.id
+  }
+}
+
+/** A new snapshot of a node. */
+export async function backUp(
+  { api }: Ports,
+  node: string,
+  tell: (stage: Stage) => void = () => undefined,
+): Promise<string> {
+  const { id } = await api.startJob({ kind: 'backup', node })
+  const job = doneOrThrow(await followJob(api, id, (now) => tell({ kind: 'backing-up', job: now })))
+  if (job.snapshot === null) throw new OcmError('malformed', { what: 'answer of the hub' })
+  return job.snapshot
+}

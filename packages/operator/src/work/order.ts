@@ -1,0 +1,70 @@
+/** Turning an approved plan into an order that its target can check, and that nobody else can use. */
+import {
+  type Grant,
+  type Job,
+  OcmError,
+  Order,
+  base64url,
+  makeStatement,
+  newId,
+  sealGrant,
+} from '@ocm/protocol'
+import type { ApiClient } from '../api/client.ts'
+import { confirmedKey } from '../vault/nodes.ts'
+import type { Ports, Unlocked } from '../vault/unlock.ts'
+import { grantFor } from './grant.ts'
+import { type Prepared, blockersOf } from './plan.ts'
+
+export interface SignedOrder {
+  readonly job: string
+  readonly kind: Order['kind']
+  readonly statement: Uint8Array
+}
+
+/**
+ * @throws OcmError 'plan-blocked', 'node-unconfirmed', 'pack-damaged'
+ */
+export async function signOrder(
+  ports: Ports,
+  unlocked: Unlocked,
+  prepared: Prepared,
+): Promise<SignedOrder> {
+  const { p, now } = ports
+  const { source, target, plan } = prepared
+  const [blocker] = blockersOf(plan)
+  if (blocker !== undefined) throw new OcmError('plan-blocked', { why: blocker.code })
+  // Either may have been retired since it was read.
+  confirmedKey(unlocked, source.node)
+  confirmedKey(unlocked, target.node)
+  const grant: Grant = await grantFor(ports, unlocked, prepared)
+  const job = newId(p)
+  const context = { job, target: target.node, snapshot: source.id }
+  const order: Order = {
+    v: 1,
+    vault: unlocked.vault.id,
+    operator: unlocked.operator.id,
+    minRecord: unlocked.record.serial,
+    job,
+    kind: plan.kind,
+    source: source.node,
+    target: target.node,
+    snapshot: source.id,
+    nonce: target.description.nonce,
+    jobKey: target.description.jobKey,
+    choices: plan.choices,
+    plan: plan.hash,
+    // An operator's clock rises by itself, needs no counter that a rebuilt hub would set back, and the source
+    // refuses one that is not above its last.
+    fenceEpoch: now(),
+    grant: sealGrant(p, target.description.jobKey, context, grant),
+    at: now(),
+  }
+  return {
+    job,
+    kind: plan.kind,
+    statement: makeStatement(p, 'order', order, unlocked.operator.key),
+  }
+}
+
+export const startOrder = (api: ApiClient, { kind, statement }: SignedOrder): Promise<Job> =>
+  api.startJob({ kind, order: base64url(statement) })
