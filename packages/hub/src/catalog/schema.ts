@@ -87,6 +87,7 @@ export interface Schema {
     created_by: string
     downtime_ms: number | null
     cancel_asked: number
+    discard_owed: number
     /** Statements as they arrived, for asking again and for the record. */
     order_statement: Uint8Array | null
     fenced_statement: Uint8Array | null

@@ -117,6 +117,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       fenced_statement blob,
       outcome_statement blob,
       final_snapshot text,
+      discard_owed integer not null default 0,
       fenced_at integer
     ) strict`,
     'create index jobs_by_node on jobs (node, created_at)',

@@ -1,0 +1,33 @@
+/** What jobs need of a catalog. Times in milliseconds by the hub's clock. */
+import type { Job, Trigger } from '@ocm/protocol'
+
+/** A job with what only the hub needs of it. */
+export interface StoredJob {
+  readonly job: Job
+  readonly trigger: Trigger
+  readonly cancelAsked: boolean
+  /** The target may still hold what the job staged. */
+  readonly discardOwed: boolean
+  /** Statements as they arrived. */
+  readonly order: Uint8Array | null
+  readonly fenced: Uint8Array | null
+  readonly outcome: Uint8Array | null
+  /** What the source of a move captured last. */
+  readonly finalSnapshot: string | null
+  readonly fencedAt: number | null
+}
+
+export interface JobCatalog {
+  /** False when its id, or its order by hash, was used before. */
+  addJob(job: StoredJob, orderHash: string | null): Promise<boolean>
+  saveJob(job: StoredJob): Promise<void>
+  job(id: string): Promise<StoredJob | undefined>
+  /** Newest first; of one node, as target or as source. */
+  jobs(node?: string): Promise<Job[]>
+  /** Oldest first. */
+  unfinished(): Promise<StoredJob[]>
+  /** Jobs whose target has still to discard what they staged. */
+  discardsOwed(node: string): Promise<StoredJob[]>
+  addLog(job: string, at: number, sealed: Uint8Array): Promise<void>
+  log(job: string): Promise<{ at: number; sealed: Uint8Array }[]>
+}
