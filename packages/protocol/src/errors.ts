@@ -25,6 +25,14 @@ export const MEANINGS = {
     'Check that it was copied whole; if it came from OCM itself, it was damaged on the way.',
   ),
   'wrong-use': meaning((f) => `${f['what'] ?? 'This command was used wrongly'}.`, 'See --help.'),
+  declined: meaning(
+    'It was not approved, so nothing was changed.',
+    'Run it again when you want it.',
+  ),
+  'secret-file-exposed': meaning(
+    (f) => `Others can read the file that ${f['what']} names.`,
+    'Take the rights of group and others away: chmod 600.',
+  ),
   internal: meaning(
     'Something failed that OCM does not expect.',
     'Look for the request id in the log and report it.',

@@ -1,31 +1,49 @@
 /** Which keys a target needs, and no more than those. */
-import { type Choices, type Entry, type Grant, hex, toCbor } from '@ocm/protocol'
+import {
+  type Choices,
+  type Entry,
+  type Grant,
+  fromBase64url,
+  grantFor as keysFor,
+  packsFor,
+  toCbor,
+} from '@ocm/protocol'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import type { Prepared } from './plan.ts'
 
-/** The pack keys of the manifest itself and of every entry that goes to the target. */
+/** As many as the hub answers at once. */
+const HEADERS_AT_ONCE = 5000
+
+/** The pack keys of the manifest itself and of every entry that goes to the target. @throws OcmError 'pack-damaged' */
 export async function grantFor(
-  _ports: Ports,
-  _unlocked: Unlocked,
+  { p, api }: Ports,
+  { vault }: Unlocked,
   { source, plan }: Prepared,
 ): Promise<Grant> {
-  const needed = new Set<string>()
-  const need = (entry: Pick<Entry, 'extents'>) => {
-    for (const [pack] of entry.extents ?? []) needed.add(hex(pack))
+  const { root, manifest } = source
+  const wanted = [...packsFor(root, manifest, (entry) => goesAlong(entry, plan.kind))]
+  const starts = new Map<string, Uint8Array>()
+  for (let at = 0; at < wanted.length; at += HEADERS_AT_ONCE) {
+    const ids = wanted.slice(at, at + HEADERS_AT_ONCE)
+    const { headers } = await api.packHeaders(ids)
+    for (const [n, header] of headers.entries()) {
+      const id = ids[n]
+      if (id !== undefined) starts.set(id, fromBase64url(header))
+    }
   }
-  for (const page of source.root.pages) need(page)
-  for (const entry of source.manifest.entries) if (goesAlong(entry, plan.kind)) need(entry)
-  const ids = source.root.packs.map(({ id }) => id).filter((id) => needed.has(hex(id)))
-  const keys = await source.packs.keys(ids)
-  return {
-    packs: ids.map((id, n) => [id, keys[n] as Uint8Array]),
-    root: toCbor(source.root),
-  }
+  return { packs: keysFor(p, vault.sealing, root, wanted, starts), root: toCbor(root) }
 }
 
 /** What never reaches the target is not granted either. */
 function goesAlong(entry: Entry, kind: Choices['kind']): boolean {
-  if (entry.travel === 'never') return false
-  if (entry.travel === 'host') return kind === 'restore'
-  return entry.travel === 'always' || kind !== 'clone'
+  switch (entry.travel) {
+    case 'never':
+      return false
+    case 'host':
+      return kind === 'restore'
+    case 'identity':
+      return kind !== 'clone'
+    case 'always':
+      return true
+  }
 }

@@ -1,9 +1,9 @@
 /** A whole restore, move or clone: the vault is opened for it, and closed as soon as the order is signed. */
 import { type Choices, type Job, OcmError, type Plan } from '@ocm/protocol'
 import { describeNode } from '../snapshots/describe.ts'
-import { openSnapshot } from '../snapshots/open.ts'
+import { newestSnapshot, openSnapshot } from '../snapshots/open.ts'
 import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
-import { type Ports, openVault } from '../vault/unlock.ts'
+import { type Ports, type Unlocked, openVault } from '../vault/unlock.ts'
 import { doneOrThrow, followJob } from './follow.ts'
 import { type SignedOrder, signOrder, startOrder } from './order.ts'
 import { type Prepared, blockersOf, makePlan } from './plan.ts'
@@ -85,33 +85,23 @@ async function approveOrder(
 /** Makes the plan of a wish with an opened vault; a move backs its source up first. */
 export async function prepareIn(
   ports: Ports,
-  unlocked: Parameters<typeof openSnapshot>[1],
+  unlocked: Unlocked,
   wish: Wish,
   tell: (stage: Stage) => void = () => undefined,
 ): Promise<Prepared> {
-  const { api, p } = ports
-  const snapshot =
-    wish.snapshot ??
-    (wish.kind === 'move'
-      ? await backUp(ports, wish.source, tell)
-      : await newestOf(ports, wish.source))
+  if (wish.snapshot === undefined && wish.kind === 'move') await backUp(ports, wish.source, tell)
+  const snapshot = wish.snapshot ?? (await newestSnapshot(ports, unlocked, wish.source))
   tell({ kind: 'reading' })
   const source = await openSnapshot(ports, unlocked, snapshot)
   if (source.node !== wish.source) throw new OcmError('snapshot-foreign')
   tell({ kind: 'describing' })
   const target = await describeNode(ports, unlocked, wish.target)
-  return makePlan(p, {
+  return makePlan(ports.p, {
     source,
     target,
     kind: wish.kind,
     ...(wish.choices === undefined ? {} : { choices: wish.choices }),
   })
-
-  async function newestOf(_: Ports, node: string): Promise<string> {
-    const [newest] = await api.snapshots(node)
-    if (newest === undefined) throw new OcmError('not-found', { what: 'snapshot of this node' })
-    return newest.id
-  }
 }
 
 /** A new snapshot of a node. */
