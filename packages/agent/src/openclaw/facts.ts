@@ -1,0 +1,75 @@
+/** What an operator must know of this node before anything is written to it. */
+import { existsSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import path from 'node:path'
+import type { TargetFacts } from '@ocm/protocol'
+import type { Gateway } from '../installation.port.ts'
+import { type Where, tombstonePath } from './discovery.ts'
+import { errno } from './errno.ts'
+import { type Located, stateDatabaseOf } from './layout.ts'
+import { liveLock } from './locks.ts'
+
+export async function factsOf(
+  { where, layout }: Located,
+  ports: readonly number[],
+  gateway: Pick<Gateway, 'kind' | 'isRunning'>,
+): Promise<TargetFacts> {
+  const lock = liveLock(where.state)
+  const freeBytes: Record<string, number> = {}
+  for (const [root, absolute] of Object.entries(layout.roots))
+    freeBytes[root] = await freeAt(absolute)
+  const portsInUse: number[] = []
+  for (const port of new Set(ports)) {
+    // Our own gateway stops before anything else wants its port.
+    if (port !== lock?.port && !(await isFree(port))) portsInUse.push(port)
+  }
+  return {
+    layout,
+    occupied: existsSync(where.config) || existsSync(stateDatabaseOf(where.state)),
+    freeBytes,
+    gateway: { kind: gateway.kind, running: await gateway.isRunning() },
+    portsInUse: portsInUse.toSorted((a, b) => a - b),
+    fenced: existsSync(tombstonePath(where.state)),
+    readOnlyConfig: isReadOnly(where),
+  }
+}
+
+function isReadOnly({ env }: Where): boolean {
+  return env['OPENCLAW_CONFIG_READONLY'] === '1' || env['OPENCLAW_NIX_MODE'] === '1'
+}
+
+/** Free bytes where a path lies or would lie. */
+async function freeAt(absolute: string): Promise<number> {
+  for (let here = absolute; ; here = path.dirname(here)) {
+    try {
+      const { bavail, bsize } = await statfs(here)
+      return bavail * bsize
+    } catch (error) {
+      if (!['ENOENT', 'ENOTDIR', 'EACCES'].includes(errno(error) ?? '')) throw error
+      if (here === path.dirname(here)) return 0
+    }
+  }
+}
+
+/** Whether a gateway could listen there: on both loopback addresses and on all. */
+async function isFree(port: number): Promise<boolean> {
+  for (const host of ['127.0.0.1', '::1', '0.0.0.0']) {
+    if (!(await canListen(host, port))) return false
+  }
+  return true
+}
+
+function canListen(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (error) => {
+      const code = errno(error) ?? ''
+      // A machine without IPv6 cannot say whether ::1 is taken, and needs not.
+      if (code === 'EADDRNOTAVAIL' || code === 'EAFNOSUPPORT') resolve(true)
+      else if (code === 'EADDRINUSE' || code === 'EACCES') resolve(false)
+      else reject(error)
+    })
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}

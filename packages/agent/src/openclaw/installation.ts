@@ -1,0 +1,62 @@
+/** The OpenClaw installation of this node, as capture and apply see it. */
+import type { Installation } from '../installation.port.ts'
+import { type Env, type Where, discover } from './discovery.ts'
+import { examine } from './examine.ts'
+import { factsOf } from './facts.ts'
+import { detectGateway } from './gateway.ts'
+import { liveInventory } from './inventory.ts'
+import { type Located, locate } from './layout.ts'
+import { rewriteStaged } from './rewriting.ts'
+import { REGENERABLE } from './sources.ts'
+import { surveyOf } from './survey.ts'
+import { validateStaged } from './validate.ts'
+import { findBinary } from './versions.ts'
+
+export interface InstallationOptions {
+  /** The home directory that OpenClaw is run with. */
+  readonly home: string
+  readonly stateDir?: string
+  readonly configPath?: string
+  /** The `openclaw` command; found in PATH and the usual places when not given. */
+  readonly openclawBin?: string
+  /** Where pins like OPENCLAW_STATE_DIR are looked up; the process's own when not given. */
+  readonly env?: Env
+  /** The agent's own state directory: never captured, never replaced. */
+  readonly agentStateDir: string
+  readonly agentVersion?: string
+  readonly now: () => number
+}
+
+export function createInstallation(options: InstallationOptions): Installation {
+  const env = options.env ?? process.env
+  // Found anew each time: files, configuration and OpenClaw itself change while the agent runs.
+  const where = (): Where => discover({ ...options, env })
+  const binary = () => findBinary(where(), options.openclawBin)
+  const here = (): Located => locate(where(), binary(), options.agentVersion ?? '')
+  const gateway = async (located: Located, remembered?: unknown) =>
+    detectGateway(
+      {
+        home: located.where.home,
+        stateDir: located.where.state,
+        configPath: located.where.config,
+        port: located.layout.port,
+        profile: located.where.profile,
+        bin: binary()?.path ?? null,
+      },
+      remembered,
+    )
+  return {
+    layout: async () => here().layout,
+    survey: async () => surveyOf(here()),
+    examine: (captured) => examine(captured, where()),
+    facts: async (wish) => {
+      const located = here()
+      return factsOf(located, wish.ports, await gateway(located))
+    },
+    inventory: async (layout) => liveInventory(layout, where()),
+    regenerable: REGENERABLE,
+    rewrite: rewriteStaged,
+    validate: async (staged) => validateStaged(staged, binary()?.path ?? null),
+    gateway: async (remembered) => gateway(here(), remembered),
+  }
+}

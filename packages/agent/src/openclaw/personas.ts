@@ -1,0 +1,93 @@
+/** The personas of a configuration, in either of the two shapes OpenClaw has had for them. */
+import path from 'node:path'
+import { type Where, resolveUserPath } from './discovery.ts'
+import { type Tree, at, isTree, textAt } from './tree.ts'
+import { type Variables, expand } from './variables.ts'
+
+export interface Persona {
+  readonly id: string
+  readonly workspace: string
+  /** Where its own database and accounts lie. */
+  readonly directory: string
+}
+
+interface Entry {
+  readonly id: string
+  readonly fields: Tree
+}
+
+/** In the order of the configuration. A configuration without any has the one persona 'main'. */
+export function personasOf(where: Where, tree: Tree, variables: Variables): readonly Persona[] {
+  const entries = entriesOf(tree)
+  const resolve = (text: string) => resolveUserPath(expand(text, variables), where.home)
+  const heir = heirOf(tree, entries)
+  const shared = textAt(tree, 'agents.defaults.workspace')
+  return entries.map(({ id, fields }) => {
+    const own = textAt(fields, 'workspace')
+    const directory = textAt(fields, 'agentDir')
+    return {
+      id,
+      workspace:
+        own === undefined ? inherited(where, shared, id, id === heir, resolve) : resolve(own),
+      directory:
+        directory === undefined
+          ? path.join(where.state, 'agents', id, 'agent')
+          : resolve(directory),
+    }
+  })
+}
+
+/** Who does what belongs to no persona in particular; '' when nobody is named. */
+export function systemPersonaOf(tree: Tree): string {
+  const named = textAt(tree, 'agents.defaults.systemAgent.agentId')
+  if (named !== undefined) return personaId(named)
+  return heirOf(tree, entriesOf(tree)) ?? ''
+}
+
+export function personaId(text: unknown): string {
+  const trimmed = typeof text === 'string' ? text.trim() : ''
+  const lower = trimmed.toLowerCase()
+  if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(lower)) return lower
+  const cleaned = lower.replace(/[^a-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '')
+  return cleaned.slice(0, 64) || 'main'
+}
+
+function entriesOf(tree: Tree): readonly Entry[] {
+  const keyed = at(tree, 'agents.entries')
+  const listed = at(tree, 'agents.list')
+  const raw: readonly Entry[] = isTree(keyed)
+    ? Object.entries(keyed).map(([id, fields]) => ({ id, fields: isTree(fields) ? fields : {} }))
+    : Array.isArray(listed)
+      ? listed.filter(isTree).map((fields) => ({ id: String(fields['id'] ?? ''), fields }))
+      : [{ id: 'main', fields: {} }]
+  const seen = new Set<string>()
+  return raw.flatMap(({ id: written, fields }) => {
+    const id = personaId(written)
+    if (seen.has(id)) return []
+    seen.add(id)
+    return [{ id, fields }]
+  })
+}
+
+/** The one persona that uses the default workspace itself rather than a directory in it. */
+function heirOf(tree: Tree, entries: readonly Entry[]): string | undefined {
+  if (entries.length === 1) return entries[0]?.id
+  if (at(tree, 'agents.ownership') === 'explicit') return undefined
+  const marked = entries.filter(({ fields }) => fields['default'] === true)
+  if (marked.length === 1) return marked[0]?.id
+  // Up to 2026.7 the first of the list was the default one when none was marked.
+  return Array.isArray(at(tree, 'agents.list')) ? entries[0]?.id : undefined
+}
+
+function inherited(
+  where: Where,
+  shared: string | undefined,
+  id: string,
+  heir: boolean,
+  resolve: (text: string) => string,
+): string {
+  if (shared !== undefined) return heir ? resolve(shared) : path.join(resolve(shared), id)
+  if (!heir) return path.join(where.state, `workspace-${id}`)
+  const pinned = where.env['OPENCLAW_WORKSPACE_DIR']?.trim()
+  return pinned ? path.resolve(pinned) : path.join(where.state, 'workspace')
+}

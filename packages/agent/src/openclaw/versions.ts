@@ -1,0 +1,91 @@
+/** Which OpenClaw is installed and which schema its data has, read from files: running it takes seconds. */
+import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import path from 'node:path'
+import type { Where } from './discovery.ts'
+import { errno } from './errno.ts'
+import { isTree, textAt, treeAt } from './tree.ts'
+
+export interface Binary {
+  /** What to run. */
+  readonly path: string
+  readonly version: string
+  /** The newest schema it reads, by kind of database. */
+  readonly schemas: Readonly<Record<string, number>>
+}
+
+/** @returns undefined when there is no OpenClaw, or not one whose package can be read. */
+export function findBinary(where: Where, named: string | undefined): Binary | undefined {
+  const candidates = named === undefined ? usualPlaces(where) : [path.resolve(named)]
+  for (const candidate of candidates) {
+    const binary = binaryAt(candidate)
+    if (binary !== undefined) return binary
+  }
+  return undefined
+}
+
+function usualPlaces(where: Where): readonly string[] {
+  const directories = [
+    ...(where.env['PATH'] ?? '').split(path.delimiter).filter((entry) => path.isAbsolute(entry)),
+    path.join(where.home, '.local/bin'),
+    path.join(where.home, '.npm-global/bin'),
+    path.join(where.home, '.openclaw/bin'),
+    '/usr/local/bin',
+    '/opt/homebrew/bin',
+    '/usr/bin',
+  ]
+  return directories.map((directory) => path.join(directory, 'openclaw'))
+}
+
+/** Up from where the command really lies to the package it is part of. */
+function binaryAt(command: string): Binary | undefined {
+  if (!existsSync(command)) return undefined
+  for (let here = path.dirname(realpathSync(command)); ; here = path.dirname(here)) {
+    const manifest = path.join(here, 'package.json')
+    const found = existsSync(manifest) ? jsonOf(manifest) : undefined
+    if (textAt(found, 'name') === 'openclaw') {
+      return {
+        path: command,
+        version: textAt(found, 'version') ?? '',
+        schemas: numbersOf(treeAt(found, 'openclaw.schemaVersions')),
+      }
+    }
+    if (here === path.dirname(here)) return undefined
+  }
+}
+
+function jsonOf(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as unknown
+  } catch (error) {
+    if (error instanceof SyntaxError || errno(error) === 'EACCES') return undefined
+    throw error
+  }
+}
+
+const numbersOf = (tree: unknown): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    Object.entries(isTree(tree) ? tree : {}).filter(
+      (entry): entry is [string, number] => Number.isSafeInteger(entry[1]) && Number(entry[1]) >= 0,
+    ),
+  )
+
+const MAGIC = 'SQLite format 3\0'
+
+/** Whether a file is a SQLite database with at least one page. False for what cannot be read. */
+export function isDatabase(absolute: string | Buffer): boolean {
+  let fd: number
+  try {
+    fd = openSync(absolute, 'r')
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'ENXIO'].includes(errno(error) ?? '')) return false
+    throw error
+  }
+  try {
+    const start = Buffer.alloc(MAGIC.length)
+    return (
+      readSync(fd, start, 0, start.length, 0) === start.length && start.toString('latin1') === MAGIC
+    )
+  } finally {
+    closeSync(fd)
+  }
+}
