@@ -28,6 +28,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/bench/**', 'tests/proof/**', '**/node_modules/**'],
+          globalSetup: ['tests/support/build.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // After the unit tests: whole systems want the machine for themselves.

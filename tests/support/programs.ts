@@ -51,8 +51,13 @@ export interface RunningHub extends Running {
 }
 
 /** A hub on a port that is free, with its data in `data`. */
-export async function startHub(data: string, port = 0): Promise<RunningHub> {
-  const running = launch('ocm-hub', ['serve', '--data', data, '--port', String(port)], process.env)
+export async function startHub(
+  data: string,
+  options: { readonly port?: number; readonly publicUrl?: string } = {},
+): Promise<RunningHub> {
+  const args = ['serve', '--data', data, '--port', String(options.port ?? 0)]
+  if (options.publicUrl !== undefined) args.push('--public-url', options.publicUrl)
+  const running = launch('ocm-hub', args, process.env)
   const address = () => /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(running.output())?.[0]
   await until(
     () => {
