@@ -114,10 +114,14 @@ export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
   }
   if (!meta) throw malformed()
   const sorted = entries.toSorted(byName)
+  const closed = new Set(
+    sorted.filter((e) => e.kind !== 'directory').map((e) => key(e, e.path.length)),
+  )
   for (const [i, entry] of sorted.entries()) {
     const before = sorted[i - 1]
-    if (!staysInside(entry.path) || (before && byName(before, entry) === 0)) throw malformed()
-    if (!isWhole(entry)) throw malformed()
+    const isTwice = before !== undefined && byName(before, entry) === 0
+    const isInside = staysInside(entry.path) && !isBelow(closed, entry)
+    if (isTwice || !isInside || !isWhole(entry)) throw malformed()
   }
   return {
     ...meta,
@@ -144,6 +148,18 @@ function staysInside(path: Uint8Array): boolean {
     at += name.length + 1
   }
   return true
+}
+
+const key = ({ root, path }: Named, length: number) =>
+  `${root} ${Array.from(path.subarray(0, length), (byte) => String.fromCharCode(byte)).join('')}`
+
+/** Whether it lies below something that is not a directory: written through a link it would leave its root. */
+function isBelow(closed: ReadonlySet<string>, entry: Entry): boolean {
+  const whole = key(entry, entry.path.length)
+  for (let at = whole.indexOf('/', entry.root.length); at > 0; at = whole.indexOf('/', at + 1)) {
+    if (closed.has(whole.slice(0, at))) return true
+  }
+  return entry.path.length > 0 && closed.has(key(entry, 0))
 }
 
 /** Has what its kind needs and nothing else. */

@@ -4,12 +4,7 @@ import { OcmError } from '../errors.ts'
 import type { PackId } from '../ids.ts'
 import type { KeyPair, Primitives } from '../primitives/primitives.ts'
 import { decodeAs } from '../shapes.ts'
-import {
-  PACK_FOOTER_MAX_BYTES,
-  PACK_HEADER_MAX_BYTES,
-  PACK_MAX_BYTES,
-  SEGMENT_MAX_BYTES,
-} from './limits.ts'
+import { PACK_FOOTER_MAX_BYTES, PACK_HEADER_MAX_BYTES, PACK_MAX_BYTES } from './limits.ts'
 import {
   FOOTER_NONCE,
   PACK_MAGIC,
@@ -174,9 +169,7 @@ function readFooter(plain: Uint8Array, areaBytes: number): readonly FooterRow[] 
     return row
   })
   const lengthsFit = footer.every(({ sealedBytes, plainBytes, flags }) =>
-    flags === ZSTD
-      ? sealedBytes < SEGMENT_MAX_BYTES + TAG_BYTES
-      : sealedBytes === plainBytes + TAG_BYTES,
+    flags === ZSTD ? sealedBytes < plainBytes + TAG_BYTES : sealedBytes === plainBytes + TAG_BYTES,
   )
   const rest = plain.subarray(4 + length)
   if (offset !== areaBytes || !lengthsFit || rest.some((byte) => byte !== 0)) {

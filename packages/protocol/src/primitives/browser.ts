@@ -3,7 +3,7 @@ import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { decompress } from 'fzstd'
+import { Decompress } from 'fzstd'
 import { argon2id } from 'hash-wasm'
 import nacl from 'tweetnacl'
 import { concat, hex } from '../bytes.ts'
@@ -98,14 +98,48 @@ export const browserPrimitives: Primitives = {
     }),
 
   unzstd(compressed, plainBytes) {
-    let plain: Uint8Array
+    const plain = new Uint8Array(plainBytes)
+    let at = 0
     try {
-      // With a buffer of the right size, fzstd cannot be made to write more than was declared.
-      plain = decompress(compressed, new Uint8Array(plainBytes))
+      if (!isFrameOf(compressed, plainBytes)) throw new TypeError('not one frame of that length')
+      const stream = new Decompress((part) => {
+        plain.set(part, at)
+        at += part.length
+      })
+      stream.push(compressed, true)
     } catch (cause) {
       throw new OcmError('malformed', { what: 'segment' }, { cause })
     }
-    if (plain.length !== plainBytes) throw new OcmError('malformed', { what: 'segment' })
+    if (at !== plainBytes) throw new OcmError('malformed', { what: 'segment' })
     return plain
   },
+}
+
+/**
+ * Whether these are one Zstandard frame, whole and nothing behind it, that declares this content size and no larger
+ * window (RFC 8878). fzstd itself allocates what a frame asks for, and takes frames that are shorter than they say.
+ */
+function isFrameOf(bytes: Uint8Array, plainBytes: number): boolean {
+  const descriptor = bytes[4] ?? 0
+  const isSingleSegment = (descriptor & 0x20) !== 0
+  const hasDictionaryOrReserved = (descriptor & 0x0b) !== 0
+  const sizeBytes = [1, 2, 4, 8][descriptor >> 6] as number
+  if (hex(bytes.subarray(0, 4)) !== '28b52ffd' || !isSingleSegment || hasDictionaryOrReserved) {
+    return false
+  }
+  let declared = sizeBytes === 2 ? 256 : 0
+  for (let i = 0; i < sizeBytes; i++) declared += (bytes[5 + i] ?? 0) * 2 ** (8 * i)
+  if (declared !== plainBytes) return false
+
+  let at = 5 + sizeBytes
+  for (let isLast = false; !isLast;) {
+    if (at + 3 > bytes.length) return false
+    const block =
+      (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16)
+    isLast = (block & 1) === 1
+    const isRun = ((block >> 1) & 3) === 1
+    at += 3 + (isRun ? 1 : block >> 3)
+  }
+  const hasChecksum = (descriptor & 4) !== 0
+  return at + (hasChecksum ? 4 : 0) === bytes.length
 }
