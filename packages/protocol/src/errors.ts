@@ -160,6 +160,12 @@ export const MEANINGS = {
     'It is taken up again when the node is back.',
     'later',
   ),
+  'link-replaced': meaning(
+    'Another connection of this node took the place of this one.',
+    'Nothing, if the agent was restarted. If it happens again and again, two agents run with one state directory.',
+    'later',
+  ),
+  'hub-stopping': meaning('The hub is being stopped.', 'The agent comes back by itself.', 'later'),
   'deadline-passed': meaning('The other side did not answer in time.', 'Try again.', 'later'),
 
   // OpenClaw on the node

@@ -1,5 +1,6 @@
 /** The types of the conversation: what can be asked over a link, how, and what comes back. */
 import type { Static, TSchema } from 'typebox'
+import type { OcmError } from '../errors.ts'
 import type { EVENTS, TO_AGENT, TO_HUB } from '../messages.ts'
 
 /** A table like TO_AGENT or TO_HUB. */
@@ -64,7 +65,7 @@ export interface Conversation<Mine extends Methods, Theirs extends Methods> {
   /** @returns a function that takes the handler away. */
   on<E extends EventName>(event: E, handler: (payload: EventOf<E>) => void): () => void
   /** Fulfilled, never rejected, with why it ended: 'link-lost', or what either side gave as its reason. */
-  readonly closed: Promise<Error>
+  readonly closed: Promise<OcmError>
 }
 
 /** A node as the hub sees it. */

@@ -1,4 +1,6 @@
 export type * from './calls.ts'
 export type * from './carrier.ts'
 export type * from './clock.ts'
+export * from './open.ts'
+export * from './sequence.ts'
 export * from './session.ts'
