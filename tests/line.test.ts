@@ -13,26 +13,15 @@ import { deviceOf, gatewayPid } from './support/node-state.ts'
 import { startMockModel } from './support/mock-model.ts'
 import {
   type Lists,
-  OPENCLAW,
   isReady,
   lists,
   openclaw,
   openclawJson,
   startGateway,
 } from './support/openclaw.ts'
-import {
-  type AgentPlace,
-  type Operator,
-  PASSPHRASE,
-  PASSWORD,
-  type Running,
-  type RunningHub,
-  joinAgent,
-  operatorAt,
-  startAgent,
-  startHub,
-} from './support/programs.ts'
-import { type Recorder, recordTo } from './support/recorder.ts'
+import { type Fleet, startFleet } from './support/fleet.ts'
+import { PASSPHRASE, PASSWORD } from './support/programs.ts'
+import { type Recorder, startRecorder } from './support/recorder.ts'
 import { disguises, traces } from './support/traces.ts'
 import { treeOf } from './support/trees.ts'
 import { until } from './support/until.ts'
@@ -45,66 +34,40 @@ interface Snapshot {
   readonly metrics: { readonly cronJobs: number }
 }
 
+const desk = (home: string) => join(home, `desk-${NAMES.persona}`)
+
 let alice: string
-let hub: RunningHub
+let bob: string
+let carol: string
+let machineB: string
+let bobDesk: string
 let wire: Recorder
-let operator: Operator
+let fleet: Fleet
+let model: { close(): void }
 let before: Lists
 let first: Snapshot
-const running: Running[] = []
-const machine = (name: string) => freshMachine(`machine-${name}`)
-const placeOf = (name: string, home: string, ground: string): AgentPlace => ({
-  state: join(ground, `agent-${name}`),
-  home,
-  openclaw: OPENCLAW,
-})
-
-async function enrol(label: string, place: AgentPlace): Promise<void> {
-  const { join: joinString } = await operator.json<{ join: string }>('ticket', '--label', label)
-  const joined = await joinAgent(place, joinString)
-  expect(joined, joined.err).toMatchObject({ code: 0 })
-  running.push(startAgent(place))
-  await until(
-    async () => {
-      const nodes = await operator.json<{ label: string; online: boolean }[]>('nodes')
-      return nodes.some((node) => node.label === label && node.online)
-    },
-    { timeoutMs: 30_000, what: `${label} is connected` },
-  )
-}
-
-const desk = (home: string) => join(home, `desk-${NAMES.persona}`)
-let bob: string
-let bobGround: string
-let bobDesk: string
-let model: Awaited<ReturnType<typeof startMockModel>>
 
 beforeAll(async () => {
   alice = await populatedHome()
   model = await startMockModel(MODEL_PORT)
-  const data = machine('hub')
-  let hubPort = 0
-  wire = await recordTo(() => hubPort)
-  hub = await startHub(join(data, 'data'), { publicUrl: `http://127.0.0.1:${wire.port}` })
-  hubPort = Number(new URL(hub.url).port)
-  running.push(hub)
-  operator = operatorAt(machine('operator'), `http://127.0.0.1:${wire.port}`)
-  await operator.json('setup', '--link', hub.setupLink, '--name', 'olivia')
+  wire = await startRecorder()
+  fleet = await startFleet(freshMachine('machine-hub'), wire)
   await startGateway(alice, GATEWAY_PORT)
-  await enrol('alpha', placeOf('a', alice, machine('agent-a')))
-  bobGround = machine('b')
-  bob = join(bobGround, 'srv', 'bob')
-  bobDesk = join(bobGround, 'srv', 'projects', 'quill')
+  await fleet.enrol('alpha', alice, freshMachine('machine-a-agent'))
+  machineB = freshMachine('machine-b')
+  bob = join(machineB, 'srv', 'bob')
+  carol = join(machineB, 'srv', 'carol')
+  bobDesk = join(machineB, 'srv', 'projects', 'quill')
   await mkdir(bob, { recursive: true })
-  await enrol('beta', placeOf('b', bob, bobGround))
+  await fleet.enrol('beta', bob, machineB)
 }, 600_000)
 
 afterAll(async () => {
-  for (const home of [alice, bob, join(bobGround ?? '', 'carol')]) {
+  await fleet?.stop()
+  for (const home of [alice, bob, carol]) {
     const pid = home && gatewayPid(home)
     if (pid) process.kill(pid, 'SIGTERM')
   }
-  for (const one of running) await one.stop()
   wire?.close()
   model?.close()
 }, 120_000)
@@ -113,8 +76,8 @@ describe('a real node', () => {
   test('is backed up while its gateway runs', async () => {
     before = await lists(alice)
     expect(before.userCron).toHaveLength(3)
-    const job = await operator.json<{ snapshot: string }>('backup', 'alpha')
-    const snapshots = await operator.json<Snapshot[]>('snapshots', 'alpha')
+    const job = await fleet.operator.json<{ snapshot: string }>('backup', 'alpha')
+    const snapshots = await fleet.operator.json<Snapshot[]>('snapshots', 'alpha')
     first = snapshots.find(({ id }) => id === job.snapshot) as Snapshot
     expect(first.metrics.cronJobs).toBeGreaterThanOrEqual(3)
     expect(await isReady(GATEWAY_PORT)).toBe(true)
@@ -128,7 +91,7 @@ describe('a real node', () => {
     writeFileSync(join(desk(alice), 'came-later.txt'), 'not in the snapshot\n')
     await rm(join(desk(alice), 'empty'), { recursive: true })
 
-    await operator.json('restore', 'alpha', first.id)
+    await fleet.operator.json('restore', 'alpha', first.id)
 
     expect(await isReady(GATEWAY_PORT)).toBe(true)
     expect(await lists(alice)).toEqual(before)
@@ -137,7 +100,7 @@ describe('a real node', () => {
 
   test('is moved to another home and other workspaces, and speaks there alone', async () => {
     const workspace = treeOf(desk(alice), { linksAsIs: false })
-    const move = await operator.json<{ downtimeMs: number; inventoryEqual: boolean }>(
+    const move = await fleet.operator.json<{ downtimeMs: number; inventoryEqual: boolean }>(
       'move',
       'alpha',
       'beta',
@@ -166,8 +129,8 @@ describe('a real node', () => {
   })
 
   test('names its old home nowhere but in prose and transcripts', () => {
-    const found = traces(bobGround, [alice], 'plain')
-      .map(({ where }) => where.replace(`${bobGround}/`, ''))
+    const found = traces(machineB, [alice], 'plain')
+      .map(({ where }) => where.replace(`${machineB}/`, ''))
       .filter((where) => !isProse(where))
     expect(found).toEqual([])
   })
@@ -178,18 +141,17 @@ describe('a real node', () => {
     expect(existsSync(join(alice, '.openclaw'))).toBe(false)
     await expect(
       openclaw(alice, ['gateway', 'run', '--port', String(GATEWAY_PORT)]),
-    ).rejects.toThrow()
-    const again = await operator.ocm('backup', 'alpha', '--json', '--yes')
+    ).rejects.toThrow('Command failed')
+    const again = await fleet.operator.ocm('backup', 'alpha', '--json', '--yes')
     expect(again.code).toBe(1)
     expect(JSON.parse(again.out)).toMatchObject({ code: 'source-fenced' })
   })
 
   test('is cloned with an identity of its own and speaks on no channel', async () => {
-    const carol = join(bobGround, 'carol')
     await mkdir(carol)
-    await enrol('gamma', placeOf('c', carol, bobGround))
-    await operator.json('backup', 'beta')
-    await operator.json('clone', 'beta', 'gamma', '--port', String(PORT_C))
+    await fleet.enrol('gamma', carol, machineB)
+    await fleet.operator.json('backup', 'beta')
+    await fleet.operator.json('clone', 'beta', 'gamma', '--port', String(PORT_C))
 
     expect(await isReady(PORT_C)).toBe(true)
     expect(await isReady(PORT_B)).toBe(true)
@@ -210,8 +172,8 @@ describe('the hub', () => {
   test('has seen none of the planted secrets, names and paths, on its disk or on the wire', () => {
     const planted = [...CANARIES, PASSPHRASE, basename(desk(alice))]
     const control = 'canary-control-hellebore'
-    writeFileSync(join(hub.data, 'control.txt'), Buffer.from(control).toString('base64'))
-    const found = traces(hub.data, [...planted, PASSWORD, control], 'disguised')
+    writeFileSync(join(fleet.hub.data, 'control.txt'), Buffer.from(control).toString('base64'))
+    const found = traces(fleet.hub.data, [...planted, PASSWORD, control], 'disguised')
     expect(found.filter(({ word }) => word === control)).toHaveLength(1)
     expect(found.filter(({ word }) => word !== control)).toEqual([])
 
@@ -219,18 +181,16 @@ describe('the hub', () => {
     expect(heard.some((bytes) => bytes.includes('/link'))).toBe(true)
     for (const word of planted) {
       const needles = disguises(word)
-      expect(
-        heard.some((bytes) => needles.some((needle) => bytes.includes(needle))),
-        word,
-      ).toBe(false)
-      expect(hub.output().includes(word), word).toBe(false)
+      const overheard = heard.some((bytes) => needles.some((needle) => bytes.includes(needle)))
+      const logged = fleet.hub.output().includes(word)
+      expect({ word, overheard, logged }).toEqual({ word, overheard: false, logged: false })
     }
   })
 })
 
 describe('a naive copy', () => {
   test('fails the same comparison: its cron jobs are gone', async () => {
-    const copy = join(machine('naive'), 'dave')
+    const copy = join(freshMachine('machine-naive'), 'dave')
     const original = await populatedHome()
     await cp(original, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
     renameSync(original, `${original}.hidden`)
@@ -252,7 +212,7 @@ function isProse(where: string): boolean {
     /(?:MEMORY|SKILL|HOOK)\.md$/.test(where) ||
     where.endsWith('tool.sh') ||
     /session_transcript_fts|transcript_events|trajectory_runtime_events/.test(where) ||
-    where.startsWith('agent-b/')
+    where.startsWith('agent-beta/')
   )
 }
 

@@ -3,15 +3,18 @@ import { createServer, connect, type AddressInfo } from 'node:net'
 
 export interface Recorder {
   readonly port: number
+  /** Where it passes bytes on to; to be told before the first connection. */
+  target(port: number): void
   /** What went to the hub and what came from it, one buffer a connection and direction. */
   heard(): readonly Buffer[]
   close(): void
 }
 
-export async function recordTo(target: () => number): Promise<Recorder> {
+export async function startRecorder(): Promise<Recorder> {
+  let target = 0
   const streams: Buffer[][] = []
   const server = createServer((from) => {
-    const to = connect(target(), '127.0.0.1')
+    const to = connect(target, '127.0.0.1')
     const up: Buffer[] = []
     const down: Buffer[] = []
     streams.push(up, down)
@@ -34,6 +37,9 @@ export async function recordTo(target: () => number): Promise<Recorder> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
+    target: (port) => {
+      target = port
+    },
     heard: () => streams.map((parts) => Buffer.concat(parts)),
     close: () => server.close(),
   }
