@@ -1,0 +1,189 @@
+/** What speaks against a plan, and what people should know before they approve it. */
+import { isWithin } from './layout.ts'
+import { HOLDING, travels } from './fates.ts'
+import type { Manifest } from './manifest.ts'
+import type { TargetFacts } from './orders.ts'
+import { type PlacedRoot, judgePlacement } from './placing.ts'
+import type { Finding, Plan } from './plan.ts'
+import { changesNothing } from './rewrite.ts'
+import { judgeVersions } from './skew.ts'
+
+export interface Judged extends Pick<
+  Plan,
+  'kind' | 'choices' | 'rules' | 'port' | 'edits' | 'bytes'
+> {
+  readonly manifest: Manifest
+  readonly facts: TargetFacts
+  readonly between: { readonly source: string; readonly target: string }
+  readonly placed: readonly PlacedRoot[]
+}
+
+/** Blockers first; within a weight in the order of the rules below. */
+export function judge(judged: Judged): readonly Finding[] {
+  const findings = RULES.flatMap((rule) => rule(judged))
+  return findings.toSorted((a, b) => WEIGHTS.indexOf(a.weight) - WEIGHTS.indexOf(b.weight))
+}
+
+const WEIGHTS: readonly Finding['weight'][] = ['blocker', 'warning', 'notice']
+
+const blocker = (code: string, facts: Finding['facts'] = {}): Finding => ({
+  code,
+  weight: 'blocker',
+  facts,
+})
+const warning = (code: string, facts: Finding['facts'] = {}): Finding => ({
+  code,
+  weight: 'warning',
+  facts,
+})
+const notice = (code: string, facts: Finding['facts'] = {}): Finding => ({
+  code,
+  weight: 'notice',
+  facts,
+})
+const counted = <T>(of: readonly T[], finding: (facts: { readonly count: number }) => Finding) =>
+  of.length === 0 ? [] : [finding({ count: of.length })]
+
+const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
+  ({ kind, between: { source, target } }) => {
+    if (kind === 'restore') return source === target ? [] : [blocker('snapshot-foreign')]
+    return source === target ? [blocker('same-node')] : []
+  },
+  ({ manifest, facts, choices }) => judgeVersions(manifest.layout, facts.layout, choices),
+  ({ placed, choices }) => judgePlacement(placed, choices),
+  newNeighbours,
+  diskSpace,
+  ({ port, facts }) =>
+    facts.portsInUse.includes(port.to) ? [blocker('port-taken', { port: port.to })] : [],
+  ({ facts }) => (facts.readOnlyConfig ? [blocker('config-read-only')] : []),
+  // Allowed, because it is how a node that was moved away comes back; but two might speak.
+  ({ facts }) => (facts.fenced ? [warning('target-fenced')] : []),
+  ({ facts, kind }) => (facts.occupied && kind !== 'restore' ? [warning('target-occupied')] : []),
+  ({ facts }) => (facts.gateway.kind === 'none' ? [notice('gateway-not-managed')] : []),
+  ({ manifest, facts }) =>
+    manifest.layout.platform === facts.layout.platform
+      ? []
+      : [
+          warning('platform-differs', {
+            from: manifest.layout.platform,
+            to: facts.layout.platform,
+          }),
+        ],
+  ({ manifest, kind, rules }) => {
+    const unstable = manifest.entries.filter(
+      (entry) => entry.unstable && travels({ kind, rules }, entry.travel),
+    )
+    return counted(unstable, (facts) => warning('entries-unstable', facts))
+  },
+  ({ manifest }) =>
+    counted(
+      manifest.omissions.filter(({ why }) => why === 'unreadable'),
+      (facts) => warning('entries-unreadable', facts),
+    ),
+  ({ manifest }) => counted(manifest.warnings, (facts) => warning('capture-warnings', facts)),
+  ({ manifest }) => (manifest.inventory ? [] : [warning('inventory-missing')]),
+  // Keys that were used up since the snapshot: the other side of the conversation has gone on.
+  ({ manifest, kind }) => {
+    if (kind !== 'restore') return []
+    const held = manifest.holdings.some((h) => h.what === HOLDING.channels && h.count > 0)
+    const files = manifest.entries.some(
+      (e) => e.section === 'channels' && e.travel === 'identity' && e.kind !== 'directory',
+    )
+    return held || files ? [warning('channel-ratchets')] : []
+  },
+  elsewhere,
+  ({ edits }) =>
+    counted(
+      edits.filter((edit) => edit.class === 'unknown'),
+      (facts) => warning('unknown-paths', facts),
+    ),
+  ({ edits }) =>
+    counted(
+      edits.filter(({ done }) => !done),
+      (facts) => notice('prose-left', facts),
+    ),
+]
+
+/** Mentions that no rule changes and that may mean something else on another machine. */
+function elsewhere({ manifest, rules, facts, kind }: Judged): readonly Finding[] {
+  const sameMachine = kind === 'restore' || manifest.layout.hostname === facts.layout.hostname
+  if (sameMachine && changesNothing(rules)) return []
+  const outside = manifest.mentions.filter((m) => m.kind === 'path' && m.under === '')
+  const hosts = manifest.mentions.filter((m) => m.kind === 'host')
+  const local = hosts.filter((m) => LOCAL.test(m.text))
+  return [
+    ...counted(outside, (f) => warning('paths-outside', { ...f, first: outside[0]?.text ?? '' })),
+    ...counted(local, (f) => notice('localhost-urls', { ...f, first: local[0]?.text ?? '' })),
+    ...counted(
+      hosts.filter((m) => !LOCAL.test(m.text)),
+      (f) => warning('host-names', f),
+    ),
+  ]
+}
+
+const LOCAL = /\b(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0)\b|\[::1?\]/
+
+/** A root that comes to lie inside another, where the other already has something of that name. */
+function newNeighbours({ placed, manifest }: Judged): readonly Finding[] {
+  return placed.flatMap((inner) =>
+    placed
+      .filter((outer) => outer.to !== inner.to && outer.from !== inner.from)
+      .filter((outer) => isWithin(outer.to, inner.to) && !isWithin(outer.from, inner.from))
+      .filter((outer) => {
+        const name = inner.to.slice(outer.to.length + 1)
+        const taken = new TextEncoder().encode(name)
+        return manifest.entries.some(
+          ({ root, path }) =>
+            root === outer.root &&
+            path.length >= taken.length &&
+            taken.every((byte, i) => path[i] === byte) &&
+            (path.length === taken.length || path[taken.length] === 0x2f),
+        )
+      })
+      .map((outer) =>
+        blocker('roots-collide', { root: inner.root, other: outer.root, path: inner.to }),
+      ),
+  )
+}
+
+/** Two measurements of one filesystem differ by what was written in between. */
+const SAME_DISK_BYTES = 64 * 1024 * 1024
+/** Kept free for the journal, for what is fetched but not yet written, and for names. */
+const RESERVE_BYTES = 64 * 1024 * 1024
+
+/**
+ * The live tree stays until the new one runs, so the new one needs room beside it; a database needs as much again
+ * while its rows are rewritten. Roots with as much free space as each other are taken to share a disk.
+ */
+function diskSpace({ manifest, facts, placed, kind, rules }: Judged): readonly Finding[] {
+  const needed = new Map<string, number>()
+  for (const entry of manifest.entries) {
+    if (!travels({ kind, rules }, entry.travel)) continue
+    const bytes = entry.size * (entry.kind === 'database' ? 2 : 1)
+    needed.set(entry.root, (needed.get(entry.root) ?? 0) + bytes)
+  }
+  const disks: { free: number; need: number; root: string }[] = []
+  for (const { root, to } of placed) {
+    const free = freeAt(facts, to)
+    if (free === undefined) continue
+    const disk = disks.find((known) => Math.abs(known.free - free) <= SAME_DISK_BYTES)
+    const need = needed.get(root) ?? 0
+    if (!disk) disks.push({ free, need, root })
+    else {
+      disk.need += need
+      disk.free = Math.min(disk.free, free)
+    }
+  }
+  return disks
+    .map((disk) => ({ ...disk, need: disk.need === 0 ? 0 : disk.need + RESERVE_BYTES }))
+    .filter(({ need, free }) => need > free)
+    .map(({ need, free, root }) => blocker('disk-full', { needBytes: need, freeBytes: free, root }))
+}
+
+/** Free bytes where `path` will lie: of the deepest root of the target around it. */
+function freeAt(facts: TargetFacts, path: string): number | undefined {
+  const around = Object.entries(facts.layout.roots)
+    .filter(([root, at]) => facts.freeBytes[root] !== undefined && isWithin(at, path))
+    .toSorted(([, a], [, b]) => b.length - a.length)[0]
+  return facts.freeBytes[around?.[0] ?? 'state'] ?? facts.freeBytes['home']
+}
