@@ -1,8 +1,34 @@
-/** What a capture holds, as operators are to see it. */
-import { OcmError } from '@ocm/protocol'
+/** What a capture holds, as operators are to see it. Reads the captured copies and nothing else. */
 import type { Captured, Findings } from '../installation.port.ts'
 import type { Where } from './discovery.ts'
+import { holdingsOf } from './holdings.ts'
+import { inventoryOf } from './inventory.ts'
+import { collectMentions } from './mentions.ts'
+import { withCapturedSight } from './sight.ts'
+import { viewOf } from './view.ts'
 
 export function examine(captured: Captured, where: Where): Findings {
-  throw new OcmError('internal', { entries: captured.entries.length, home: where.home })
+  return withCapturedSight(captured, where, (sight) => {
+    const known = sight.state !== undefined || sight.config.files.length > 0
+    const inventory = inventoryOf(sight, where)
+    const walked = new Set(captured.survey.trees.map(({ root }) => root))
+    for (const [root, absolute] of Object.entries(sight.layout.roots)) {
+      if (!root.startsWith('workspace:') || walked.has(root)) continue
+      // A persona whose workspace vanished fails every turn, here already.
+      sight.warnings.push({ code: 'workspace-missing', detail: absolute })
+    }
+    return {
+      mentions: collectMentions(captured),
+      holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
+      config: viewOf(sight.config.tree),
+      inventory: known ? inventory : null,
+      warnings: sight.warnings,
+    }
+  })
 }
+
+const credentialFilesIn = ({ entries }: Captured): number =>
+  entries.filter(
+    ({ placement: { section, class: packClass, travel } }) =>
+      section === 'channels' && packClass === 'secret' && travel === 'identity',
+  ).length

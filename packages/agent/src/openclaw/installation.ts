@@ -1,13 +1,15 @@
 /** The OpenClaw installation of this node, as capture and apply see it. */
+import { existsSync } from 'node:fs'
 import type { Installation } from '../installation.port.ts'
 import { type Env, type Where, discover } from './discovery.ts'
 import { examine } from './examine.ts'
 import { factsOf } from './facts.ts'
 import { detectGateway } from './gateway.ts'
-import { liveInventory } from './inventory.ts'
-import { type Located, locate } from './layout.ts'
+import { inventoryOf } from './inventory.ts'
+import { type Located, locate, stateDatabaseOf } from './layout.ts'
 import { rewriteStaged } from './rewriting.ts'
 import { REGENERABLE } from './sources.ts'
+import { withLiveSight } from './sight.ts'
 import { surveyOf } from './survey.ts'
 import { validateStaged } from './validate.ts'
 import { findBinary } from './versions.ts'
@@ -32,7 +34,8 @@ export function createInstallation(options: InstallationOptions): Installation {
   // Found anew each time: files, configuration and OpenClaw itself change while the agent runs.
   const where = (): Where => discover({ ...options, env })
   const binary = () => findBinary(where(), options.openclawBin)
-  const here = (): Located => locate(where(), binary(), options.agentVersion ?? '')
+  const at = (place: Where): Located => locate(place, binary(), options.agentVersion ?? '')
+  const here = (): Located => at(where())
   const gateway = async (located: Located, remembered?: unknown) =>
     detectGateway(
       {
@@ -53,7 +56,14 @@ export function createInstallation(options: InstallationOptions): Installation {
       const located = here()
       return factsOf(located, wish.ports, await gateway(located))
     },
-    inventory: async (layout) => liveInventory(layout, where()),
+    inventory: async (layout) => {
+      const { home, state } = layout.roots as { home: string; state: string }
+      const located = at(discover({ ...options, env, home, stateDir: state }))
+      if (!existsSync(located.where.config) && !existsSync(stateDatabaseOf(state))) return null
+      return withLiveSight(await surveyOf(located), located.config, (sight) =>
+        inventoryOf(sight, located.where),
+      )
+    },
     regenerable: REGENERABLE,
     rewrite: rewriteStaged,
     validate: async (staged) => validateStaged(staged, binary()?.path ?? null),

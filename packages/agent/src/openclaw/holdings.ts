@@ -1,0 +1,149 @@
+/** Things that live in rows and fields rather than in files of their own, counted, with where they may go. */
+import type { Holding, Inventory, Section, Travel } from '@ocm/protocol'
+import { countOf, isDatabaseError } from './databases.ts'
+import { authStores, machineState } from './inventory.ts'
+import type { Sight } from './sight.ts'
+import { at, findAll, isTree, treeAt } from './tree.ts'
+import { assignmentsIn } from './variables.ts'
+
+type Line = readonly [what: string, Section, Travel, count: number]
+
+/** Rows counted whole, by kind: table, and which of its rows. */
+const ROWS: readonly (readonly [what: string, Section, Travel, tables: readonly string[]])[] = [
+  ['device identity', 'gateway', 'identity', ['device_identities']],
+  [
+    'device tokens',
+    'credentials',
+    'identity',
+    ['device_auth_tokens', 'gateway_origin_device_tokens', 'device_bootstrap_tokens'],
+  ],
+  ['paired devices', 'channels', 'identity', ['device_pairing_paired']],
+  [
+    'pending pairings',
+    'channels',
+    'identity',
+    ['device_pairing_pending', 'device_pairing_join_codes', 'channel_pairing_requests'],
+  ],
+  ['channel allowlist entries', 'channels', 'identity', ['channel_pairing_allow_entries']],
+  ['push subscriptions', 'channels', 'identity', ['web_push_subscriptions', 'apns_registrations']],
+  ['MCP logins', 'credentials', 'identity', ['mcp_oauth_stores']],
+  ['worker credentials', 'credentials', 'identity', ['worker_environment_credentials']],
+  ['messages not yet sent', 'channels', 'never', ['delivery_queue_entries']],
+  [
+    'notes about this machine',
+    'gateway',
+    'never',
+    [
+      'state_leases',
+      'agent_database_leases',
+      'config_health_entries',
+      'gateway_boot_lifecycle',
+      'gateway_restart_handoff',
+      'gateway_restart_intent',
+      'gateway_restart_sentinel',
+      'macos_port_guardian_records',
+      'native_hook_relay_bridges',
+      'diagnostic_events',
+      'backup_runs',
+    ],
+  ],
+]
+
+const BOT_TOKEN =
+  /^(?:TELEGRAM|DISCORD|SLACK|MATTERMOST|MATRIX|LINE|ZALO|WHATSAPP|SIGNAL|MSTEAMS|FEISHU|IRC|TWITCH|NOSTR|TLON|SYNOLOGY|NEXTCLOUD|GOOGLE_?CHAT|TWILIO|WEBEX|KAKAO|WECHAT|QQ)[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|AUTH)[A-Z0-9_]*$/
+
+export function holdingsOf(
+  sight: Sight,
+  inventory: Inventory,
+  credentialFiles: number,
+): readonly Holding[] {
+  const user = inventory.cron.filter((job) => job.user).length
+  const lines: readonly Line[] = [
+    ['personas', 'personas', 'always', inventory.personas.length],
+    ['conversations', 'history', 'always', Object.values(inventory.sessions).flat().length],
+    ['cron jobs', 'cron', 'always', user],
+    ['cron jobs OpenClaw makes itself', 'cron', 'always', inventory.cron.length - user],
+    ['plugins', 'plugins', 'always', inventory.plugins.length],
+    ['gateway token', 'gateway', 'identity', gatewaySecrets(sight)],
+    ...authProfiles(sight),
+    [
+      'stored secrets',
+      'credentials',
+      'always',
+      count(sight, 'secret_store_entries', 'deleted_at_ms IS NULL'),
+    ],
+    ['exec approvals', 'gateway', 'identity', count(sight, 'exec_approvals_config')],
+    [
+      'web push keys',
+      'gateway',
+      'identity',
+      machineState(sight.state, 'webPush.vapidKeys') === undefined ? 0 : 1,
+    ],
+    ['channel credential files', 'channels', 'identity', credentialFiles],
+    ['bot tokens', 'channels', 'identity', botTokens(sight)],
+    ...ROWS.map(([what, section, travel, tables]): Line => [
+      what,
+      section,
+      travel,
+      tables.reduce((sum, table) => sum + count(sight, table), 0),
+    ]),
+  ]
+  return lines
+    .filter(([, , , n]) => n > 0)
+    .map(([what, section, travel, n]) => ({ what, section, travel, count: n }))
+}
+
+function count({ state, warnings }: Sight, table: string, where?: string): number {
+  if (state === undefined) return 0
+  try {
+    return countOf(state, table, where)
+  } catch (error) {
+    if (!isDatabaseError(error)) throw error
+    warnings.push({ code: 'inventory-partial', detail: `${table}: ${error.message}` })
+    return 0
+  }
+}
+
+function gatewaySecrets({ config }: Sight): number {
+  const auth = treeAt(config.tree, 'gateway.auth')
+  return ['token', 'password'].filter((field) => typeof auth[field] === 'string').length
+}
+
+/** An OAuth login is one thing that two nodes cannot share: each refresh makes the other's token void. */
+function authProfiles(sight: Sight): readonly Line[] {
+  const stores = [
+    machineState(sight.state, 'authProfiles.store'),
+    ...sight.agents.flatMap(({ database }) => authStores(database)),
+  ]
+  const types = stores.flatMap((store) =>
+    Object.values(treeAt(store, 'profiles')).map((profile) => String(at(profile, 'type') ?? '')),
+  )
+  const oauth = types.filter((type) => type === 'oauth').length
+  return [
+    ['API keys and tokens', 'credentials', 'always', types.length - oauth],
+    ['OAuth logins', 'credentials', 'identity', oauth],
+  ]
+}
+
+/** Whoever has one of these answers in the bot's name as soon as it runs. */
+function botTokens(sight: Sight): number {
+  const inEnv = assignmentsIn(sight.text({ root: 'state', path: '.env' }) ?? '').map(
+    ([name]) => name,
+  )
+  const inVars = Object.keys(treeAt(sight.config.tree, 'env.vars'))
+  const inChannels = findAll(at(sight.config.tree, 'channels'), '**').filter(
+    ({ value, keys }) =>
+      typeof value === 'string' &&
+      value !== '' &&
+      /(?:token|secret|password)$/i.test(keys.at(-1) ?? ''),
+  )
+  const refs = findAll(at(sight.config.tree, 'channels'), '**').filter(
+    ({ value, keys }) =>
+      isTree(value) && 'source' in value && /(?:token|secret|password)$/i.test(keys.at(-1) ?? ''),
+  )
+  return (
+    [...inEnv, ...inVars].filter((name) => BOT_TOKEN.test(name)).length +
+    inChannels.length +
+    refs.length
+  )
+}
