@@ -17,6 +17,8 @@ export function openDatabase(file: string): DatabaseSync {
   return database
 }
 
+const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
+
 export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
   const kept = new Map<string, StatementSync>()
   const prepared = (sql: string): StatementSync => {
@@ -29,7 +31,6 @@ export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
     }
     return statement
   }
-  const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
   return new SqliteDialect({
     database: {
       close: () => database.close(),

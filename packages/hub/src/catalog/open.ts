@@ -5,9 +5,13 @@ import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { auditIn } from './audit.ts'
 import { nodeSqliteDialect, openDatabase } from './dialect.ts'
+import { jobsIn } from './jobs.ts'
+import { nodesIn } from './nodes.ts'
 import { peopleIn } from './people.ts'
 import type { Database, Schema } from './schema.ts'
+import { snapshotsIn } from './snapshots.ts'
 import * as first from './steps/0001-first.ts'
+import { vaultIn } from './vault.ts'
 
 const STEPS = { '0001-first': first }
 
@@ -28,7 +32,10 @@ export async function openCatalog(file: string) {
   return {
     people: peopleIn(db),
     audit: auditIn(db),
-    db,
+    vault: vaultIn(db),
+    nodes: nodesIn(db),
+    snapshots: snapshotsIn(db),
+    jobs: jobsIn(db),
     /** @throws when the catalog cannot be written */
     async probe() {
       await db.updateTable('vault').set({ id: 1 }).execute()

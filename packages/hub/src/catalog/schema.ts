@@ -45,7 +45,7 @@ export interface Schema {
     label: string
     state: 'active' | 'quarantined' | 'revoked'
     seq_stored: number
-    seq_pending: number
+    seq_pending: number | null
     boot: string
     ticket: Uint8Array
     enrolment: Uint8Array

@@ -7,6 +7,7 @@ import type {
   Hello,
   NodeConversation,
   PackClass,
+  Sequence,
   SnapshotHeader,
   SnapshotState,
   Welcome,
@@ -19,9 +20,8 @@ export interface Node {
   readonly key: Uint8Array
   readonly label: string
   readonly state: NodeStanding
-  /** What the agent has shown to have on disk, and what was given to it last. */
-  readonly seqStored: number
-  readonly seqPending: number
+  /** See judgeSequence. */
+  readonly sequence: Sequence
   readonly boot: string
   /** Both statements of its enrolment. */
   readonly ticket: Uint8Array
@@ -59,8 +59,7 @@ export interface VaultCatalog {
 
 /** How a node is known by the link: what changes at each handshake. */
 export interface Sighting {
-  readonly seqStored: number
-  readonly seqPending: number
+  readonly sequence: Sequence
   readonly boot: string
   readonly agentVersion: string
   readonly at: number
@@ -73,6 +72,7 @@ export interface NodeCatalog {
   /** Burns the ticket and adds the node in one transaction. False when the ticket was used meanwhile. */
   enrol(ticket: string, node: Node): Promise<boolean>
   saw(id: string, sighting: Sighting): Promise<void>
+  setSequence(id: string, sequence: Sequence): Promise<void>
   lastSeen(id: string, at: number): Promise<void>
   setLabel(id: string, label: string): Promise<void>
   setState(id: string, state: NodeStanding): Promise<void>
@@ -139,16 +139,5 @@ export interface Packs {
 /** Judges who has proved to hold a key. Thrown errors go to the agent, sealed, before the link is closed. */
 export type Accept = (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
 
-/** The conversations that are open now, at most one with each node. */
-export interface Links {
-  get(node: string): NodeConversation | undefined
-  /** Tells the agent why and closes. */
-  close(node: string, code: ErrorCode): void
-}
-
-/** Called by the link, before anything that the agent says is answered. */
-export interface LinkEvents {
-  /** A newer conversation with the same node replaces the one before it. */
-  opened(node: string, conversation: NodeConversation): void
-  closed(node: string): void
-}
+/** Ends the conversation with a node, if there is one, and tells the agent why. */
+export type CloseLink = (node: string, code: ErrorCode) => void

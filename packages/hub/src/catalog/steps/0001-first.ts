@@ -45,7 +45,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       label text not null,
       state text not null check (state in ('active', 'quarantined', 'revoked')),
       seq_stored integer not null,
-      seq_pending integer not null,
+      seq_pending integer,
       boot text not null,
       ticket blob not null,
       enrolment blob not null,

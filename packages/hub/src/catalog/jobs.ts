@@ -1,0 +1,136 @@
+import type { Job, Trigger } from '@ocm/protocol'
+import type { Selectable } from 'kysely'
+import type { JobCatalog, StoredJob } from '../jobs/ports.ts'
+import type { Database, Schema } from './schema.ts'
+
+const UNFINISHED = ['queued', 'running', 'waiting'] as const
+
+export const jobsIn = (db: Database): JobCatalog => ({
+  addJob: (job, orderHash) =>
+    db.transaction().execute(async (tx) => {
+      const added = await tx
+        .insertInto('jobs')
+        .values(rowOf(job))
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirst()
+      if (added.numInsertedOrUpdatedRows !== 1n) return false
+      if (orderHash !== null) {
+        await tx
+          .insertInto('orders')
+          .values({ hash: orderHash, job: job.job.id, used_at: job.job.createdAt })
+          .execute()
+      }
+      return true
+    }),
+
+  async saveJob(job) {
+    const { id, ...row } = rowOf(job)
+    await db.updateTable('jobs').set(row).where('id', '=', id).execute()
+  },
+
+  async job(id) {
+    const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst()
+    return row && storedFrom(row)
+  },
+
+  async jobs(node) {
+    const rows = await db
+      .selectFrom('jobs')
+      .selectAll()
+      .$if(node !== undefined, (query) =>
+        query.where((is) => is.or([is('node', '=', node ?? ''), is('source', '=', node ?? '')])),
+      )
+      .orderBy('created_at', 'desc')
+      .limit(500)
+      .execute()
+    return rows.map(jobFrom)
+  },
+
+  async unfinished() {
+    const rows = await db
+      .selectFrom('jobs')
+      .selectAll()
+      .where('state', 'in', UNFINISHED)
+      .orderBy('created_at')
+      .orderBy('id')
+      .execute()
+    return rows.map(storedFrom)
+  },
+
+  async discardsOwed(node) {
+    const rows = await db
+      .selectFrom('jobs')
+      .selectAll()
+      .where('node', '=', node)
+      .where('discard_owed', '=', 1)
+      .execute()
+    return rows.map(storedFrom)
+  },
+
+  async addLog(job, at, sealed) {
+    await db.insertInto('job_log').values({ job, at, sealed }).execute()
+  },
+
+  log: (job) =>
+    db
+      .selectFrom('job_log')
+      .select(['at', 'sealed'])
+      .where('job', '=', job)
+      .orderBy('id')
+      .limit(10_000)
+      .execute(),
+})
+
+type Row = Selectable<Schema['jobs']>
+
+const jobFrom = (row: Row): Job => ({
+  id: row.id,
+  kind: row.kind,
+  state: row.state,
+  node: row.node,
+  source: row.source,
+  snapshot: row.snapshot,
+  steps: JSON.parse(row.steps) as Job['steps'],
+  error: row.error === null ? null : (JSON.parse(row.error) as Job['error']),
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  endedAt: row.ended_at,
+  createdBy: row.created_by,
+  downtimeMs: row.downtime_ms,
+})
+
+const storedFrom = (row: Row): StoredJob => ({
+  job: jobFrom(row),
+  trigger: row.trigger as Trigger,
+  cancelAsked: row.cancel_asked === 1,
+  discardOwed: row.discard_owed === 1,
+  order: row.order_statement,
+  fenced: row.fenced_statement,
+  outcome: row.outcome_statement,
+  finalSnapshot: row.final_snapshot,
+  fencedAt: row.fenced_at,
+})
+
+const rowOf = ({ job, ...more }: StoredJob): Row => ({
+  id: job.id,
+  kind: job.kind,
+  state: job.state,
+  node: job.node,
+  source: job.source,
+  snapshot: job.snapshot,
+  trigger: more.trigger,
+  steps: JSON.stringify(job.steps),
+  error: job.error === null ? null : JSON.stringify(job.error),
+  created_at: job.createdAt,
+  started_at: job.startedAt,
+  ended_at: job.endedAt,
+  created_by: job.createdBy,
+  downtime_ms: job.downtimeMs,
+  cancel_asked: more.cancelAsked ? 1 : 0,
+  discard_owed: more.discardOwed ? 1 : 0,
+  order_statement: more.order,
+  fenced_statement: more.fenced,
+  outcome_statement: more.outcome,
+  final_snapshot: more.finalSnapshot,
+  fenced_at: more.fencedAt,
+})

@@ -1,0 +1,93 @@
+/** The nodes as people see them, and what people decide about them. */
+import { base64url, equal, type ErrorCode, type NodeState, OcmError } from '@ocm/protocol'
+import type { Publish } from '../events.ts'
+import type { CloseLink, Node, NodeCatalog, NodeStanding, SnapshotCatalog } from './ports.ts'
+import type { Presence } from './presence.ts'
+import type { VaultKeeper } from './vault.ts'
+
+export interface RosterNeeds {
+  readonly catalog: NodeCatalog
+  readonly snapshots: SnapshotCatalog
+  readonly presence: Presence
+  readonly vault: VaultKeeper
+  readonly publish: Publish
+  readonly closeLink: CloseLink
+  /** The job at work on each node. */
+  readonly jobsAtWork: () => Promise<ReadonlyMap<string, string>>
+  /** Jobs that wait for this node wait in vain. */
+  readonly gone: (node: string, why: ErrorCode) => void
+}
+
+export interface Roster {
+  list(): Promise<NodeState[]>
+  /** @throws OcmError 'node-unknown' */
+  one(id: string): Promise<NodeState>
+  /** @throws OcmError 'node-unknown' */
+  rename(id: string, label: string): Promise<NodeState>
+  /** It is not let in again. @throws OcmError 'node-unknown' */
+  retire(id: string): Promise<NodeState>
+  quarantine(id: string): Promise<void>
+  /** After a new vault record: retires whom it revokes. */
+  judge(): Promise<void>
+}
+
+export function createRoster(needs: RosterNeeds): Roster {
+  const { catalog, snapshots, presence, vault, publish, closeLink } = needs
+
+  async function states(nodes: readonly Node[]): Promise<NodeState[]> {
+    const [newest, jobs] = await Promise.all([snapshots.newestOfEach(), needs.jobsAtWork()])
+    return nodes.map((node) => ({
+      id: node.id,
+      label: node.label,
+      key: base64url(node.key),
+      confirmed: vault.isConfirmed(node),
+      state: node.state,
+      online: presence.get(node.id) !== undefined,
+      lastSeenAt: node.lastSeenAt,
+      enrolledAt: node.enrolledAt,
+      agentVersion: node.agentVersion,
+      movedTo: node.movedTo,
+      lastSnapshot: newest.get(node.id) ?? null,
+      job: jobs.get(node.id) ?? null,
+      proof: { ticket: base64url(node.ticket), enrolment: base64url(node.enrolment) },
+    }))
+  }
+
+  async function one(id: string): Promise<NodeState> {
+    const node = await catalog.node(id)
+    const [state] = node ? await states([node]) : []
+    if (!state) throw new OcmError('node-unknown')
+    return state
+  }
+
+  async function setState(id: string, state: NodeStanding, why: ErrorCode): Promise<void> {
+    await catalog.setState(id, state)
+    closeLink(id, why)
+    needs.gone(id, why)
+    publish({ kind: 'node-changed', node: id })
+  }
+
+  return {
+    list: async () => states(await catalog.nodes()),
+    one,
+    async rename(id, label) {
+      await one(id)
+      await catalog.setLabel(id, label)
+      publish({ kind: 'node-changed', node: id })
+      return one(id)
+    },
+    async retire(id) {
+      if ((await one(id)).state !== 'revoked') await setState(id, 'revoked', 'node-revoked')
+      return one(id)
+    },
+    quarantine: (id) => setState(id, 'quarantined', 'node-cloned'),
+    async judge() {
+      const { revoked } = vault.needed().record
+      for (const node of await catalog.nodes()) {
+        const out = node.state !== 'revoked' && revoked.some((key) => equal(key, node.key))
+        if (out) await setState(node.id, 'revoked', 'node-revoked')
+        else publish({ kind: 'node-changed', node: node.id })
+      }
+    },
+  }
+}

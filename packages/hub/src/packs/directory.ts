@@ -1,0 +1,126 @@
+/**
+ * Packs in a directory: `<aa>/<sha256>`, the vault's record and slots in `vault/`, the signed headers in `snapshots/`.
+ * With this directory and a recovery code everything can be restored; the catalog is not needed for it.
+ */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { OcmError } from '@ocm/protocol'
+import type { Packs } from '../nodes/ports.ts'
+import {
+  makeDirectory,
+  removeUnfinished,
+  syncDirectory,
+  unfinishedName,
+  writeDurably,
+} from './durable.ts'
+
+/** @param root is made if it is missing; what a crash left half-written in it is removed. */
+export async function openPackDirectory(root: string): Promise<Packs> {
+  await makeDirectory(root)
+  await chmod(root, 0o700)
+  await removeUnfinished(root)
+
+  const shelfOf = (id: string) => `${root}/${id.slice(0, 2)}`
+  const pathOf = (id: string) => `${shelfOf(id)}/${id}`
+
+  async function size(id: string): Promise<number | undefined> {
+    try {
+      return (await stat(pathOf(id))).size
+    } catch (cause) {
+      if (isMissing(cause)) return undefined
+      throw new OcmError('store-failed', {}, { cause })
+    }
+  }
+
+  return {
+    size,
+
+    async put(id, bytes, body) {
+      if ((await size(id)) === bytes) {
+        let read = 0
+        for await (const piece of body) {
+          read += piece.length
+          if (read > bytes) throw new OcmError('pack-mismatch')
+        }
+        return
+      }
+      const unfinished = unfinishedName(pathOf(id))
+      try {
+        await stored(makeDirectory(shelfOf(id)))
+        await write(unfinished, id, bytes, body)
+        await stored(rename(unfinished, pathOf(id)))
+      } finally {
+        await rm(unfinished, { force: true })
+      }
+      await stored(syncDirectory(shelfOf(id)))
+    },
+
+    async *get(id, offset, length) {
+      if ((await size(id)) === undefined) throw new OcmError('pack-missing')
+      if (length === 0) return
+      const pieces = createReadStream(pathOf(id), { start: offset, end: offset + length - 1 })
+      try {
+        for await (const piece of pieces) yield piece as Uint8Array
+      } catch (cause) {
+        throw new OcmError('store-failed', {}, { cause })
+      }
+    },
+
+    async keepVault({ record, slots }) {
+      const wanted = new Map(slots.map((slot) => [`slot-${sha256(slot)}`, slot]))
+      await stored(
+        (async () => {
+          await writeDurably(`${root}/vault/record`, record)
+          const there = await readdir(`${root}/vault`)
+          for (const [name, slot] of wanted) {
+            if (!there.includes(name)) await writeDurably(`${root}/vault/${name}`, slot)
+          }
+          for (const name of there) {
+            if (name.startsWith('slot-') && !wanted.has(name)) await rm(`${root}/vault/${name}`)
+          }
+        })(),
+      )
+    },
+
+    keepHeader: (snapshot, statement) =>
+      stored(writeDurably(`${root}/snapshots/${snapshot}`, statement)),
+
+    probe: () => stored(writeDurably(`${root}/.probe`, '')),
+  }
+}
+
+async function write(
+  path: string,
+  id: string,
+  bytes: number,
+  body: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  const hash = createHash('sha256')
+  let written = 0
+  const file = await stored(open(path, 'wx', 0o600))
+  try {
+    for await (const piece of body) {
+      written += piece.length
+      if (written > bytes) throw new OcmError('pack-mismatch')
+      hash.update(piece)
+      await stored(file.writeFile(piece))
+    }
+    if (written !== bytes || hash.digest('hex') !== id) throw new OcmError('pack-mismatch')
+    await stored(file.sync())
+  } finally {
+    await file.close()
+  }
+}
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+async function stored<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (cause) {
+    throw new OcmError('store-failed', {}, { cause })
+  }
+}
