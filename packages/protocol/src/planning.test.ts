@@ -124,6 +124,12 @@ const codes = (of: Plan, weight?: string) =>
   of.findings.filter((f) => weight === undefined || f.weight === weight).map(({ code }) => code)
 const goesTo = (of: Plan, root: string) => of.roots.find((r) => r.root === root)?.to
 
+const here = (openclaw: string, schemas = HERE.versions.schemas) => ({
+  layout: { ...THERE, versions: { ...THERE.versions, openclaw, schemas } },
+})
+const fates = (of: Plan) => of.items.map(({ what, section, fate }) => `${section} ${what}: ${fate}`)
+const factsOf = (of: Plan, code: string) => of.findings.find((f) => f.code === code)?.facts
+
 describe('where roots go', () => {
   test('to the same relative place of the root around them, unless nothing is around them', () => {
     const made = plan()
@@ -261,10 +267,6 @@ describe('the port', () => {
 })
 
 describe('versions', () => {
-  const here = (openclaw: string, schemas = HERE.versions.schemas) => ({
-    layout: { ...THERE, versions: { ...THERE.versions, openclaw, schemas } },
-  })
-
   test.each([
     ['2026.9.6', {}, []],
     ['2026.9.4', {}, ['openclaw-older']],
@@ -342,9 +344,6 @@ describe('what becomes of things', () => {
     ],
     mentions: [mention('/home/al/x')],
   }
-  const fates = (of: Plan) =>
-    of.items.map(({ what, section, fate }) => `${section} ${what}: ${fate}`)
-
   test('a move takes all but what belongs to the machine', () => {
     expect(fates(plan({ manifest: things }))).toEqual([
       'gateway files: left-behind',
@@ -435,12 +434,11 @@ describe('edits', () => {
   })
 
   test('report what no rule reaches', () => {
-    const first = (code: string) => made.findings.find((f) => f.code === code)
-    expect(first('paths-outside')?.facts).toEqual({ count: 1, first: '/usr/bin/chromium' })
-    expect(first('localhost-urls')?.facts['count']).toBe(1)
-    expect(first('host-names')?.facts['count']).toBe(1)
-    expect(first('unknown-paths')?.facts['count']).toBe(1)
-    expect(first('prose-left')?.facts['count']).toBe(1)
+    expect(factsOf(made, 'paths-outside')).toEqual({ count: 1, first: '/usr/bin/chromium' })
+    expect(factsOf(made, 'localhost-urls')?.['count']).toBe(1)
+    expect(factsOf(made, 'host-names')?.['count']).toBe(1)
+    expect(factsOf(made, 'unknown-paths')?.['count']).toBe(1)
+    expect(factsOf(made, 'prose-left')?.['count']).toBe(1)
   })
 })
 
