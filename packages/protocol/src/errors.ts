@@ -168,6 +168,11 @@ export const MEANINGS = {
   'hub-stopping': meaning('The hub is being stopped.', 'The agent comes back by itself.', 'later'),
   'deadline-passed': meaning('The other side did not answer in time.', 'Try again.', 'later'),
 
+  'keys-exposed': meaning(
+    "Others on this machine could read the agent's keys.",
+    'Remove the --state directory and enrol the node again, with a directory that is its account’s alone.',
+  ),
+
   // OpenClaw on the node
   'openclaw-missing': meaning(
     'No OpenClaw was found for this node.',
