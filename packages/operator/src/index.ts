@@ -31,4 +31,4 @@ export {
   type Wish,
 } from './work/operation.ts'
 export { type SignedOrder, signOrder, startOrder } from './work/order.ts'
-export { blockersOf, makePlan, type Prepared, warningsOf } from './work/plan.ts'
+export { blockersOf, makePlan, type Prepared, refuseBlocked, warningsOf } from './work/plan.ts'

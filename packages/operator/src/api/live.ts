@@ -3,10 +3,8 @@ import { LiveEvent, check } from '@ocm/protocol'
 
 /** The part of a WebSocket that is needed: the browser's own and the one of `ws` both have it. */
 export interface Socket {
-  addEventListener(
-    kind: 'open' | 'message' | 'close' | 'error',
-    listener: (event: never) => void,
-  ): void
+  addEventListener(kind: 'message', listener: (event: { readonly data: unknown }) => void): void
+  addEventListener(kind: 'open' | 'close' | 'error', listener: () => void): void
   close(): void
 }
 
@@ -36,7 +34,7 @@ export function listen(options: LiveOptions): () => void {
       wait = FIRST_WAIT_MS
       options.onConnect()
     })
-    current.addEventListener('message', ({ data }: { data: unknown }) => {
+    current.addEventListener('message', ({ data }) => {
       options.onEvent(check(LiveEvent, JSON.parse(String(data)), 'live event'))
     })
     // An error is always followed by a close, which is where it is dealt with.

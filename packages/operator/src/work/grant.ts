@@ -1,12 +1,11 @@
 /** Which keys a target needs, and no more than those. */
 import {
-  type Choices,
-  type Entry,
   type Grant,
   fromBase64url,
   grantFor as keysFor,
   packsFor,
   toCbor,
+  travels,
 } from '@ocm/protocol'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import type { Prepared } from './plan.ts'
@@ -14,14 +13,17 @@ import type { Prepared } from './plan.ts'
 /** As many as the hub answers at once. */
 const HEADERS_AT_ONCE = 5000
 
-/** The pack keys of the manifest itself and of every entry that goes to the target. @throws OcmError 'pack-damaged' */
+/**
+ * The pack keys of the manifest itself and of every entry that goes to the target: what never reaches it is not granted.
+ * @throws OcmError 'pack-missing', 'pack-damaged'
+ */
 export async function grantFor(
   { p, api }: Ports,
   { vault }: Unlocked,
   { source, plan }: Prepared,
 ): Promise<Grant> {
   const { root, manifest } = source
-  const wanted = [...packsFor(root, manifest, (entry) => goesAlong(entry, plan.kind))]
+  const wanted = [...packsFor(root, manifest, (entry) => travels(plan, entry.travel))]
   const starts = new Map<string, Uint8Array>()
   for (let at = 0; at < wanted.length; at += HEADERS_AT_ONCE) {
     const ids = wanted.slice(at, at + HEADERS_AT_ONCE)
@@ -32,18 +34,4 @@ export async function grantFor(
     }
   }
   return { packs: keysFor(p, vault.sealing, root, wanted, starts), root: toCbor(root) }
-}
-
-/** What never reaches the target is not granted either. */
-function goesAlong(entry: Entry, kind: Choices['kind']): boolean {
-  switch (entry.travel) {
-    case 'never':
-      return false
-    case 'host':
-      return kind === 'restore'
-    case 'identity':
-      return kind !== 'clone'
-    case 'always':
-      return true
-  }
 }

@@ -6,7 +6,7 @@ import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
 import { type Ports, type Unlocked, openVault } from '../vault/unlock.ts'
 import { doneOrThrow, followJob } from './follow.ts'
 import { type SignedOrder, signOrder, startOrder } from './order.ts'
-import { type Prepared, blockersOf, makePlan } from './plan.ts'
+import { type Prepared, makePlan, refuseBlocked } from './plan.ts'
 
 export interface Wish {
   readonly kind: Choices['kind']
@@ -73,8 +73,7 @@ async function approveOrder(
     const prepared = await prepareIn(ports, unlocked, wish, tell)
     tell({ kind: 'planned', plan: prepared.plan })
     const agreed = await hooks.approve(prepared.plan)
-    const [blocker] = blockersOf(prepared.plan)
-    if (blocker !== undefined) throw new OcmError('plan-blocked', { why: blocker.code })
+    refuseBlocked(prepared.plan)
     if (!agreed) return undefined
     return { order: await signOrder(ports, unlocked, prepared), plan: prepared.plan }
   } finally {

@@ -2,7 +2,6 @@
 import {
   type Grant,
   type Job,
-  OcmError,
   Order,
   base64url,
   makeStatement,
@@ -13,7 +12,7 @@ import type { ApiClient } from '../api/client.ts'
 import { confirmedKey } from '../vault/nodes.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import { grantFor } from './grant.ts'
-import { type Prepared, blockersOf } from './plan.ts'
+import { type Prepared, refuseBlocked } from './plan.ts'
 
 export interface SignedOrder {
   readonly job: string
@@ -31,8 +30,7 @@ export async function signOrder(
 ): Promise<SignedOrder> {
   const { p, now } = ports
   const { source, target, plan } = prepared
-  const [blocker] = blockersOf(plan)
-  if (blocker !== undefined) throw new OcmError('plan-blocked', { why: blocker.code })
+  refuseBlocked(plan)
   // Either may have been retired since it was read.
   confirmedKey(unlocked, source.node)
   confirmedKey(unlocked, target.node)

@@ -2,6 +2,7 @@
 import {
   type Choices,
   type Finding,
+  OcmError,
   type Plan,
   type Primitives,
   defaultChoices,
@@ -39,3 +40,10 @@ export const blockersOf = (plan: Plan): readonly Finding[] =>
 
 export const warningsOf = (plan: Plan): readonly Finding[] =>
   plan.findings.filter(({ weight }) => weight === 'warning')
+
+/** @throws OcmError 'plan-blocked', with the first blocker's code as `why` and its facts */
+export function refuseBlocked(plan: Plan): void {
+  const [blocker] = blockersOf(plan)
+  if (blocker !== undefined)
+    throw new OcmError('plan-blocked', { ...blocker.facts, why: blocker.code })
+}

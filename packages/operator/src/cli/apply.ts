@@ -1,0 +1,162 @@
+/** `ocm move`, `ocm clone`, `ocm restore` and `ocm plan`. */
+import { type Choices, type Job, type NodeState, OcmError, type Plan } from '@ocm/protocol'
+import { newestSnapshot } from '../snapshots/open.ts'
+import { type Stage, type Wish, carryOut, prepareIn } from '../work/operation.ts'
+import { type Context, sayConfirmation, withVault } from './context.ts'
+import { seconds, short } from './format.ts'
+import { findNode, snapshotNamed } from './names.ts'
+import { askPassphrase } from './secrets.ts'
+import { planText } from './show-plan.ts'
+import { tellSteps } from './steps.ts'
+
+export interface ApplyOptions {
+  readonly root?: readonly string[]
+  readonly port?: string
+  readonly prose?: boolean
+  readonly allowUpgrade?: boolean
+  readonly keepCron?: boolean
+  readonly snapshot?: string
+}
+
+/** What was typed: two nodes, or one and a snapshot of it. */
+export interface Named {
+  readonly kind: Choices['kind']
+  readonly source: string
+  readonly target: string
+  readonly snapshot?: string | undefined
+}
+
+interface Resolved {
+  readonly wish: Wish
+  readonly source: NodeState
+  readonly target: NodeState
+}
+
+export async function apply(context: Context, named: Named, options: ApplyOptions): Promise<void> {
+  const { terminal, ports, known } = context
+  if (!known) throw new OcmError('login-needed')
+  const { wish, source, target } = await resolve(context, named, options)
+  const outcome = await carryOut(ports, wish, {
+    passphrase: () => askPassphrase(terminal),
+    approve: async (plan) => {
+      terminal.say(`\n${planText(plan)}\n`)
+      if (plan.findings.some(({ weight }) => weight === 'blocker')) return false
+      return terminal.approve(question(wish.kind, source, target))
+    },
+    onStage: teller(context),
+  })
+  if (outcome === undefined) throw new OcmError('declined')
+  const { job, plan } = outcome
+  terminal.result({ ...job, plan: plan.hash }, resultText(job, source, target))
+}
+
+/** The same as would be approved; a plan that is only looked at does not back anything up. */
+export async function showPlan(
+  context: Context,
+  named: Named,
+  options: ApplyOptions,
+): Promise<void> {
+  const { terminal, ports } = context
+  const { wish } = await resolve(context, named, options)
+  await withVault(context, async (unlocked) => {
+    const snapshot = wish.snapshot ?? (await newestSnapshot(ports, unlocked, wish.source))
+    const { plan } = await prepareIn(ports, unlocked, { ...wish, snapshot }, teller(context))
+    terminal.result(plan, planText(plan))
+  })
+}
+
+async function resolve({ ports }: Context, named: Named, options: ApplyOptions): Promise<Resolved> {
+  const choices = choicesOf(named.kind, options)
+  const nodes = await ports.api.nodes()
+  const source = findNode(nodes, named.source)
+  const target = findNode(nodes, named.target)
+  const name = named.snapshot ?? options.snapshot
+  // A snapshot of another node is found too, so that the answer is that it is one.
+  const snapshot =
+    name === undefined
+      ? undefined
+      : await snapshotNamed(ports.api, name, name === 'latest' ? source.id : undefined)
+  if (snapshot !== undefined && snapshot.node !== source.id) throw new OcmError('snapshot-foreign')
+  const wish: Wish = {
+    kind: named.kind,
+    source: source.id,
+    target: target.id,
+    choices,
+    ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
+  }
+  return { wish, source, target }
+}
+
+function choicesOf(kind: Choices['kind'], options: ApplyOptions): Partial<Omit<Choices, 'kind'>> {
+  const roots = Object.fromEntries(
+    (options.root ?? []).map((text) => {
+      const at = text.indexOf('=')
+      if (at < 1 || text[at + 1] !== '/') {
+        throw new OcmError('wrong-use', { what: '--root takes ROOT=/absolute/path' })
+      }
+      return [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+  const port = options.port === undefined ? null : Number(options.port)
+  if (port !== null && (!Number.isInteger(port) || port < 1 || port > 65_535)) {
+    throw new OcmError('wrong-use', { what: '--port takes a number from 1 to 65535' })
+  }
+  return {
+    roots,
+    port,
+    prose: options.prose ?? false,
+    allowUpgrade: options.allowUpgrade ?? false,
+    ...(options.keepCron || kind !== 'clone' ? { cron: 'keep' as const } : {}),
+  }
+}
+
+function question(kind: Plan['kind'], source: NodeState, target: NodeState): string {
+  switch (kind) {
+    case 'restore':
+      return `Set ${target.label} back to this snapshot?`
+    case 'move':
+      return `Move ${source.label} to ${target.label}? ${source.label} is stopped for good.`
+    case 'clone':
+      return `Clone ${source.label} onto ${target.label}?`
+  }
+}
+
+function teller(context: Context): (stage: Stage) => void {
+  const { terminal } = context
+  const steps = tellSteps(terminal)
+  return (stage) => {
+    switch (stage.kind) {
+      case 'opening':
+      case 'planned':
+        return
+      case 'confirmed':
+        return sayConfirmation(terminal, stage.confirmation)
+      case 'reading':
+        return terminal.say('Reading the snapshot.')
+      case 'describing':
+        return terminal.say('Asking the target what is there.')
+      case 'backing-up':
+      case 'working':
+        return steps(stage.job)
+    }
+  }
+}
+
+function resultText(job: Job, source: NodeState, target: NodeState): string {
+  const equal = job.inventoryEqual ?? null
+  const compared =
+    equal === null
+      ? 'What OpenClaw lists could not be compared.'
+      : equal
+        ? 'OpenClaw lists there what it listed at the capture.'
+        : 'OpenClaw lists something else than at the capture: ocm jobs show --log says what.'
+  const done = {
+    backup: '',
+    restore: `${target.label} is set back to the snapshot ${short(job.snapshot ?? '')}.`,
+    move: `${source.label} now runs on ${target.label}.`,
+    clone: `${target.label} is a clone of ${source.label}.`,
+  }[job.kind]
+  const downtime =
+    job.downtimeMs === null ? '' : ` No gateway spoke for ${seconds(job.downtimeMs)}.`
+  return `${done}${downtime}\n${compared}`
+}

@@ -1,0 +1,76 @@
+/** `ocm backup`, `ocm jobs` and `ocm audit`. */
+import { type Job, type NodeState, OcmError } from '@ocm/protocol'
+import { doneOrThrow, followJob, readJobLog } from '../work/follow.ts'
+import { type Context, withVault } from './context.ts'
+import { factsText, seconds, short, table, time } from './format.ts'
+import { jobNamed, nodeNamed } from './names.ts'
+import { tellSteps } from './steps.ts'
+
+export async function backup({ terminal, ports }: Context, name: string): Promise<void> {
+  const { api } = ports
+  const node = await nodeNamed(api, name)
+  const { id } = await api.startJob({ kind: 'backup', node: node.id })
+  const job = doneOrThrow(await followJob(api, id, tellSteps(terminal)))
+  terminal.result(job, `Snapshot ${short(job.snapshot ?? '')} of ${node.label}, in ${lasted(job)}.`)
+}
+
+const lasted = ({ startedAt, endedAt }: Job) =>
+  startedAt === null || endedAt === null ? '-' : seconds(endedAt - startedAt)
+
+export async function listJobs({ terminal, ports }: Context): Promise<void> {
+  const [jobs, nodes] = [await ports.api.jobs(), await ports.api.nodes()]
+  const rows = jobs.map((job) => [
+    short(job.id),
+    job.kind,
+    betweenOf(job, nodes),
+    job.error === null ? job.state : `${job.state} (${job.error.code})`,
+    time(job.createdAt),
+    lasted(job),
+    job.createdBy,
+  ])
+  const shown = table(['JOB', 'KIND', 'NODE', 'STATE', 'BEGUN', 'TOOK', 'BY'], rows)
+  terminal.result(jobs, jobs.length === 0 ? 'No jobs yet.' : shown)
+}
+
+function betweenOf(job: Job, nodes: readonly NodeState[]): string {
+  const label = (id: string) => nodes.find((node) => node.id === id)?.label ?? short(id)
+  const source = job.source
+  return source === null || source === job.node
+    ? label(job.node)
+    : `${label(source)} to ${label(job.node)}`
+}
+
+export async function showJob(
+  context: Context,
+  name: string,
+  given: { readonly log?: boolean },
+): Promise<void> {
+  const { terminal, ports } = context
+  const job = await jobNamed(ports.api, name)
+  const log = given.log
+    ? await withVault(context, (unlocked) => readJobLog(ports, unlocked, job.id))
+    : undefined
+  const lines = [
+    `${job.kind} ${job.id}: ${job.state}`,
+    ...job.steps.map(
+      (step) => `  ${step.name}: ${step.state}${step.phase === '' ? '' : `, ${step.phase}`}`,
+    ),
+    ...(job.error === null ? [] : [`  ${job.error.code} ${factsText(job.error.facts)}`.trimEnd()]),
+    ...(job.downtimeMs === null ? [] : [`  downtime ${seconds(job.downtimeMs)}`]),
+    ...(log ?? []).map(({ at, text }) => `  ${time(at)}  ${text}`),
+  ]
+  terminal.result(log === undefined ? job : { ...job, log }, lines.join('\n'))
+}
+
+export async function cancelJob({ terminal, ports }: Context, name: string): Promise<void> {
+  const { id, kind } = await jobNamed(ports.api, name)
+  if (!(await terminal.approve(`Cancel the ${kind}?`))) throw new OcmError('declined')
+  const job = await ports.api.cancelJob(id)
+  terminal.result(job, `${kind} ${short(id)}: ${job.state}.`)
+}
+
+export async function audit({ terminal, ports }: Context): Promise<void> {
+  const entries = await ports.api.audit()
+  const rows = entries.map(({ at, actor, action, subject }) => [time(at), actor, action, subject])
+  terminal.result(entries, table(['WHEN', 'WHO', 'WHAT', 'ON'], rows))
+}

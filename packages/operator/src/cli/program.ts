@@ -1,0 +1,233 @@
+/** The command line of `ocm`: what there is, and how it ends. */
+import { OcmError } from '@ocm/protocol'
+import { Command, CommanderError } from 'commander'
+import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
+import { type Context, type GlobalOptions, contextOf } from './context.ts'
+import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
+import { logIn, logOut } from './login.ts'
+import { confirm, listNodes, rename, retire } from './nodes.ts'
+import { type SetupOptions, setUp } from './setup.ts'
+import { cat, listEntries, listSnapshots } from './snapshots.ts'
+import { type TicketOptions, ticket } from './ticket.ts'
+
+const EPILOG = `
+Nodes, snapshots and jobs may be named by label, id or the beginning of one.
+OCM_URL and OCM_TOKEN name the hub and log in; OCM_PASSPHRASE_FILE and OCM_PASSWORD_FILE name files
+(mode 0600) with the vault passphrase and the login password. Answers 0 done, 1 failed, 2 wrong use.`
+
+/** For options that may be repeated. */
+const list = (value: string, before: readonly string[] = []) => [...before, value]
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong use. */
+export async function run(proc: NodeJS.Process, version: string): Promise<number> {
+  const program = describe(proc, version)
+  try {
+    await program.parseAsync(proc.argv)
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    return report(proc, program.opts<GlobalOptions>().json ?? proc.argv.includes('--json'), error)
+  }
+}
+
+function describe(proc: NodeJS.Process, version: string): Command {
+  const program = new Command('ocm')
+    .description("The operator's hand: backups, restores and moves of OpenClaw nodes")
+    .version(version)
+    .option('--json', 'one JSON value on stdout, errors too')
+    .option('--yes', 'approve beforehand what would be asked')
+    .option('--url <url>', 'the hub (OCM_URL)')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .addHelpText('after', EPILOG)
+    // What is wrong is reported once, in `report`.
+    .configureOutput({
+      outputError: () => undefined,
+      writeErr: (text) => void proc.stderr.write(text),
+    })
+
+  const context = () => contextOf(proc, program.opts<GlobalOptions>())
+  const does =
+    <A extends unknown[]>(work: (context: Context, ...args: A) => Promise<void>) =>
+    async (...args: A) =>
+      work(await context(), ...args)
+
+  program
+    .command('setup')
+    .summary('set the hub up with the link that it printed')
+    .argument('[link]', 'the one-time link; asked for when it is not given')
+    .option('--link <link>', 'the same')
+    .option('--name <name>', 'your name')
+    .option('--kit <file>', 'write the recovery kit to a file of yours alone')
+    .action(
+      does((at, link: string | undefined, options: SetupOptions) =>
+        setUp(at, link === undefined ? options : { ...options, link }),
+      ),
+    )
+  program
+    .command('login')
+    .summary('log this machine in')
+    .option('--name <name>', 'your name')
+    .action(does((at, options: { name?: string }) => logIn(at, options)))
+  program
+    .command('logout')
+    .summary('give the login back')
+    .action(does((at) => logOut(at)))
+  program
+    .command('ticket')
+    .summary('a join string for one node')
+    .option('--label <label>', 'what to call the node', 'node')
+    .option('--ttl <time>', 'how long it can be used: 30m, 2h, 1d', '1h')
+    .option('--address <url>', 'where the node reaches the hub; may be repeated', list)
+    .action(does((at, options: TicketOptions) => ticket(at, options)))
+
+  const nodes = program
+    .command('nodes')
+    .summary('list nodes')
+    .action(does((at) => listNodes(at)))
+  nodes
+    .command('confirm')
+    .summary('list nodes in the vault record, so that they receive orders')
+    .argument(
+      '[node]',
+      'one that joined without a ticket; without it, all that can prove themselves',
+    )
+    .option('--fingerprint <text>', 'as `ocm-agent status` shows it on the node')
+    .action(
+      does((at, node: string | undefined, options: { fingerprint?: string }) =>
+        confirm(at, node, options),
+      ),
+    )
+  nodes
+    .command('retire')
+    .summary('let a node in no more')
+    .argument('<node>')
+    .action(does((at, node: string) => retire(at, node)))
+  nodes
+    .command('rename')
+    .summary('call a node something else')
+    .argument('<node>')
+    .argument('<label>')
+    .action(does((at, node: string, label: string) => rename(at, node, label)))
+
+  program
+    .command('backup')
+    .summary('take a snapshot of a node now')
+    .argument('<node>')
+    .action(does((at, node: string) => backup(at, node)))
+  program
+    .command('snapshots')
+    .summary('list snapshots, newest first')
+    .argument('[node]')
+    .action(does((at, node: string | undefined) => listSnapshots(at, node)))
+  program
+    .command('ls')
+    .summary('list what is in a snapshot')
+    .argument('<snapshot>')
+    .argument('[place]', 'a root, or root:path')
+    .action(
+      does((at, snapshot: string, place: string | undefined) => listEntries(at, snapshot, place)),
+    )
+  program
+    .command('cat')
+    .summary('write a file of a snapshot to stdout')
+    .argument('<snapshot>')
+    .argument('<place>', 'root:path, as ls shows it')
+    .action(does((at, snapshot: string, place: string) => cat(at, snapshot, place)))
+
+  applying(program, (named, options) => context().then((at) => apply(at, named, options)))
+  const plan = program.command('plan').summary('show what a move, clone or restore would do')
+  applying(plan, (named, options) => context().then((at) => showPlan(at, named, options)))
+
+  const jobs = program
+    .command('jobs')
+    .summary('list jobs, newest first')
+    .action(does((at) => listJobs(at)))
+  jobs
+    .command('show')
+    .summary('one job with its steps')
+    .argument('<job>')
+    .option('--log', 'what the nodes said; needs the passphrase')
+    .action(does((at, job: string, options: { log?: boolean }) => showJob(at, job, options)))
+  jobs
+    .command('cancel')
+    .summary('end a job that has not come to its point of no return')
+    .argument('<job>')
+    .action(does((at, job: string) => cancelJob(at, job)))
+  program
+    .command('audit')
+    .summary('who did what')
+    .action(does((at) => audit(at)))
+  return program
+}
+
+/** What can be decided about a plan. */
+const withChoices = (command: Command) =>
+  command
+    .option('--root <root=path>', 'where a root goes on the target; may be repeated', list)
+    .option('--port <number>', "the gateway's port on the target")
+    .option('--prose', 'rewrite paths in prose too')
+    .option('--allow-upgrade', "go on although the target's OpenClaw is newer")
+
+function applying(
+  parent: Command,
+  work: (named: Named, options: ApplyOptions) => Promise<void>,
+): void {
+  withChoices(
+    parent
+      .command('move')
+      .summary('move a node to another; the source is stopped for good')
+      .argument('<from>')
+      .argument('<to>'),
+  ).action((source: string, target: string, options: ApplyOptions) =>
+    work({ kind: 'move', source, target }, options),
+  )
+  withChoices(
+    parent
+      .command('clone')
+      .summary('apply a snapshot of a node to another, with an identity of its own')
+      .argument('<from>')
+      .argument('<to>'),
+  )
+    .option('--snapshot <snapshot>', 'another than the newest')
+    .option('--keep-cron', 'leave its cron jobs enabled')
+    .action((source: string, target: string, options: ApplyOptions) =>
+      work({ kind: 'clone', source, target }, options),
+    )
+  withChoices(
+    parent
+      .command('restore')
+      .summary('set a node back to a snapshot of its own')
+      .argument('<node>')
+      .argument('<snapshot>', "its id, or 'latest'"),
+  ).action((node: string, snapshot: string, options: ApplyOptions) =>
+    work({ kind: 'restore', source: node, target: node, snapshot }, options),
+  )
+}
+
+function report(proc: NodeJS.Process, json: boolean, error: unknown): number {
+  const known = asOcmError(error)
+  const { code, message, facts, next } = known
+  if (json) {
+    proc.stdout.write(`${JSON.stringify({ code, message, facts, next })}\n`)
+  } else {
+    proc.stderr.write(`ocm: ${message}\n     ${next} (${code})\n`)
+    const detail = known.cause
+    if (code === 'internal' && detail instanceof Error)
+      proc.stderr.write(`     ${detail.message}\n`)
+  }
+  return code === 'wrong-use' ? 2 : 1
+}
+
+function asOcmError(error: unknown): OcmError {
+  if (error instanceof OcmError) return error
+  if (error instanceof CommanderError) {
+    const what = error.message.replace(/^error: /, '').replace(/\.$/, '')
+    return new OcmError(
+      'wrong-use',
+      { what: what.charAt(0).toUpperCase() + what.slice(1) },
+      { cause: error },
+    )
+  }
+  return new OcmError('internal', {}, { cause: error })
+}

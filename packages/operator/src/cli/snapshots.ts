@@ -1,0 +1,92 @@
+/** `ocm snapshots`, `ocm ls` and `ocm cat`. */
+import { type Entry, OcmError, base64url, concat, pathFromBytes } from '@ocm/protocol'
+import { type OpenedSnapshot, openSnapshot } from '../snapshots/open.ts'
+import { type Context, withVault } from './context.ts'
+import { bytes, short, table, time } from './format.ts'
+import { nodeNamed, snapshotNamed } from './names.ts'
+
+export async function listSnapshots({ terminal, ports }: Context, name?: string): Promise<void> {
+  const { api } = ports
+  const nodes = await api.nodes()
+  const node = name === undefined ? undefined : await nodeNamed(api, name)
+  const snapshots = await api.snapshots(node?.id)
+  const labels = new Map(nodes.map(({ id, label }) => [id, label]))
+  const rows = snapshots.map((snapshot) => [
+    short(snapshot.id),
+    labels.get(snapshot.node) ?? short(snapshot.node),
+    time(snapshot.receivedAt),
+    snapshot.trigger,
+    bytes(snapshot.metrics.bytes),
+    bytes(snapshot.metrics.storedBytes),
+    String(snapshot.metrics.personas),
+    String(snapshot.metrics.cronJobs),
+  ])
+  const head = ['SNAPSHOT', 'NODE', 'TAKEN', 'WHY', 'SIZE', 'STORED', 'PERSONAS', 'CRON']
+  terminal.result(snapshots, snapshots.length === 0 ? 'No snapshots yet.' : table(head, rows))
+}
+
+const spelled = ({ root, path }: Entry) => `${root}:${pathFromBytes(path)}`
+
+/** @param place `root:path`, or a root alone; all of it when it is not given. */
+export async function listEntries(context: Context, name: string, place?: string): Promise<void> {
+  const { terminal, ports } = context
+  const { id } = await snapshotNamed(ports.api, name)
+  await withVault(context, async (unlocked) => {
+    const { manifest } = await openSnapshot(ports, unlocked, id)
+    const entries = manifest.entries.filter((entry) => place === undefined || isUnder(entry, place))
+    if (entries.length === 0 && place !== undefined)
+      throw new OcmError('not-found', { what: 'path' })
+    terminal.result(
+      entries.map((entry) => ({
+        path: spelled(entry),
+        kind: entry.kind,
+        section: entry.section,
+        travel: entry.travel,
+        mode: entry.mode,
+        size: entry.size,
+        modifiedAt: entry.modifiedAt,
+        ...(entry.target === undefined ? {} : { target: pathFromBytes(entry.target) }),
+      })),
+      entries.map(line).join('\n'),
+    )
+  })
+}
+
+function isUnder({ root, path }: Entry, place: string): boolean {
+  if (place === root || place === `${root}:`) return true
+  if (!place.startsWith(`${root}:`)) return false
+  const wanted = place.slice(root.length + 1).replace(/\/$/, '')
+  const has = pathFromBytes(path)
+  return has === wanted || has.startsWith(`${wanted}/`)
+}
+
+const LETTERS = { file: '-', directory: 'd', link: 'l', database: 'b' } as const
+
+function line(entry: Entry): string {
+  const mode = `${LETTERS[entry.kind]}${entry.mode.toString(8).padStart(4, '0')}`
+  const target = entry.target === undefined ? '' : ` -> ${pathFromBytes(entry.target)}`
+  return `${mode}  ${bytes(entry.size).padStart(9)}  ${time(entry.modifiedAt)}  ${spelled(entry)}${target}`
+}
+
+export async function cat(context: Context, name: string, place: string): Promise<void> {
+  const { terminal, ports } = context
+  const { id } = await snapshotNamed(ports.api, name)
+  await withVault(context, async (unlocked) => {
+    const snapshot = await openSnapshot(ports, unlocked, id)
+    const entry = snapshot.manifest.entries.find((one) => spelled(one) === place)
+    if (entry?.extents === undefined) throw new OcmError('not-found', { what: 'file' })
+    const content = await contentOf(snapshot, entry)
+    if (terminal.json) {
+      terminal.result({ path: place, size: entry.size, content: base64url(content) }, '')
+    } else {
+      terminal.raw(content)
+    }
+  })
+}
+
+/** Whole and verified before the first byte is shown. */
+async function contentOf(snapshot: OpenedSnapshot, entry: Entry): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const part of snapshot.read(entry)) parts.push(part)
+  return concat(...parts)
+}

@@ -1,0 +1,22 @@
+/** A job's steps as lines for people, one for each change that says something new. */
+import type { Job } from '@ocm/protocol'
+import { bytes } from './format.ts'
+import type { Terminal } from './terminal.ts'
+
+export function tellSteps(terminal: Terminal): (job: Job) => void {
+  let told = ''
+  return (job) => {
+    const line = stepLine(job)
+    if (line !== undefined && line !== told) terminal.say(line)
+    told = line ?? told
+  }
+}
+
+function stepLine(job: Job): string | undefined {
+  if (job.state === 'waiting') return '… waiting for the node'
+  const step = job.steps.find(({ state }) => state === 'running')
+  if (step === undefined) return undefined
+  const { total, unit } = step.progress
+  const size = total === 0 ? '' : unit === 'bytes' ? ` (${bytes(total)})` : ` (${total} items)`
+  return step.phase === '' ? `… ${step.name}` : `… ${step.name}: ${step.phase}${size}`
+}
