@@ -246,6 +246,10 @@ export const MEANINGS = {
     'now',
   ),
   'job-cancelled': meaning('The job was cancelled.', 'Start it again when you want it.', 'now'),
+  'cancel-too-late': meaning(
+    'The job can no longer be cancelled: it is changing a node.',
+    'Wait for it to end; what fails is put back by itself.',
+  ),
   'catalog-failed': meaning(
     'The hub could not write its catalog.',
     "Check the disk of the hub's data directory.",
