@@ -1,6 +1,7 @@
-/** Which of three ways runs the gateway of this installation: the user's service manager, the system's, or nobody. */
-import { OcmError } from '@ocm/protocol'
+/** Which of three ways runs the gateway of this installation: the account's service manager, the machine's, or nobody. */
 import type { Gateway } from '../installation.port.ts'
+import { isProcessMemory, processGateway } from './gateway-process.ts'
+import { findUnit, isUnitMemory, unitGateway } from './gateway-unit.ts'
 
 /** Where one installation is, as far as running its gateway goes. */
 export interface GatewaySite {
@@ -17,8 +18,9 @@ export interface GatewaySite {
 }
 
 /** @param remembered what `Gateway.remember` gave before, in this process or in one before it. */
-export function detectGateway(site: GatewaySite, remembered?: unknown): Promise<Gateway> {
-  return Promise.reject(
-    new OcmError('internal', { port: site.port, known: remembered !== undefined }),
-  )
+export async function detectGateway(site: GatewaySite, remembered?: unknown): Promise<Gateway> {
+  if (isUnitMemory(remembered)) return unitGateway(site, remembered)
+  if (isProcessMemory(remembered)) return processGateway(site, remembered)
+  const unit = await findUnit(site)
+  return unit === undefined ? processGateway(site, undefined) : unitGateway(site, unit)
 }
