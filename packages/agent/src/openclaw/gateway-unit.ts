@@ -147,6 +147,7 @@ export function unitGateway(
     async start(layout) {
       if (existsSync(tombstonePath(site.stateDir))) throw new OcmError('source-fenced')
       if (kind === 'user-unit' && !fits(memory, site, layout)) await install(site, layout)
+      await reload()
       // Says no when there was no failure to forget, which is as good.
       await control(kind, ['reset-failed', unit])
       demand(await control(kind, ['start', unit], INSTALL_MS))
