@@ -1,6 +1,6 @@
 /** The types of the conversation: what can be asked over a link, how, and what comes back. */
 import type { Static, TSchema } from 'typebox'
-import type { OcmError } from '../errors.ts'
+import type { ErrorCode, Facts, OcmError } from '../errors.ts'
 import type { EVENTS, TO_AGENT, TO_HUB } from '../messages.ts'
 
 /** A table like TO_AGENT or TO_HUB. */
@@ -64,6 +64,8 @@ export interface Conversation<Mine extends Methods, Theirs extends Methods> {
   emit<E extends EventName>(event: E, payload: EventOf<E>): void
   /** @returns a function that takes the handler away. */
   on<E extends EventName>(event: E, handler: (payload: EventOf<E>) => void): () => void
+  /** Tells the other side why, and ends it: everything in flight is rejected with 'link-lost'. */
+  close(code: ErrorCode, facts?: Facts): void
   /** Fulfilled, never rejected, with why it ended: 'link-lost', or what either side gave as its reason. */
   readonly closed: Promise<OcmError>
 }

@@ -158,7 +158,6 @@ export class Session<Mine extends Methods, Theirs extends Methods> implements Co
     return () => listeners.delete(handler)
   }
 
-  /** Tells the other side why, and ends it: everything in flight is rejected with 'link-lost'. */
   close(code: ErrorCode, facts: Facts = {}): void {
     const why = new OcmError(code, facts)
     this.#finish(why, why)

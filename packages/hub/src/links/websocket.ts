@@ -1,0 +1,81 @@
+/** Where agents dial in: GET /link, upgraded to a WebSocket, then the handshake, then a session. */
+import {
+  type Clock,
+  type Hello,
+  type HubSession,
+  type KeyPair,
+  type Primitives,
+  type Welcome,
+  hubLink,
+  overWebSocket,
+} from '@ocm/protocol'
+import type { FastifyInstance } from 'fastify'
+import { createBuckets } from './buckets.ts'
+import type { Links } from './links.ts'
+
+/** Handshakes at a time. Each costs half a millisecond of signing, whoever asks for it. */
+const MOST_PENDING = 64
+const BURST = 30
+const PER_SECOND = 10
+
+export interface LinkNeeds {
+  readonly p: Primitives
+  readonly clock: Clock
+  /** Ed25519; agents pin its public half. */
+  readonly identity: KeyPair
+  /** Who is this? What it throws the agent is told, sealed. */
+  readonly accept: (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
+  readonly links: Links
+  /** Attaches the handlers, at once. The agent has the sequence of its welcome on disk. */
+  readonly onSession: (
+    session: HubSession,
+    about: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
+  ) => void
+  /** A handshake that failed; `address` is for the log alone. */
+  readonly onRefused: (error: unknown, address: string) => void
+  /** Told of what nobody else is told. */
+  readonly fault: (error: unknown) => void
+}
+
+/** Into a server that has @fastify/websocket. */
+export function linkRoute(server: FastifyInstance, needs: LinkNeeds): void {
+  const { p, links } = needs
+  const buckets = createBuckets(() => needs.clock.now(), { burst: BURST, perSecond: PER_SECOND })
+  let pending = 0
+
+  server.route({
+    method: 'GET',
+    url: '/link',
+    schema: { hide: true } as object,
+    preValidation(request, reply, done) {
+      // Agents are not browsers: a page that dials us is an attack on whoever looks at it.
+      if (request.headers.origin !== undefined) void reply.code(403).send()
+      else if (!buckets.take(request.ip)) void reply.code(429).header('retry-after', 5).send()
+      else if (pending >= MOST_PENDING) void reply.code(503).header('retry-after', 5).send()
+      else done()
+    },
+    handler: (_request, reply) => reply.code(426).header('upgrade', 'websocket').send(),
+    wsHandler(socket, request) {
+      pending++
+      const { session } = overWebSocket(socket, (carrier) =>
+        hubLink(p, {
+          carrier,
+          clock: needs.clock,
+          kind: 'websocket',
+          identity: needs.identity,
+          accept: needs.accept,
+          fault: needs.fault,
+          onSession(opened, about) {
+            links.add(about.welcome.node, opened)
+            needs.onSession(opened, about)
+          },
+        }),
+      )
+      session
+        .catch((error: unknown) => needs.onRefused(error, request.ip))
+        .finally(() => {
+          pending--
+        })
+    },
+  })
+}
