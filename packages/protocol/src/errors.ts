@@ -190,6 +190,10 @@ export const MEANINGS = {
     'OpenClaw did not become healthy after the change; the node was put back as it was.',
     'Open the job to see what its log said.',
   ),
+  'config-not-editable': meaning(
+    'The configuration of OpenClaw cannot be edited without changing what it means.',
+    'Let OpenClaw write it anew on the source (openclaw config set), back it up again and try again.',
+  ),
   'gateway-will-not-stop': meaning(
     'The gateway did not stop within its time.',
     'Stop it by hand on the node and try again.',
