@@ -81,9 +81,7 @@ class IncludeReader {
     const file = path.resolve(path.dirname(from), target)
     if (depth >= MAX_DEPTH) return this.#refuse(`${file} lies more than ${MAX_DEPTH} deep`)
     if (this.#open.has(file)) return this.#refuse(`${file} includes itself`)
-    if (
-      !this.#allowed.some((root) => isWithin(root, file) && isWithin(realOf(root), realOf(file)))
-    ) {
+    if (!this.#isAllowed(file)) {
       return this.#refuse(`${file} lies outside the directory of the configuration`)
     }
     const bytes = this.#read(file)
@@ -100,6 +98,15 @@ class IncludeReader {
     const resolved = this.resolve(value, file, depth + 1)
     this.#open.delete(file)
     return resolved
+  }
+
+  /** By its name and, links followed, by where it really lies. */
+  #isAllowed(file: string): boolean {
+    const real = realOf(file)
+    return (
+      this.#allowed.some((root) => isWithin(root, file)) &&
+      this.#allowed.some((root) => isWithin(realOf(root), real))
+    )
   }
 
   #refuse(why: string): Tree {
@@ -139,7 +146,8 @@ export function readFromDisk(absolute: string): Uint8Array | undefined {
     return readFileSync(absolute)
   } catch (error) {
     const code = errno(error)
-    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'EACCES') return
+    // A process that is gone, in /proc.
+    if (['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'ESRCH'].includes(code ?? '')) return
     throw error
   }
 }

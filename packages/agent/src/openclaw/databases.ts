@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
+import { parsed } from './salvage.ts'
 
 /**
  * A database that others may have open. Without a log or journal beside it nobody is writing, and it is read as it
@@ -58,6 +59,15 @@ export const countOf = (database: DatabaseSync, table: string, where = '1'): num
   Number(
     rowsOf(database, table, `SELECT count(*) AS n FROM "${table}" WHERE ${where}`)[0]?.['n'] ?? 0,
   )
+
+/** A value OpenClaw keeps about its installation; undefined when it keeps none. */
+export function machineState(database: DatabaseSync | undefined, key: string): unknown {
+  if (database === undefined || !hasTable(database, 'config_machine_state')) return undefined
+  const row = database
+    .prepare('SELECT value_json FROM config_machine_state WHERE state_key = ?')
+    .get(key)
+  return row === undefined ? undefined : parsed(String(row['value_json']))
+}
 
 function isFile(absolute: string): boolean {
   return statSync(absolute, { throwIfNoEntry: false })?.isFile() ?? false

@@ -13,6 +13,8 @@ export interface Extra {
   readonly absolute: string
   readonly kind: 'directory' | 'file'
   readonly placement: Placement
+  /** The directory of the state directory that it stands in for. */
+  readonly like?: string
 }
 
 export interface Extras {
@@ -61,15 +63,29 @@ export function chooseExtras(
   const warnings: { code: string; detail: string }[] = []
   const chosen = new Map<string, { readonly reference: Reference; readonly kind: Extra['kind'] }>()
   for (const reference of references) {
+    if (covered(reference.absolute)) continue
     const place = placeToTake(where, reference)
-    if (place === undefined || covered(place.absolute) || chosen.has(place.absolute)) continue
-    if (place.kind === 'directory' && exceeds(place.absolute, where.agentState)) {
+    if (place === undefined) continue
+    const { absolute, field, take } = reference
+    if (place === 'forbidden') {
       warnings.push({
-        code: 'extra-too-large',
-        detail: `${place.absolute}, which ${reference.field} refers to, is too large and was left out.`,
+        code: 'extra-left-out',
+        detail: `${absolute}, which ${field} refers to, belongs to the machine or holds more than the installation.`,
       })
       continue
     }
+    if (
+      take !== 'whole' &&
+      place.kind === 'directory' &&
+      exceeds(place.absolute, where.agentState)
+    ) {
+      warnings.push({
+        code: 'extra-too-large',
+        detail: `${place.absolute}, which ${field} refers to, is too large and was left out.`,
+      })
+      continue
+    }
+    if (covered(place.absolute) || chosen.has(place.absolute)) continue
     chosen.set(place.absolute, { reference, kind: place.kind })
   }
   return { extras: named(outermost(chosen)), warnings }
@@ -78,16 +94,16 @@ export function chooseExtras(
 function placeToTake(
   where: Where,
   { absolute, take, field }: Reference,
-): Pick<Extra, 'absolute' | 'kind'> | undefined {
+): Pick<Extra, 'absolute' | 'kind'> | 'forbidden' | undefined {
   const stats = statsOf(absolute)
-  if (stats === undefined || isForbidden(where, absolute)) return undefined
-  if (stats.isDirectory()) {
-    // A directory among a program's arguments is what it works on, not what it is made of.
-    return take === 'any' ? { absolute, kind: 'directory' } : undefined
-  }
-  if (!stats.isFile()) return undefined
+  // A directory among a program's arguments is what it works on, not what it is made of.
+  const takes = stats?.isDirectory() ? take === 'any' || take === 'whole' : stats?.isFile()
+  if (!takes) return undefined
+  // Programs of the machine are there on another machine too.
+  if (take === 'program' && !isWithin(where.home, absolute)) return undefined
+  if (isForbidden(where, absolute)) return take === 'program' ? undefined : 'forbidden'
+  if (stats?.isDirectory()) return { absolute, kind: 'directory' }
   if (take !== 'program') return { absolute, kind: 'file' }
-  if (!isWithin(where.home, absolute)) return undefined
   if (field.endsWith('.command') && !isScript(absolute)) return undefined
   const project = projectAround(where, absolute)
   return project === undefined
@@ -159,7 +175,7 @@ function named(chosen: ReturnType<typeof outermost>): readonly Extra[] {
       let name = base
       for (let n = 2; taken.has(name); n++) name = `${base}-${n}`
       taken.add(name)
-      const { section, class: packClass, travel, persona } = reference
+      const { section, class: packClass, travel, persona, like } = reference
       return {
         root: `extra:${name}`,
         absolute,
@@ -170,6 +186,7 @@ function named(chosen: ReturnType<typeof outermost>): readonly Extra[] {
           travel,
           ...(persona === undefined ? {} : { persona }),
         },
+        ...(like === undefined ? {} : { like }),
       }
     })
 }

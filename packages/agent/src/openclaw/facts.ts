@@ -7,7 +7,8 @@ import type { TargetFacts } from '@ocm/protocol'
 import type { Gateway } from '../installation.port.ts'
 import { type Where, tombstonePath } from './discovery.ts'
 import { errno } from './errno.ts'
-import { type Located, stateDatabaseOf } from './layout.ts'
+import { stateDatabaseOf } from './implied.ts'
+import type { Located } from './layout.ts'
 import { liveLock } from './locks.ts'
 
 export async function factsOf(

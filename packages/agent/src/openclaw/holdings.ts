@@ -1,7 +1,7 @@
 /** Things that live in rows and fields rather than in files of their own, counted, with where they may go. */
 import type { Holding, Inventory, Section, Travel } from '@ocm/protocol'
-import { countOf, isDatabaseError } from './databases.ts'
-import { authStores, machineState } from './inventory.ts'
+import { countOf, isDatabaseError, machineState } from './databases.ts'
+import { authStores } from './inventory.ts'
 import type { Sight } from './sight.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'

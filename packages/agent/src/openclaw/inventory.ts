@@ -1,6 +1,6 @@
 /** What OpenClaw itself lists, read from its databases and files: the same names and ids, in a fixed order. */
 import type { Inventory, PlacedPath } from '@ocm/protocol'
-import { type Row, countOf, isDatabaseError, rowsOf } from './databases.ts'
+import { type Row, countOf, isDatabaseError, machineState, rowsOf } from './databases.ts'
 import type { Where } from './discovery.ts'
 import { personasOf, systemPersonaOf } from './personas.ts'
 import { parsed } from './salvage.ts'
@@ -177,17 +177,6 @@ function sessionsOf(sight: Sight): Inventory['sessions'] {
       .toSorted(([a], [b]) => compare(a, b))
       .map(([persona, ids]) => [persona, [...ids].toSorted()]),
   )
-}
-
-/** A value OpenClaw keeps about this installation; undefined when it keeps none. */
-export function machineState(state: Sight['state'], key: string): unknown {
-  if (state === undefined) return undefined
-  const row = rowsOf(
-    state,
-    'config_machine_state',
-    'SELECT state_key, value_json FROM config_machine_state',
-  ).find((one) => one['state_key'] === key)
-  return row === undefined ? undefined : parsed(String(row['value_json']))
 }
 
 function parsedText(sight: Sight, place: PlacedPath): unknown {

@@ -4,9 +4,11 @@ import { statSync } from 'node:fs'
 import path from 'node:path'
 import { type Layout, type ManifestMeta, isWithin } from '@ocm/protocol'
 import { type Config, readConfig } from './config.ts'
-import { isDatabaseError, rowsOf, schemaVersionOf, withLive } from './databases.ts'
+import { isDatabaseError, schemaVersionOf, withLive } from './databases.ts'
 import type { Where } from './discovery.ts'
+import { errno } from './errno.ts'
 import { type Extra, chooseExtras, rootName } from './extras.ts'
+import { type Noted, impliedReferences, notedPlaces, stateDatabaseOf } from './implied.ts'
 import { type Persona, personasOf } from './personas.ts'
 import { type Reference, referencesOf } from './references.ts'
 import { sourceOf } from './sources.ts'
@@ -25,12 +27,11 @@ export interface Located {
     readonly absolute: string
   }[]
   readonly extras: readonly Extra[]
+  /** Secrets that lie where they are captured anyway, by a name that does not say so. */
+  readonly secrets: readonly Reference[]
   readonly layout: Layout
   readonly warnings: ManifestMeta['warnings']
 }
-
-export const stateDatabaseOf = (stateDir: string): string =>
-  path.join(stateDir, 'state', 'openclaw.sqlite')
 
 export const agentDatabaseOf = (agentDir: string): string =>
   path.join(agentDir, 'openclaw-agent.sqlite')
@@ -51,9 +52,9 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
     if (!isWithin(where.state, absolute)) return false
     return sourceOf(absolute.slice(where.state.length + 1)) !== 'regenerable'
   }
-  const registered = registeredDatabases(where, warnings)
+  const noted = notedPlaces(where.state)
   const references = [
-    ...pinned(where, config, personas, registered),
+    ...impliedReferences(where, config, personas, noted),
     ...referencesOf(where, config.tree, variables),
   ]
   const chosen = chooseExtras(where, references, covered)
@@ -64,28 +65,38 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
     ...workspaces.map(({ root, absolute }) => [root, absolute]),
     ...chosen.extras.map(({ root, absolute }) => [root, absolute]),
   ]) as Record<string, string>
-  const user = userInfo()
   return {
     where,
     config,
     personas,
     workspaces,
     extras: chosen.extras,
+    secrets: references.filter((one) => one.class === 'secret' && covered(one.absolute)),
     warnings,
     layout: {
       platform: process.platform,
       hostname: hostname(),
-      user: user.username,
-      uid: Math.max(user.uid, 0),
+      ...account(),
       roots,
       port: portOf(where, config),
       versions: {
         openclaw: binary?.version ?? '',
-        schemas: schemasOf(where, personas, registered),
+        schemas: schemasOf(where, personas, noted),
         node: process.versions.node,
         agent: agentVersion,
       },
     },
+  }
+}
+
+/** An account that only has a number goes by it. */
+function account(): { readonly user: string; readonly uid: number } {
+  const uid = process.getuid?.() ?? 0
+  try {
+    return { user: userInfo().username, uid }
+  } catch (error) {
+    if (errno(error) === 'ERR_SYSTEM_ERROR') return { user: String(uid), uid }
+    throw error
   }
 }
 
@@ -113,112 +124,14 @@ function workspacesOf(
   return [...found.values()]
 }
 
-/** What belongs to the installation though no field of the configuration names it. */
-function pinned(
-  where: Where,
-  config: Config,
-  personas: readonly Persona[],
-  registered: readonly Registered[],
-): readonly Reference[] {
-  const secret = { take: 'any', section: 'credentials', class: 'secret' } as const
-  const oauth = where.env['OPENCLAW_OAUTH_DIR']?.trim()
-  return [
-    ...config.files.map((absolute) => ({
-      field: absolute === where.config ? 'OPENCLAW_CONFIG_PATH' : '$include',
-      name: `config-${path.basename(absolute)}`,
-      absolute,
-      take: 'file' as const,
-      section: 'gateway' as const,
-      class: 'secret' as const,
-      travel: 'always' as const,
-    })),
-    ...(oauth
-      ? [
-          {
-            ...secret,
-            field: 'OPENCLAW_OAUTH_DIR',
-            name: 'credentials',
-            absolute: path.resolve(oauth),
-            section: 'channels' as const,
-            travel: 'identity' as const,
-          },
-        ]
-      : []),
-    {
-      ...secret,
-      field: '~/.config/openclaw',
-      name: 'user-config',
-      absolute: path.join(where.home, '.config/openclaw'),
-      travel: 'identity',
-    },
-    {
-      field: '~/.agents/skills',
-      name: 'user-skills',
-      absolute: path.join(where.home, '.agents/skills'),
-      take: 'any',
-      section: 'skills',
-      class: 'state',
-      travel: 'always',
-    },
-    ...personas.map(({ id, directory }) => ({
-      field: `agents.entries.${id}.agentDir`,
-      name: `persona-${id}`,
-      absolute: directory,
-      take: 'any' as const,
-      section: 'personas' as const,
-      class: 'state' as const,
-      travel: 'always' as const,
-      persona: id,
-    })),
-    ...registered.map(({ persona, absolute }) => ({
-      field: 'agent_databases',
-      name: `database-${persona}`,
-      absolute,
-      take: 'file' as const,
-      section: 'history' as const,
-      class: 'state' as const,
-      travel: 'always' as const,
-      persona,
-    })),
-  ]
-}
-
-interface Registered {
-  readonly persona: string
-  readonly absolute: string
-}
-
-/** The databases of personas as OpenClaw has noted them; some may be gone. */
-function registeredDatabases(
-  where: Where,
-  warnings: ManifestMeta['warnings'][number][],
-): readonly Registered[] {
-  try {
-    const rows = withLive(stateDatabaseOf(where.state), (database) =>
-      rowsOf(database, 'agent_databases', 'SELECT agent_id, path FROM agent_databases'),
-    )
-    return (rows ?? []).map((row) => ({
-      persona: String(row['agent_id']),
-      absolute: path.resolve(where.state, String(row['path'])),
-    }))
-  } catch (error) {
-    if (!isDatabaseError(error)) throw error
-    warnings.push({
-      code: 'database-unreadable',
-      detail: `state/openclaw.sqlite: ${error.message}`,
-    })
-    return []
-  }
-}
-
 /** The newest schema of each kind of database that has data here. */
 function schemasOf(
   where: Where,
   personas: readonly Persona[],
-  registered: readonly Registered[],
+  noted: Noted,
 ): Record<string, number> {
   const own = personas.map(({ directory }) => agentDatabaseOf(directory))
-  const agents = new Set([...own, ...registered.map(({ absolute }) => absolute)])
+  const agents = new Set([...own, ...noted.databases.map(({ absolute }) => absolute)])
   const schemas: Record<string, number> = {}
   const note = (kind: string, absolute: string) => {
     const version = versionAt(absolute)

@@ -25,7 +25,12 @@ export function readLock(stateDir: string): GatewayLock | undefined {
   )
   const value = text === undefined ? undefined : parsed(text)
   if (!isTree(value)) return undefined
-  const { pid, port, startTime } = value as Record<'pid' | 'port' | 'startTime', unknown>
+  const { pid, port, startTime, role } = value as Record<
+    'pid' | 'port' | 'startTime' | 'role',
+    unknown
+  >
+  // Repairs and single turns on the command line hold the same note for as long as they take.
+  if (role !== undefined && role !== 'gateway') return undefined
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0) return undefined
   return {
     pid,

@@ -1,14 +1,15 @@
 /** The fields of a configuration that name files or directories which belong to the installation though they may lie anywhere. */
 import type { PackClass, Section, Travel } from '@ocm/protocol'
 import { type Where, resolveUserPath } from './discovery.ts'
-import { type Found, type Tree, at, findAll, isTree } from './tree.ts'
+import { type Found, type Tree, at, findAll } from './tree.ts'
 import { type Variables, expand } from './variables.ts'
 
 /**
- * What of the place is taken. `any`: a file, or a directory whole. `file`: only if it is a file. `program`: a script,
- * with the project around it if it has one; an executable of the machine is not taken.
+ * What of the place is taken. `whole`: a file or a directory, however large. `any`: a directory only if it is not too
+ * large. `file`: only if it is a file. `program`: a script, with the project around it if it has one; an executable of
+ * the machine is not taken.
  */
-export type Take = 'any' | 'file' | 'program'
+export type Take = 'whole' | 'any' | 'file' | 'program'
 
 export interface Reference {
   /** Where in the configuration it stands, dotted. */
@@ -21,6 +22,8 @@ export interface Reference {
   readonly class: Exclude<PackClass, 'tree'>
   readonly travel: Travel
   readonly persona?: string
+  /** The directory of the state directory that it stands in for. */
+  readonly like?: string
 }
 
 interface Field {
@@ -45,6 +48,7 @@ const programs = (pattern: string, called: string): readonly Field[] => [
 ]
 
 const FIELDS: readonly Field[] = [
+  field('session.store', 'sessions', 'file', 'history', 'bulk', 'always'),
   field('secrets.providers.*.path', 'secrets', 'file', 'credentials', 'secret', 'always'),
   field('secrets.providers.*.command', 'secrets', 'program', 'credentials', 'state', 'always'),
   field('secrets.providers.*.args.*', 'secrets', 'program', 'credentials', 'state', 'always'),
@@ -78,12 +82,10 @@ const FIELDS: readonly Field[] = [
   field('memory.search.extraPaths.*.path', 'memory', 'any', 'history', 'bulk', 'always'),
   field('agents.**.memory.search.extraPaths.*', 'memory', 'any', 'history', 'bulk', 'always'),
   field('agents.**.memory.search.extraPaths.*.path', 'memory', 'any', 'history', 'bulk', 'always'),
-  field('agents.defaults.cwd', 'cwd', 'any', 'workspaces', 'bulk', 'always'),
   field('agents.defaults.repoRoot', 'repo', 'any', 'workspaces', 'bulk', 'always'),
-  field('agents.entries.*.cwd', 'cwd', 'any', 'workspaces', 'bulk', 'always'),
-  field('agents.entries.*.runtime.acp.cwd', 'cwd', 'any', 'workspaces', 'bulk', 'always'),
+  field('agents.**.cwd', 'cwd', 'any', 'workspaces', 'bulk', 'always'),
   field('bindings.*.acp.cwd', 'cwd', 'any', 'workspaces', 'bulk', 'always'),
-  field('agents.entries.*.tts.prefsPath', 'tts', 'file', 'personas', 'state', 'always'),
+  field('agents.**.tts.prefsPath', 'tts', 'file', 'personas', 'state', 'always'),
   field(
     'agents.**.sandbox.docker.seccompProfile',
     'sandbox',
@@ -143,7 +145,7 @@ export function referencesOf(where: Where, tree: Tree, variables: Variables): re
     const persona = hit.keys[0] === 'agents' && hit.keys[1] === 'entries' ? hit.keys[2] : undefined
     found.push({
       field: hit.keys.join('.'),
-      name: nameOf(called, hit, tree),
+      name: nameOf(called, hit),
       absolute,
       take,
       section,
@@ -170,18 +172,15 @@ function absolutePath(value: unknown, where: Where, variables: Variables): strin
   return /^(?:\/|~\/)/.test(text) ? resolveUserPath(text, where.home) : undefined
 }
 
-/** `mcp-search`, `skills-team`: the key that an entry goes by, else the last name of the place. */
-function nameOf(called: string, hit: Found, tree: Tree): string {
-  const named = hit.keys.find(
-    (_, i) => isTree(at(tree, hit.keys.slice(0, i).join('.'))) && NAMED.has(hit.keys[i - 1] ?? ''),
-  )
-  if (named !== undefined) return `${called}-${named}`
+/** `mcp-search`, `skills-team`: the keys that people chose on the way to it, else the last name of the place. */
+function nameOf(called: string, { keys, value }: Found): string {
+  const chosen = keys.filter((key, i) => NAMED.has(keys[i - 1] ?? '') && !/^\d+$/.test(key))
   const last =
-    String(hit.value)
+    String(value)
       .split('/')
       .findLast((part) => part !== '') ?? ''
-  return `${called}-${last}`
+  return [called, ...(chosen.length === 0 ? [last] : chosen)].join('-')
 }
 
 /** Maps whose keys people chose. */
-const NAMED = new Set(['providers', 'servers', 'entries', 'channels'])
+const NAMED = new Set(['providers', 'servers', 'entries', 'channels', 'accounts'])

@@ -126,7 +126,7 @@ export function sourceOf(relative: string): Placement | 'regenerable' {
   const meaning = found === undefined ? OTHERWISE : found[1]
   if (meaning === 'regenerable') return meaning
   const [section, packClass, travel] = meaning
-  const persona = /^agents\/([^/]+)\//.exec(relative)?.[1]
+  const persona = /^agents\/([^/]+)/.exec(relative)?.[1]
   return { section, class: packClass, travel, ...(persona === undefined ? {} : { persona }) }
 }
 

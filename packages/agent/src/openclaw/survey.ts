@@ -1,7 +1,6 @@
 /** What belongs to the installation right now: roots to walk, databases to copy, and the meaning of every path met on the way. */
 import { readdir } from 'node:fs/promises'
 import {
-  type Omission,
   type PlacedPath,
   absoluteOf,
   isWithin,
@@ -12,7 +11,9 @@ import {
 import type { DatabaseSource, Placement, Survey } from '../installation.port.ts'
 import { isDatabaseError, schemaVersionOf, withLive } from './databases.ts'
 import { errno } from './errno.ts'
-import { type Located, isDirectory, stateDatabaseOf } from './layout.ts'
+import type { Extra } from './extras.ts'
+import { stateDatabaseOf } from './implied.ts'
+import { type Located, isDirectory } from './layout.ts'
 import { sourceOf } from './sources.ts'
 import { isDatabase } from './versions.ts'
 
@@ -66,21 +67,32 @@ function treesOf({ where, workspaces, extras }: Located): Survey['trees'] {
   return trees.toSorted((a, b) => a.absolute.length - b.absolute.length)
 }
 
-function meanings({ where, config, workspaces, extras }: Located) {
-  const byRoot = new Map<string, Placement>([
+function meanings({ where, config, workspaces, extras, secrets }: Located) {
+  const byRoot = new Map<string, Pick<Extra, 'placement' | 'like'>>([
+    ['state', { placement: { section: 'gateway', class: 'state', travel: 'always' }, like: '' }],
     ...workspaces.map(
       ({ root, persona }) =>
-        [root, { section: 'workspaces', class: 'bulk', travel: 'always', persona }] as const,
+        [
+          root,
+          { placement: { section: 'workspaces', class: 'bulk', travel: 'always', persona } },
+        ] as const,
     ),
-    ...extras.map(({ root, placement }) => [root, placement] as const),
+    ...extras.map((extra) => [extra.root, extra] as const),
   ])
   const configFiles = new Set(config.files)
   return (place: PlacedPath, absolute: string): Meaning => {
     if (isWithin(where.agentState, absolute) || OWN_LEFTOVER.test(place.path)) return { skip: true }
     if (configFiles.has(absolute)) return { section: 'gateway', class: 'secret', travel: 'always' }
-    if (place.root !== 'state') return byRoot.get(place.root) ?? { skip: true }
-    const source = sourceOf(place.path)
-    return source === 'regenerable' ? { omit: 'regenerable' satisfies Omission['why'] } : source
+    const root = byRoot.get(place.root)
+    if (root === undefined) return { skip: true }
+    const secret = secrets.find((one) => isWithin(one.absolute, absolute))
+    if (secret !== undefined) {
+      return { section: secret.section, class: 'secret', travel: secret.travel }
+    }
+    if (root.like === undefined) return root.placement
+    const path = [root.like, place.path].filter((part) => part !== '').join('/')
+    const source = path === root.like ? root.placement : sourceOf(path)
+    return source === 'regenerable' ? { omit: 'regenerable' } : source
   }
 }
 
@@ -92,6 +104,9 @@ async function candidatesIn(
   meaningOf: ReturnType<typeof meanings>,
 ): Promise<readonly string[]> {
   const found: string[] = []
+  const ofOpenClaw =
+    root === 'state' ||
+    located.extras.some((extra) => extra.root === root && extra.like !== undefined)
   const open = [top]
   for (let here = open.pop(); here !== undefined; here = open.pop()) {
     const entries = await entriesOf(here)
@@ -103,7 +118,7 @@ async function candidatesIn(
       const meaning = meaningOf(place, absolute)
       if (!('section' in meaning)) continue
       if (directory) open.push(absolute)
-      else if (mayBeDatabase(root, name, meaning, names)) found.push(absolute)
+      else if (mayBeDatabase(ofOpenClaw, name, meaning, names)) found.push(absolute)
     }
   }
   return found
@@ -114,14 +129,14 @@ async function candidatesIn(
  * files of people, to come back byte for byte, unless a log beside one says that a plain copy would miss something.
  */
 function mayBeDatabase(
-  root: string,
+  ofOpenClaw: boolean,
   name: string,
   meaning: Placement,
   names: ReadonlySet<string>,
 ): boolean {
   if (SIDE_FILES.test(name)) return false
   if (names.has(`${name}-wal`)) return true
-  if (root !== 'state' || meaning.travel === 'host') return false
+  if (!ofOpenClaw || meaning.travel === 'host') return false
   return meaning.class !== 'bulk' || /\.(?:sqlite3?|db)$/i.test(name)
 }
 

@@ -1,8 +1,11 @@
 /** Which OpenClaw is installed and which schema its data has, read from files: running it takes seconds. */
-import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs'
 import path from 'node:path'
+import { readFromDisk } from './config.ts'
 import type { Where } from './discovery.ts'
 import { errno } from './errno.ts'
+import { liveLock } from './locks.ts'
+import { parsed } from './salvage.ts'
 import { isTree, textAt, treeAt } from './tree.ts'
 
 export interface Binary {
@@ -15,7 +18,7 @@ export interface Binary {
 
 /** @returns undefined when there is no OpenClaw, or not one whose package can be read. */
 export function findBinary(where: Where, named: string | undefined): Binary | undefined {
-  const candidates = named === undefined ? usualPlaces(where) : [path.resolve(named)]
+  const candidates = named === undefined ? likelyPlaces(where) : [path.resolve(named)]
   for (const candidate of candidates) {
     const binary = binaryAt(candidate)
     if (binary !== undefined) return binary
@@ -23,7 +26,8 @@ export function findBinary(where: Where, named: string | undefined): Binary | un
   return undefined
 }
 
-function usualPlaces(where: Where): readonly string[] {
+/** What runs the gateway goes before what a shell of this process would find. */
+function likelyPlaces(where: Where): readonly string[] {
   const directories = [
     ...(where.env['PATH'] ?? '').split(path.delimiter).filter((entry) => path.isAbsolute(entry)),
     path.join(where.home, '.local/bin'),
@@ -33,15 +37,43 @@ function usualPlaces(where: Where): readonly string[] {
     '/opt/homebrew/bin',
     '/usr/bin',
   ]
-  return directories.map((directory) => path.join(directory, 'openclaw'))
+  return [
+    ...programOf(runningCommand(where)),
+    ...unitCommands(where).flatMap(programOf),
+    ...directories.map((directory) => path.join(directory, 'openclaw')),
+  ]
+}
+
+function runningCommand(where: Where): readonly string[] {
+  const pid = liveLock(where.state)?.pid
+  return (pid === undefined ? undefined : textOf(`/proc/${pid}/cmdline`))?.split('\0') ?? []
+}
+
+function unitCommands(where: Where): readonly (readonly string[])[] {
+  const suffix = where.profile === '' ? '' : `-${where.profile}`
+  const units = ['.config/systemd/user', '.local/share/systemd/user'].map((directory) =>
+    textOf(path.join(where.home, directory, `openclaw-gateway${suffix}.service`)),
+  )
+  return units.flatMap((unit) => {
+    const line = /^ExecStart=(.*)$/m.exec(unit ?? '')?.[1]
+    return line === undefined
+      ? []
+      : [line.split(/\s+/).map((word) => word.replace(/^"(.*)"$/, '$1'))]
+  })
+}
+
+/** The command of the package that a script among the words of a command line is of. */
+function programOf(words: readonly string[]): readonly string[] {
+  const script = words.find((word) => /\/openclaw\/.*\.m?js$/.test(word))
+  const root = script?.slice(0, script.lastIndexOf('/openclaw/') + '/openclaw'.length)
+  return root === undefined ? [] : [path.join(root, 'openclaw.mjs')]
 }
 
 /** Up from where the command really lies to the package it is part of. */
 function binaryAt(command: string): Binary | undefined {
   if (!existsSync(command)) return undefined
   for (let here = path.dirname(realpathSync(command)); ; here = path.dirname(here)) {
-    const manifest = path.join(here, 'package.json')
-    const found = existsSync(manifest) ? jsonOf(manifest) : undefined
+    const found = parsed(textOf(path.join(here, 'package.json')) ?? '')
     if (textAt(found, 'name') === 'openclaw') {
       return {
         path: command,
@@ -53,13 +85,9 @@ function binaryAt(command: string): Binary | undefined {
   }
 }
 
-function jsonOf(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8')) as unknown
-  } catch (error) {
-    if (error instanceof SyntaxError || errno(error) === 'EACCES') return undefined
-    throw error
-  }
+function textOf(file: string): string | undefined {
+  const bytes = readFromDisk(file)
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes)
 }
 
 const numbersOf = (tree: unknown): Readonly<Record<string, number>> =>
