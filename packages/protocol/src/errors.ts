@@ -155,6 +155,10 @@ export const MEANINGS = {
     'This agent is not enrolled.',
     'Run `ocm-agent join` with a join string.',
   ),
+  'agent-running': meaning(
+    (f) => `An agent is at work on this state directory already (pid ${f['pid']}).`,
+    'Stop it, or name another --state directory.',
+  ),
   'link-lost': meaning(
     'The connection to the node was lost.',
     'It is taken up again when the node is back.',
