@@ -1,19 +1,36 @@
 /** Puts the hub together: the only place that knows every part. */
 import { mkdir } from 'node:fs/promises'
-import { OcmError } from '@ocm/protocol'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type HubSession, OcmError, settleSequence, type Welcome } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openCatalog } from './catalog/open.ts'
 import type { Config } from './config.ts'
+import { createEvents } from './events.ts'
 import { addressesOf } from './http/addresses.ts'
 import { dashboardRoutes } from './http/dashboard.ts'
+import { describeRoutes, docPages } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
+import { jobRoutes } from './http/jobs.ts'
+import { liveRoute } from './http/live.ts'
+import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
 import { createServer } from './http/server.ts'
-import { cookies as cookiesFor } from './http/who.ts'
+import { snapshotRoutes } from './http/snapshots.ts'
+import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
+import { createRunner, nodesOf } from './jobs/runner.ts'
+import { jobOf, serveJobs } from './jobs/serving.ts'
+import { createLinks } from './links/links.ts'
+import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
+import { createAccept } from './nodes/accept.ts'
+import { createPresence } from './nodes/presence.ts'
+import { createRoster } from './nodes/roster.ts'
+import { serveStoring } from './nodes/storing.ts'
+import { createVaultKeeper } from './nodes/vault.ts'
+import { openPackDirectory } from './packs/directory.ts'
 import { createPasswords } from './people/password.ts'
 import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
@@ -22,6 +39,7 @@ export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly data: string
   /** Milliseconds since 1970; the one clock of the hub. */
   readonly now?: () => number
+  readonly heartbeatMs?: number
   readonly log?: Logger
 }
 
@@ -35,15 +53,108 @@ export interface Hub {
 }
 
 const VERSION = '0.1.0'
+const HEARTBEAT_MS = 20_000
 
 /** @throws OcmError 'port-taken', 'catalog-failed', 'store-failed' */
 export async function buildHub(options: HubOptions): Promise<Hub> {
-  const { data, host = '127.0.0.1', port = 0, publicUrl, ui, now = Date.now } = options
+  const { data, host = '127.0.0.1', port = 0, publicUrl, now = Date.now } = options
   const log = options.log ?? createLog('warn')
+  let closing = false
+  const fault = (error: unknown) => log.error({ err: error }, 'fault')
+
   await mkdir(data, { recursive: true, mode: 0o700 })
   const identity = await hubIdentity(p, data)
+  const packs = await openPackDirectory(`${data}/packs`)
   const catalog = await openCatalog(`${data}/catalog.sqlite`)
-  const { people, audit } = catalog
+  const { people, audit, nodes, snapshots, jobs } = catalog
+
+  const events = createEvents()
+  const { publish } = events
+  const presence = createPresence()
+  const links = createLinks()
+  const hubKey = identity.public
+  const vault = createVaultKeeper({ p, catalog: catalog.vault, packs, hubKey, now })
+  await vault.load()
+
+  const runner = createRunner({
+    p,
+    jobs,
+    nodes,
+    snapshots,
+    vault,
+    presence,
+    publish,
+    now,
+    log,
+    pause: async (ms, signal) => {
+      await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+    },
+  })
+  const roster = createRoster({
+    catalog: nodes,
+    snapshots,
+    presence,
+    vault,
+    publish,
+    closeLink: links.close,
+    gone: runner.gone,
+    jobsAtWork: async () => {
+      const unfinished = await jobs.unfinished()
+      const pairs = unfinished.flatMap(({ job }) => nodesOf(job).map((node) => [node, job.id]))
+      // The oldest of a node is the one at work; the last of a map's pairs is the one that stays.
+      return new Map(pairs.toReversed() as [string, string][])
+    },
+  })
+  const accept = createAccept({
+    p,
+    catalog: nodes,
+    vault,
+    audit,
+    hubKey,
+    now,
+    heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
+    enrolled(node, ticket) {
+      publish({ kind: 'ticket-used', ticket, node: node.id })
+      publish({ kind: 'node-changed', node: node.id })
+    },
+    async cloned(node) {
+      log.warn({ node: node.id }, 'two machines use one identity')
+      const actor = `node ${node.id}`
+      await audit.note({ at: now(), actor, action: 'node-quarantined', subject: node.id })
+      await roster.quarantine(node.id)
+    },
+    behind: (node) => log.warn({ node: node.id }, 'the catalog is older than the node'),
+  })
+
+  /** Nothing may be awaited before the handlers are attached. */
+  function onSession(
+    session: HubSession,
+    { agentKey, welcome }: { readonly agentKey: Uint8Array; readonly welcome: Welcome },
+  ): void {
+    const id = welcome.node
+    const node = { id, key: agentKey }
+    serveStoring(session, node, {
+      p,
+      snapshots,
+      packs,
+      vault,
+      publish,
+      now,
+      checkJob: async (job, of) => void (await jobOf(jobs, job, of)),
+    })
+    serveJobs(session, node, { jobs, snapshots, packs, runner, now, fault })
+    const settled = nodes.setSequence(id, settleSequence(welcome.seq))
+    presence.opened(id, session)
+    publish({ kind: 'node-changed', node: id })
+    settled.then(() => runner.came(id)).catch(fault)
+    const leave = async () => {
+      await session.closed
+      if (!presence.closed(id, session)) return
+      publish({ kind: 'node-changed', node: id })
+      if (!closing) await nodes.lastSeen(id, now())
+    }
+    leave().catch(fault)
+  }
 
   const link = (await people.isSetUp()) ? undefined : await setupLink(p, data)
   if (!link) await removeSetupLink(data)
@@ -52,10 +163,19 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const passwords = createPasswords(p)
   const sessions = createSessions(p, people, now)
   const cookies = cookiesFor(publicUrl?.protocol === 'https:')
-  const addresses = addressesOf(publicUrl)
-  const server = await createServer({ log, addresses, sessions, cookies })
-
-  healthRoutes(server, { probes: { catalog: catalog.probe } })
+  const server = await createServer({ log, addresses: addressesOf(publicUrl), sessions, cookies })
+  await describeRoutes(server, VERSION)
+  healthRoutes(server, { probes: { catalog: catalog.probe, packs: packs.probe } })
+  linkRoute(server, {
+    p,
+    clock: { now: () => performance.now(), setTimeout, clearTimeout: clearTimer },
+    identity,
+    accept,
+    links,
+    onSession,
+    onRefused: (error, address) => log.info({ code: codeOf(error), address }, 'agent refused'),
+    fault,
+  })
   await server.register(
     async (api) => {
       peopleRoutes(api, {
@@ -68,12 +188,12 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
           audit,
           passwords,
           now,
+          hubKey,
           throttle: createThrottle(now, 10),
-          hubKey: identity.public,
           secretHash: () => link?.hash,
-          keep: async () => {},
-          closed: async () => {
+          async closed() {
             linkOpen = false
+            await vault.load()
             await link?.close()
           },
         },
@@ -85,18 +205,27 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
           throttle: { pair: createThrottle(now, 5), address: createThrottle(now, 20) },
         },
       })
+      nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now })
+      snapshotRoutes(api, { snapshots, nodes, packs })
+      jobRoutes(api, { p, jobs, nodes, snapshots, vault, runner, audit, now })
+      liveRoute(api, { events, stillAllowed: (request) => whoAsks(request, sessions, cookies) })
     },
     { prefix: '/api' },
   )
-  await dashboardRoutes(server, ui)
+  await docPages(server, options.apiDocs)
+  await dashboardRoutes(server, options.ui)
 
   const close = async () => {
+    closing = true
+    links.closeAll('hub-stopping')
+    await runner.stop()
     await server.close()
     await catalog.close()
   }
   let url: string
   try {
     url = await server.listen({ host, port })
+    await runner.start()
   } catch (cause) {
     await close()
     if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
@@ -114,3 +243,6 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     close,
   }
 }
+
+const clearTimer = (timer: unknown) => clearTimeout(timer as NodeJS.Timeout)
+const codeOf = (error: unknown) => (error instanceof OcmError ? error.code : 'internal')

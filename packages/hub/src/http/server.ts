@@ -74,9 +74,10 @@ export async function createServer(needs: ServerNeeds): Promise<FastifyInstance>
   await server.register(websocket, {
     options: { maxPayload: 128 * 1024, perMessageDeflate: false },
   })
+  const used = { whose: sessions.use, whoseToken: sessions.whoseToken }
   server.addHook('onRequest', async (request) => {
     if (request.url === LINK) return
-    request.operator = (await whoAsks(request, sessions, cookies)) ?? null
+    request.operator = (await whoAsks(request, used, cookies)) ?? null
   })
   return server
 }

@@ -35,7 +35,7 @@ export function cookies(secure: boolean): Cookies {
 /** The operator behind a bearer token or else a session cookie; undefined when there is none. */
 export async function whoAsks(
   request: FastifyRequest,
-  sessions: Sessions,
+  sessions: Pick<Sessions, 'whose' | 'whoseToken'>,
   cookie: Cookies,
 ): Promise<Operator | undefined> {
   const { authorization } = request.headers

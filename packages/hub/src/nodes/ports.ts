@@ -5,7 +5,6 @@
 import type {
   ErrorCode,
   Hello,
-  NodeConversation,
   PackClass,
   Sequence,
   SnapshotHeader,

@@ -16,7 +16,7 @@ export interface StoringNeeds extends CommitNeeds {
 
 export function serveStoring(
   conversation: NodeConversation,
-  node: Node,
+  node: Pick<Node, 'id' | 'key'>,
   needs: StoringNeeds,
 ): void {
   const { packs, snapshots, now } = needs

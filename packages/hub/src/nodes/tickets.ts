@@ -2,7 +2,7 @@ import { OcmError, type Primitives, readTicket, type TicketState, equal } from '
 import type { NodeCatalog, StoredTicket } from './ports.ts'
 import type { VaultKeeper } from './vault.ts'
 
-interface TicketNeeds {
+export interface TicketNeeds {
   readonly p: Primitives
   readonly catalog: NodeCatalog
   readonly vault: VaultKeeper

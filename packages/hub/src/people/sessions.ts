@@ -14,6 +14,8 @@ export interface Sessions {
   begin(operator: string): Promise<string>
   /** Undefined when the session is unknown, was idle for 30 minutes or is 12 hours old. */
   whose(secret: string): Promise<Operator | undefined>
+  /** The same, and counts as a sign of life. */
+  use(secret: string): Promise<Operator | undefined>
   end(secret: string): Promise<void>
   issueToken(operator: string, label: string): Promise<TokenIssued>
   tokens(operator: string): Promise<ApiToken[]>
@@ -23,6 +25,18 @@ export interface Sessions {
 }
 
 export function createSessions(p: Primitives, people: PeopleCatalog, now: () => number): Sessions {
+  async function valid(secret: string) {
+    const hash = hashOf(secret)
+    const session = await people.sessionBy(hash)
+    if (!session) return undefined
+    const at = now()
+    if (at - session.seenAt <= SESSION_IDLE_MS && at - session.createdAt <= SESSION_WHOLE_MS) {
+      return session
+    }
+    await people.endSession(hash)
+    return undefined
+  }
+
   return {
     async begin(operator) {
       const at = now()
@@ -31,17 +45,12 @@ export function createSessions(p: Primitives, people: PeopleCatalog, now: () => 
       await people.addSession({ hash: hashOf(secret), operator, at })
       return secret
     },
-    async whose(secret) {
-      const hash = hashOf(secret)
-      const session = await people.sessionBy(hash)
-      if (!session) return undefined
+    whose: async (secret) => (await valid(secret))?.operator,
+    async use(secret) {
+      const session = await valid(secret)
       const at = now()
-      if (at - session.seenAt > SESSION_IDLE_MS || at - session.createdAt > SESSION_WHOLE_MS) {
-        await people.endSession(hash)
-        return undefined
-      }
-      if (at - session.seenAt > TOUCH_MS) await people.touchSession(hash, at)
-      return session.operator
+      if (session && at - session.seenAt > TOUCH_MS) await people.touchSession(hashOf(secret), at)
+      return session?.operator
     },
     end: (secret) => people.endSession(hashOf(secret)),
 

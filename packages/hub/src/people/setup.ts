@@ -25,12 +25,7 @@ export interface SetupNeeds {
   readonly now: () => number
   /** SHA-256 of the secret in the set-up link. */
   readonly secretHash: () => Uint8Array | undefined
-  /** Writes record and slots beside the packs. */
-  readonly keep: (vault: {
-    readonly record: Uint8Array
-    readonly slots: readonly Uint8Array[]
-  }) => Promise<void>
-  /** Removes the set-up link from the disk. */
+  /** Takes the vault up and removes the set-up link from the disk. */
   readonly closed: () => Promise<void>
 }
 
@@ -82,7 +77,6 @@ export async function setUp(
     at: now(),
   })
   if (!done) throw new OcmError('setup-closed')
-  await needs.keep({ record: recordBytes, slots: slots.map(({ bytes }) => bytes) })
   await needs.closed()
   await audit.note({ at: now(), actor: name, action: 'setup', subject: household })
   return { id: operator.id, name }

@@ -1,0 +1,91 @@
+/** The two halves of applying a snapshot, as restore, clone and move ask them of the target. */
+import {
+  Abort,
+  base64url,
+  fromBase64url,
+  fromWireError,
+  hex,
+  OcmError,
+  type Primitives,
+  readStatement,
+  type ResultOf,
+  Speak,
+  type TO_AGENT,
+} from '@ocm/protocol'
+import type { Node, NodeCatalog, SnapshotCatalog } from '../nodes/ports.ts'
+import type { VaultKeeper } from '../nodes/vault.ts'
+import type { Work } from './work.ts'
+
+export interface ApplyNeeds {
+  readonly p: Primitives
+  readonly nodes: NodeCatalog
+  readonly snapshots: SnapshotCatalog
+  readonly vault: VaultKeeper
+}
+
+/** Restore and clone: nothing is fenced. */
+export async function apply(work: Work, needs: ApplyNeeds): Promise<void> {
+  await stage(work, needs)
+  await work.step('activate', async () => {
+    const outcome = await activate(work, needs, { fenced: '', header: '' })
+    if (!outcome.spoke) throw whyAborted(outcome)
+  })
+}
+
+export const stage = (work: Work, needs: ApplyNeeds): Promise<void> =>
+  work.step('stage', async () => {
+    const { id, node, source, snapshot } = work.job
+    await work.ask(node, 'stage', async () => ({
+      job: id,
+      order: base64url(work.order),
+      record: base64url(needs.vault.needed().statement),
+      header: await headerOf(needs, snapshot),
+      source: base64url((await nodeOf(needs, source)).key),
+    }))
+  })
+
+type Outcome = ResultOf<typeof TO_AGENT, 'activate'>
+
+/** @throws OcmError 'signature-invalid' or 'order-invalid' when the outcome is not the target's word on this order */
+export async function activate(
+  work: Work,
+  needs: ApplyNeeds,
+  final: { readonly fenced: string; readonly header: string },
+): Promise<Outcome> {
+  const { p } = needs
+  const { id, node } = work.job
+  const answer = await work.ask(node, 'activate', async () => ({ job: id, ...final }))
+  const outcome = fromBase64url(answer.outcome)
+  const { key } = await nodeOf(needs, node)
+  const said = answer.spoke
+    ? readStatement(p, 'speak', Speak, outcome, [key])
+    : readStatement(p, 'abort', Abort, outcome, [key])
+  if (said.order !== orderHash(p, work.order) || said.node !== node) {
+    throw new OcmError('order-invalid', { why: 'outcome' })
+  }
+  await work.save({ outcome })
+  return answer
+}
+
+export const whyAborted = ({ code }: Outcome): OcmError => fromWireError({ code, facts: {} })
+
+/** Names an order in every later statement. */
+export const orderHash = (p: Primitives, statement: Uint8Array): string => hex(p.sha256(statement))
+
+export async function headerOf(
+  { snapshots }: Pick<ApplyNeeds, 'snapshots'>,
+  id: string | null,
+): Promise<string> {
+  const snapshot = id === null ? undefined : await snapshots.snapshot(id)
+  if (!snapshot) throw new OcmError('not-found', { what: 'snapshot' })
+  return base64url(snapshot.header)
+}
+
+export async function nodeOf(
+  { nodes }: Pick<ApplyNeeds, 'nodes'>,
+  id: string | null,
+): Promise<Node> {
+  const node = id === null ? undefined : await nodes.node(id)
+  if (!node) throw new OcmError('node-unknown')
+  return node
+}

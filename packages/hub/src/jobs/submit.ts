@@ -1,0 +1,106 @@
+/** What an operator asks for becomes a job. */
+import { fromBase64url, type Job, type JobRequest, newId, OcmError, STEPS } from '@ocm/protocol'
+import type { Audit } from '../people/ports.ts'
+import { orderHash } from './apply.ts'
+import { type OrderNeeds, readOrder } from './order.ts'
+import type { StoredJob } from './ports.ts'
+import type { Runner } from './runner.ts'
+
+export interface SubmitNeeds extends OrderNeeds {
+  readonly runner: Runner
+  readonly audit: Audit
+  readonly now: () => number
+}
+
+/** @throws OcmError, see readOrder; and 'order-invalid' with `why` 'used' for an order or a job id that was used before */
+export async function submit(needs: SubmitNeeds, request: JobRequest, by: string): Promise<Job> {
+  const { p, nodes, runner, audit, now } = needs
+  const at = now()
+
+  if (request.kind === 'backup') {
+    const node = await nodes.node(request.node)
+    if (!node) throw new OcmError('node-unknown')
+    if (node.state !== 'active') {
+      throw new OcmError(node.state === 'revoked' ? 'node-revoked' : 'node-cloned')
+    }
+    const job = newJob({ id: newId(p), kind: 'backup', node: node.id, by, at })
+    await audit.note({ at, actor: by, action: 'backup', subject: node.id })
+    await runner.add(stored(job, null), null)
+    return job
+  }
+
+  const statement = bytesOf(request.order)
+  const order = await readOrder(needs, statement)
+  if (order.kind !== request.kind) throw new OcmError('order-invalid', { why: 'kind' })
+  const job = newJob({
+    id: order.job,
+    kind: order.kind,
+    node: order.target,
+    source: order.source,
+    snapshot: order.snapshot,
+    by,
+    at,
+  })
+  // Written down before anything leaves the hub.
+  await audit.note({
+    at,
+    actor: by,
+    action: order.kind,
+    subject: `${order.source} ${order.target}`,
+  })
+  await runner.add(stored(job, statement), orderHash(p, statement))
+  return job
+}
+
+interface Wish {
+  readonly id: string
+  readonly kind: Job['kind']
+  readonly node: string
+  readonly source?: string
+  readonly snapshot?: string
+  readonly by: string
+  readonly at: number
+}
+
+const newJob = ({ id, kind, node, source = '', snapshot = '', by, at }: Wish): Job => ({
+  id,
+  kind,
+  state: 'queued',
+  node,
+  source: source === '' ? null : source,
+  snapshot: snapshot === '' ? null : snapshot,
+  steps: STEPS[kind].map((name) => ({
+    name,
+    state: 'pending',
+    startedAt: null,
+    endedAt: null,
+    phase: '',
+    progress: { done: 0, total: 0, unit: 'bytes' },
+  })),
+  error: null,
+  createdAt: at,
+  startedAt: null,
+  endedAt: null,
+  createdBy: by,
+  downtimeMs: null,
+})
+
+const stored = (job: Job, order: Uint8Array | null): StoredJob => ({
+  job,
+  trigger: 'manual',
+  cancelAsked: false,
+  discardOwed: false,
+  order,
+  fenced: null,
+  outcome: null,
+  finalSnapshot: null,
+  fencedAt: null,
+})
+
+function bytesOf(text: string): Uint8Array {
+  try {
+    return fromBase64url(text)
+  } catch (cause) {
+    throw new OcmError('malformed', { what: 'order' }, { cause })
+  }
+}
