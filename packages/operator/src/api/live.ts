@@ -1,5 +1,5 @@
 /** Live events of the hub over a socket that is opened again when it is lost. */
-import { LiveEvent, check } from '@ocm/protocol'
+import { LiveEvent, OcmError, check } from '@ocm/protocol'
 
 /** The part of a WebSocket that is needed: the browser's own and the one of `ws` both have it. */
 export interface Socket {
@@ -35,7 +35,10 @@ export function listen(options: LiveOptions): () => void {
       options.onConnect()
     })
     current.addEventListener('message', ({ data }) => {
-      options.onEvent(check(LiveEvent, JSON.parse(String(data)), 'live event'))
+      const event = readEvent(data)
+      // Something changed that only a newer client understands: fetching everything is right, if more than is needed.
+      if (event === undefined) options.onConnect()
+      else options.onEvent(event)
     })
     // An error is always followed by a close, which is where it is dealt with.
     current.addEventListener('error', () => undefined)
@@ -52,5 +55,14 @@ export function listen(options: LiveOptions): () => void {
     ended = true
     clearTimeout(timer)
     socket?.close()
+  }
+}
+
+function readEvent(data: unknown): LiveEvent | undefined {
+  try {
+    return check(LiveEvent, JSON.parse(String(data)), 'live event')
+  } catch (error) {
+    if (error instanceof OcmError || error instanceof SyntaxError) return undefined
+    throw error
   }
 }

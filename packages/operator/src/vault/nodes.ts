@@ -27,9 +27,9 @@ export async function confirmNodes(ports: Ports, unlocked: Unlocked): Promise<Co
   const confirmed: NodeState[] = []
   const unproven: NodeState[] = []
   const alarms: NodeState[] = []
-  const tickets = new Map<string, string>()
+  const shared = sharedTickets(nodes)
   for (const node of nodes) {
-    const verdict = judge(ports.p, unlocked, tickets, node)
+    const verdict = judge(ports.p, unlocked, shared, node)
     if (verdict === 'proven') confirmed.push(node)
     else if (verdict === 'unproven') unproven.push(node)
     else if (verdict === 'alarm') alarms.push(node)
@@ -38,25 +38,33 @@ export async function confirmNodes(ports: Ports, unlocked: Unlocked): Promise<Co
   return { unlocked: listed, confirmed, unproven, alarms }
 }
 
+/** A ticket is for one node: who else has it has read the join string, and nobody can tell which of them is meant. */
+function sharedTickets(nodes: readonly NodeState[]): ReadonlySet<string> {
+  const keys = new Map<string, string>()
+  const shared = new Set<string>()
+  for (const { key, proof } of nodes) {
+    if (proof.ticket === '') continue
+    if ((keys.get(proof.ticket) ?? key) !== key) shared.add(proof.ticket)
+    keys.set(proof.ticket, key)
+  }
+  return shared
+}
+
 type Verdict = 'known' | 'proven' | 'unproven' | 'alarm'
 
 function judge(
   p: Primitives,
   { vault, record }: Unlocked,
-  tickets: Map<string, string>,
+  shared: ReadonlySet<string>,
   node: NodeState,
 ): Verdict {
   const key = fromBase64url(node.key)
   const { ticket, enrolment } = node.proof
-  if (ticket !== '') {
-    const used = tickets.get(ticket)
-    if (used !== undefined && used !== node.key) return 'alarm'
-    tickets.set(ticket, node.key)
-  }
   const listed = record.nodes.find(({ id }) => id === node.id)
   if (listed !== undefined) return equal(listed.key, key) ? 'known' : 'alarm'
   if (record.revoked.some((revoked) => equal(revoked, key))) return 'alarm'
   if (record.nodes.some((other) => equal(other.key, key))) return 'alarm'
+  if (shared.has(ticket)) return 'alarm'
   if (ticket === '' || enrolment === '') return 'unproven'
   const proof = { ticket: fromBase64url(ticket), enrolment: fromBase64url(enrolment) }
   return record.hubs.some((hub) => proves(p, vault, hub, proof, key)) ? 'proven' : 'alarm'
