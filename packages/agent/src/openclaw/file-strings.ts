@@ -1,0 +1,155 @@
+/** Every string of every file that may hold a path: which files are looked at, and as what. */
+import { type PlacedPath, type Section, pathsIn } from '@ocm/protocol'
+import { editJson5 } from './config-edit.ts'
+import { configFilesFrom, visitBrokenConfig, visitConfig } from './config-strings.ts'
+import { type EditAssignment, editEnv } from './env-file.ts'
+import { type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
+import { parsed } from './salvage.ts'
+
+export interface SourceFile {
+  readonly place: PlacedPath
+  /** By the layout it was captured under. */
+  readonly absolute: string
+  readonly section: Section
+  readonly size: number
+  read(): Uint8Array
+  /** Called only when a visit changed something. */
+  write(text: string): void
+}
+
+/** What changes beside paths; nothing when a capture is only read. */
+export interface FileEdits {
+  /** @param prefix where the file's value stands in the whole configuration */
+  config(value: unknown, prefix: readonly string[]): unknown
+  readonly env: EditAssignment
+  /** A JSON file of the state directory, parsed; the same value changes nothing. */
+  json(value: unknown, place: PlacedPath): unknown
+}
+
+export const NO_EDITS: FileEdits = {
+  config: (value) => value,
+  env: ({ value }) => value,
+  json: (value) => value,
+}
+
+/** @param walkOf a walk that knows which file its spots are in */
+export function visitFiles(
+  files: readonly SourceFile[],
+  walkOf: (file: SourceFile) => Walk,
+  edits: FileEdits = NO_EDITS,
+): void {
+  const configuration = configurationOf(files)
+  for (const { file, prefix, text } of configuration) {
+    const walk = walkOf(file)
+    const became =
+      parsed(text) === undefined
+        ? visitBrokenConfig(walk, text)
+        : editJson5(text, (value) => edits.config(visitConfig(walk, prefix, value), prefix))
+    if (became !== text) file.write(became)
+  }
+  const done = new Set(configuration.map(({ file }) => file))
+  for (const file of files) {
+    if (done.has(file)) continue
+    const kind = kindOf(file)
+    if (kind === 'skip') continue
+    const text = textOf(file)
+    if (text === undefined) continue
+    const became = visitOther(walkOf(file), file, kind, text, edits)
+    if (became !== text) file.write(became)
+  }
+}
+
+/** The files of the configuration, whole, with where each stands in it. */
+export function configurationOf(files: readonly SourceFile[]): readonly {
+  readonly file: SourceFile
+  readonly prefix: readonly string[]
+  readonly text: string
+}[] {
+  const byPath = new Map(files.map((file) => [file.absolute, file]))
+  const read = (absolute: string) => {
+    const file = byPath.get(absolute)
+    return file === undefined ? undefined : new TextDecoder().decode(file.read())
+  }
+  const found = new Map<string, { file: SourceFile; prefix: readonly string[]; text: string }>()
+  for (const { absolute } of files.filter(isConfig)) {
+    for (const part of configFilesFrom(absolute, read)) {
+      const file = byPath.get(part.absolute)
+      if (file && !found.has(part.absolute)) found.set(part.absolute, { ...part, file })
+    }
+  }
+  return [...found.values()]
+}
+
+/** The configuration first: what it includes may have a root of the same kind of name when it lies elsewhere. */
+const isConfig = ({ place }: SourceFile) =>
+  (place.root === 'state' && /^(?:openclaw|clawdbot)\.json$/.test(place.path)) ||
+  place.root.startsWith('extra:config-')
+
+type Kind = 'env' | 'json' | 'prose' | 'skip'
+
+const MAX_TEXT_BYTES = 1024 * 1024
+/** Directories of other people's work, and of what programs make from it. */
+const UNREAD =
+  /(?:^|\/)(?:node_modules|\.venv|__pycache__|\.cache|\.git\/(?:objects|hooks|logs|lfs))\//
+const BINARY =
+  /\.(?:png|jpe?g|gif|webp|ico|pdf|zip|t?gz|xz|zst|bz2|7z|mp[34]|ogg|wav|webm|mov|woff2?|ttf|otf|so|dylib|node|wasm|sqlite3?|db|bin|pyc|jar|gguf|onnx)$/i
+
+function kindOf({ place, section, size }: SourceFile): Kind {
+  if (size > MAX_TEXT_BYTES || UNREAD.test(place.path) || BINARY.test(place.path)) return 'skip'
+  const name = place.path.split('/').at(-1) ?? ''
+  if (place.root === 'state' || place.root === 'extra:user-config') {
+    if (/^\.env(?:\.|$)|\.env$/.test(name)) return 'env'
+    const code = /^(?:extensions|hooks|skill-library|skill-workshop)\//.test(place.path)
+    if (/\.json5?$/.test(name) && !code && section !== 'workspaces') return 'json'
+    // What was said, and logs of it.
+    if (section === 'history') return 'skip'
+  }
+  return 'prose'
+}
+
+function visitOther(
+  walk: Walk,
+  file: SourceFile,
+  kind: Exclude<Kind, 'skip'>,
+  text: string,
+  edits: FileEdits,
+): string {
+  const place: Place = { at: '', section: file.section, secret: file.section === 'credentials' }
+  switch (kind) {
+    case 'env':
+      return editEnv(text, (assignment) => {
+        const inside = { at: assignment.name, section: file.section, secret: true }
+        const value = visitText(walk, inside, 'structured', assignment.value)
+        return edits.env({ ...assignment, value })
+      })
+    case 'json': {
+      const visited = visitJsonText(
+        walk,
+        place,
+        KNOWN.test(file.place.path) ? 'derived' : 'guess',
+        text,
+      )
+      const value = parsed(visited)
+      const became = edits.json(value, file.place)
+      return became === value ? visited : `${JSON.stringify(became, null, 2)}\n`
+    }
+    case 'prose':
+      return pathsIn(text, walk.rules).length === 0 ? text : visitLines(walk, place, 'prose', text)
+  }
+}
+
+/** Files of versions before the database, and notes of where a skill came from. */
+const KNOWN =
+  /(?:^|\/)(?:exec-approvals|sessions|source-origin|jobs|node|auth-profiles|[^/]*\.trajectory-path)\.json$/
+
+/** Undefined for what is not text. Text in another encoding than UTF-8 is not text that could be edited. */
+function textOf(file: SourceFile): string | undefined {
+  const bytes = file.read()
+  if (bytes.subarray(0, 8000).includes(0)) return undefined
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (error) {
+    if (error instanceof TypeError) return undefined
+    throw error
+  }
+}
