@@ -11,6 +11,7 @@ export const KEYS = {
   tickets: ['tickets'],
   snapshots: ['snapshots'],
   snapshotsOf: (node: string) => ['snapshots', node],
+  snapshot: (id: string) => ['snapshot', id],
   jobs: ['jobs'],
   job: (id: string) => ['jobs', id],
   jobLog: (id: string) => ['jobs', id, 'log'],
@@ -81,5 +82,15 @@ export function useJobLog(id: MaybeRefOrGetter<string>) {
     queryKey: computed(() => KEYS.jobLog(toValue(id))),
     queryFn: () => client.jobLog(toValue(id)),
     enabled: computed(() => toValue(id) !== ''),
+  })
+}
+
+export function useSnapshot(id: MaybeRefOrGetter<string>) {
+  const client = useClient()
+  return useQuery({
+    queryKey: computed(() => KEYS.snapshot(toValue(id))),
+    queryFn: () => client.snapshot(toValue(id)),
+    // A snapshot never changes.
+    staleTime: Number.POSITIVE_INFINITY,
   })
 }
