@@ -14,7 +14,7 @@ export {
   SECRET_STEP_BYTES,
   SEGMENT_MAX_BYTES,
 } from './limits.ts'
-export { manifestFromPages, manifestPages } from './manifest-pages.ts'
+export { eachManifestPage, manifestFromPages, manifestPages } from './manifest-pages.ts'
 export {
   type OpenPack,
   type PackHead,

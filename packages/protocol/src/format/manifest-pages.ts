@@ -71,7 +71,12 @@ function cut<T extends Entry | Mention | Omission>(
 }
 
 /** The CBOR of each page. */
-export function manifestPages(manifest: Manifest): readonly Uint8Array[] {
+export const manifestPages = (manifest: Manifest): readonly Uint8Array[] => [
+  ...eachManifestPage(manifest),
+]
+
+/** The same, one after the other: of a large manifest they take a while. */
+export function* eachManifestPage(manifest: Manifest): Generator<Uint8Array> {
   const { entries, omissions, mentions, ...meta } = manifest
   const pages: ManifestPage[] = [
     ['meta', meta],
@@ -82,14 +87,14 @@ export function manifestPages(manifest: Manifest): readonly Uint8Array[] {
     ...cut(omissions.toSorted(byName), () => '').map((page): ManifestPage => ['omissions', page]),
     ...cut(mentions.toSorted(byPlace), () => '').map((page): ManifestPage => ['mentions', page]),
   ]
-  return pages.map(toCbor)
+  for (const page of pages) yield toCbor(page)
 }
 
 /**
  * Entries come sorted by root and path, so a directory stands before what is in it.
  * @throws OcmError 'malformed' also for a path that would lead out of its root, and for a path that occurs twice.
  */
-export function manifestFromPages(pages: readonly Uint8Array[]): Manifest {
+export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
   let meta: Extract<ManifestPage, readonly ['meta', unknown]>[1] | undefined
   const entries: Entry[] = []
   const omissions: Omission[] = []
