@@ -5,51 +5,49 @@ import type { Apply } from './apply/apply.ts'
 export interface UseCases {
   readonly apply: Apply
   /** @param record the newest vault record, as it arrived. @returns the snapshot. */
-  capture(
-    job: JobId,
-    trigger: 'manual' | 'schedule' | 'move' | 'before-apply',
-    record: Uint8Array,
-  ): Promise<string>
+  capture(job: JobId, trigger: Exclude<Trigger, 'move'>, record: Uint8Array): Promise<string>
+  /** Runs one piece of work after another. */
+  inTurn<T>(work: () => Promise<T>): Promise<T>
 }
 
-export function answerRequests(session: AgentSession, { apply, capture }: UseCases): void {
+export function answerRequests(session: AgentSession, cases: UseCases): void {
+  const { apply, capture, inTurn } = cases
   session.handle('describe', async ({ record }) => ({
     description: base64url(await apply.describe(fromBase64url(record))),
   }))
-  session.handle('capture', async ({ job, trigger, record }) => ({
-    snapshot: await capture(job, trigger, fromBase64url(record)),
-  }))
+  session.handle('capture', async ({ job, trigger, record }) => {
+    // The last snapshot of a source is part of its fence, under an order.
+    if (trigger === 'move') throw new OcmError('malformed', { what: 'request' })
+    return { snapshot: await inTurn(() => capture(job, trigger, fromBase64url(record))) }
+  })
   session.handle('stage', ({ job, order, record, header, source }) =>
-    apply.stage({
-      job,
-      order: fromBase64url(order),
-      record: fromBase64url(record),
-      header: fromBase64url(header),
-      source: fromBase64url(source),
-    }),
+    inTurn(() =>
+      apply.stage({
+        job,
+        order: fromBase64url(order),
+        record: fromBase64url(record),
+        header: fromBase64url(header),
+        source: fromBase64url(source),
+      }),
+    ),
   )
   session.handle('fence', async ({ job, order, record }) => {
-    const { fenced } = await apply.fence({
-      job,
-      order: fromBase64url(order),
-      record: fromBase64url(record),
-    })
+    const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
+    const { fenced } = await inTurn(() => apply.fence(request))
     return { fenced: base64url(fenced) }
   })
   session.handle('activate', async ({ job, fenced, header }) => {
-    const done = await apply.activate({
-      job,
-      fenced: fromBase64url(fenced),
-      header: fromBase64url(header),
-    })
+    const request = { job, fenced: fromBase64url(fenced), header: fromBase64url(header) }
+    const done = await inTurn(() => apply.activate(request))
     return { ...done, outcome: base64url(done.outcome) }
   })
   session.handle('release', async ({ job, order, abort }) => {
-    await apply.release({ job, order: fromBase64url(order), abort: fromBase64url(abort) })
+    const request = { job, order: fromBase64url(order), abort: fromBase64url(abort) }
+    await inTurn(() => apply.release(request))
     return {}
   })
   session.handle('discard', async ({ job }) => {
-    await apply.discard(job)
+    await inTurn(() => apply.discard(job))
     return {}
   })
 }

@@ -31,11 +31,11 @@ export class HubLine implements ApplyHub {
     this.#sealing = sealing
   }
 
-  attach(session: AgentSession): void {
+  /** Answers when the session has ended. */
+  async attach(session: AgentSession): Promise<void> {
     this.#session = session
-    void session.closed.then(() => {
-      if (this.#session === session) this.#session = undefined
-    })
+    await session.closed
+    if (this.#session === session) this.#session = undefined
   }
 
   get isUp(): boolean {

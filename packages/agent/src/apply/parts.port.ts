@@ -34,8 +34,11 @@ export interface ApplyParts {
   readonly identity: { readonly id: string; readonly key: KeyPair }
   readonly vault: PinnedVault
   readonly hub: Hub
-  /** Captures what changed since the last snapshot of this node, which no longer runs. */
-  readonly captureDelta: (job: string) => Promise<Delta>
+  /**
+   * Captures what changed since the last snapshot of this node, which no longer runs.
+   * @param base the snapshot whose packs the target has the keys of already: the order's.
+   */
+  readonly captureDelta: (job: string, base: string) => Promise<Delta>
   readonly now: () => number
   /** How long a gateway may take to become ready; 240 s if not given. */
   readonly readyTimeoutMs?: number
