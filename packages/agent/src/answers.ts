@@ -1,5 +1,12 @@
 /** What this agent does when the hub asks: each request of TO_AGENT, answered by a use case. */
-import { type AgentSession, type JobId, base64url, fromBase64url } from '@ocm/protocol'
+import {
+  type AgentSession,
+  type JobId,
+  OcmError,
+  type Trigger,
+  base64url,
+  fromBase64url,
+} from '@ocm/protocol'
 import type { Apply } from './apply/apply.ts'
 
 export interface UseCases {
