@@ -1,5 +1,7 @@
 /** What a capture holds, as operators are to see it. Reads the captured copies and nothing else. */
+import type { Mention } from '@ocm/protocol'
 import type { Captured, Findings } from '../installation.port.ts'
+import { isDatabaseError } from './databases.ts'
 import type { Where } from './discovery.ts'
 import { holdingsOf } from './holdings.ts'
 import { inventoryOf } from './inventory.ts'
@@ -18,13 +20,27 @@ export function examine(captured: Captured, where: Where): Findings {
       sight.warnings.push({ code: 'workspace-missing', detail: absolute })
     }
     return {
-      mentions: collectMentions(captured),
+      mentions: mentionsOf(captured, sight.warnings),
       holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
       config: viewOf(sight.config.tree),
       inventory: known ? inventory : null,
       warnings: sight.warnings,
     }
   })
+}
+
+/** A snapshot without its mentions is worth more than none: it restores where it came from. */
+function mentionsOf(
+  captured: Captured,
+  warnings: { readonly code: string; readonly detail: string }[],
+): readonly Mention[] {
+  try {
+    return collectMentions(captured)
+  } catch (error) {
+    if (!isDatabaseError(error)) throw error
+    warnings.push({ code: 'mentions-missing', detail: error.message })
+    return []
+  }
 }
 
 const credentialFilesIn = ({ entries }: Captured): number =>

@@ -79,7 +79,7 @@ export function holdingsOf(
       'identity',
       machineState(sight.state, 'webPush.vapidKeys') === undefined ? 0 : 1,
     ],
-    ['channel credential files', 'channels', 'identity', credentialFiles],
+    ['channel credentials', 'channels', 'identity', credentialFiles],
     ['bot tokens', 'channels', 'identity', botTokens(sight)],
     ...ROWS.map(([what, section, travel, tables]): Line => [
       what,

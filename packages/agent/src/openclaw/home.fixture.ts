@@ -36,7 +36,7 @@ const STATE_TABLES = `
   CREATE TABLE agent_databases (agent_id TEXT, path TEXT, PRIMARY KEY (agent_id, path));
   CREATE TABLE config_machine_state (state_key TEXT PRIMARY KEY, value_json TEXT);
   CREATE TABLE cron_jobs (store_key TEXT, job_id TEXT, declaration_key TEXT, enabled INTEGER, job_json TEXT);
-  CREATE TABLE device_identities (identity_key TEXT PRIMARY KEY, private_key_pem TEXT);
+  CREATE TABLE device_identities (identity_key TEXT PRIMARY KEY, device_id TEXT, private_key_pem TEXT);
   CREATE TABLE device_pairing_paired (device_id TEXT PRIMARY KEY);
   CREATE TABLE channel_pairing_allow_entries (channel_key TEXT, entry TEXT);
   CREATE TABLE secret_store_entries (name TEXT, value TEXT, deleted_at_ms INTEGER);

@@ -1,6 +1,6 @@
 /** Everything about where things are on this node right now, found without running OpenClaw. */
 import { hostname, userInfo } from 'node:os'
-import { statSync } from 'node:fs'
+import { lstatSync, realpathSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { type Layout, type ManifestMeta, isWithin } from '@ocm/protocol'
 import { type Config, readConfig } from './config.ts'
@@ -46,7 +46,10 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
   if (isDirectory(where.state)) {
     for (const detail of config.problems) warnings.push({ code: 'config-invalid', detail })
   }
-  const workspaces = workspacesOf(where, personas, warnings)
+  const workspaces = workspacesOf(where, personas, warnings).filter(
+    // Where nothing is set up yet, where a workspace would be by default says nothing.
+    ({ absolute }) => config.files.length > 0 || isDirectory(absolute),
+  )
   const covered = (absolute: string): boolean => {
     if (workspaces.some((workspace) => isWithin(workspace.absolute, absolute))) return true
     if (!isWithin(where.state, absolute)) return false
@@ -81,7 +84,7 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
       port: portOf(where, config),
       versions: {
         openclaw: binary?.version ?? '',
-        schemas: schemasOf(where, personas, noted),
+        schemas: schemasOf(where, personas, noted, binary),
         node: process.versions.node,
         agent: agentVersion,
       },
@@ -107,7 +110,9 @@ function workspacesOf(
   warnings: ManifestMeta['warnings'][number][],
 ): Located['workspaces'] {
   const found = new Map<string, Located['workspaces'][number]>()
-  for (const { id, workspace: absolute } of personas) {
+  for (const { id, workspace } of personas) {
+    // A link in the state directory is captured as the link it is; what it leads to is the workspace.
+    const absolute = isWithin(where.state, workspace) ? targetOf(workspace) : workspace
     if (found.has(absolute)) continue
     const tooWide = [where.home, where.state, where.agentState].some((inner) =>
       isWithin(absolute, inner),
@@ -124,15 +129,21 @@ function workspacesOf(
   return [...found.values()]
 }
 
-/** The newest schema of each kind of database that has data here. */
+function targetOf(absolute: string): string {
+  const isLink = lstatSync(absolute, { throwIfNoEntry: false })?.isSymbolicLink() ?? false
+  return isLink && isDirectory(absolute) ? realpathSync(absolute) : absolute
+}
+
+/** The newest schema of each kind of database that has data here, or that the OpenClaw here makes of it. */
 function schemasOf(
   where: Where,
   personas: readonly Persona[],
   noted: Noted,
+  binary: Binary | undefined,
 ): Record<string, number> {
   const own = personas.map(({ directory }) => agentDatabaseOf(directory))
   const agents = new Set([...own, ...noted.databases.map(({ absolute }) => absolute)])
-  const schemas: Record<string, number> = {}
+  const schemas: Record<string, number> = { ...binary?.schemas }
   const note = (kind: string, absolute: string) => {
     const version = versionAt(absolute)
     if (version !== undefined) schemas[kind] = Math.max(schemas[kind] ?? 0, version)

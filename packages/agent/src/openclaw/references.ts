@@ -169,7 +169,7 @@ export function referencesOf(where: Where, tree: Tree, variables: Variables): re
 function absolutePath(value: unknown, where: Where, variables: Variables): string | undefined {
   if (typeof value !== 'string' || value.includes('\n')) return undefined
   const text = expand(value, variables).trim()
-  return /^(?:\/|~\/)/.test(text) ? resolveUserPath(text, where.home) : undefined
+  return /^(?:\/|~(?:\/|$))/.test(text) ? resolveUserPath(text, where.home) : undefined
 }
 
 /** `mcp-search`, `skills-team`: the keys that people chose on the way to it, else the last name of the place. */
