@@ -1,6 +1,7 @@
 /** Passphrases and passwords: from a file named in the environment, from whoever sits there, or from stdin. Never from arguments. */
 import { readFile, stat } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
+import { isLoopback } from './settings.ts'
 import type { Terminal } from './terminal.ts'
 
 /** `OCM_PASSPHRASE_FILE` is a standing unlock: who can read it can read every backup. */
@@ -36,8 +37,6 @@ export async function secretFromFile(
 }
 
 export function warnOfPlainHttp(terminal: Terminal, url: string): void {
-  const { protocol, hostname: host } = new URL(url)
-  if (protocol === 'https:' || host === 'localhost' || host === '[::1]' || host.startsWith('127.'))
-    return
+  if (url.startsWith('https:') || isLoopback(url)) return
   terminal.say(`Note: ${url} is not encrypted; the login password can be read on the way.`)
 }

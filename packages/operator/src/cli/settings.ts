@@ -45,6 +45,12 @@ export function hubUrl(text: string): string {
   return url.origin
 }
 
+/** True for an address that never leaves this machine. */
+export function isLoopback(url: string): boolean {
+  const { hostname } = new URL(url)
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
+}
+
 export interface Access {
   readonly url: string
   readonly token: string | undefined

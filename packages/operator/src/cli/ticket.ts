@@ -3,7 +3,7 @@ import { OcmError } from '@ocm/protocol'
 import { issueTicket } from '../vault/ticket.ts'
 import { type Context, withVault } from './context.ts'
 import { time } from './format.ts'
-import { hubUrl } from './settings.ts'
+import { hubUrl, isLoopback } from './settings.ts'
 
 export interface TicketOptions {
   readonly label: string
@@ -23,6 +23,11 @@ export async function ticket(
     context.terminal.say(
       `For one node, until ${time(issued.ticket.expiresAt)}. Run there: ocm-agent join STRING`,
     )
+    if (urls === undefined && isLoopback(context.ports.api.url)) {
+      context.terminal.say(
+        `It names ${context.ports.api.url}, which a node on another machine does not reach; --address names another.`,
+      )
+    }
     context.terminal.result(issued, issued.join)
   })
 }

@@ -154,7 +154,7 @@ export function takeSnapshot(
       extents: store('state', [bytes]),
     }
   })
-  const pages = manifestPages(manifestOf(node, entries))
+  const pages = [...manifestPages(manifestOf(node, entries))]
   const refs = store('tree', pages)
   const root: ManifestRoot = {
     v: 1,
