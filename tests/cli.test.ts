@@ -16,6 +16,7 @@ import {
   startHub,
 } from './support/programs.ts'
 import { disguises } from './support/traces.ts'
+import { until } from './support/until.ts'
 
 interface Wrong {
   readonly code: string
@@ -30,13 +31,19 @@ let desk: string
 let setup: Answer
 
 const wrongOf = (answer: Answer) => JSON.parse(answer.out) as Wrong
+/** It is printed on a line after the address, so not always with it. */
+async function linkOf(of: RunningHub): Promise<string> {
+  const link = () => /http:\/\/\S+\/setup#\S+/.exec(of.output())?.[0]
+  await until(() => link() !== undefined, { timeoutMs: 10_000, what: 'the hub prints its link' })
+  return link() ?? ''
+}
 const config = () => join(desk, 'config', 'ocm')
 
 beforeAll(async () => {
   hub = await startHub(join(freshMachine('cli-hub'), 'data'))
   desk = freshMachine('cli-operator')
   operator = operatorAt(desk, hub.url)
-  setup = await operator.ocm('setup', hub.setupLink, '--name', 'olivia', '--yes')
+  setup = await operator.ocm('setup', await linkOf(hub), '--name', 'olivia', '--yes')
 })
 
 afterAll(() => hub?.stop())
@@ -61,7 +68,7 @@ describe('set-up', () => {
   })
 
   test('is closed for good', async () => {
-    const again = await operator.ocm('setup', hub.setupLink, '--name', 'eve', '--yes', '--json')
+    const again = await operator.ocm('setup', await linkOf(hub), '--name', 'eve', '--yes', '--json')
     expect(again.code).toBe(1)
     expect(wrongOf(again).code).toBe('setup-closed')
   })
@@ -84,7 +91,7 @@ const bad = async (passphrase: string) => {
     const machine = freshMachine('cli-other-operator')
     const them = operatorAt(machine, other.url)
     writeFileSync(join(machine, 'passphrase'), `${passphrase}\n`)
-    return await them.ocm('setup', other.setupLink, '--name', 'x', '--yes', '--json')
+    return await them.ocm('setup', await linkOf(other), '--name', 'x', '--yes', '--json')
   } finally {
     await other.stop()
   }
