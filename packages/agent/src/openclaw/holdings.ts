@@ -2,52 +2,35 @@
 import type { Holding, Inventory, Section, Travel } from '@ocm/protocol'
 import { countOf, isDatabaseError, machineState } from './databases.ts'
 import { authStores } from './inventory.ts'
+import { STATE_TABLES, type Table } from './rows.ts'
 import type { Sight } from './sight.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'
 
 type Line = readonly [what: string, Section, Travel, count: number]
 
-/** Rows counted whole, by kind: table, and which of its rows. */
-const ROWS: readonly (readonly [what: string, Section, Travel, tables: readonly string[]])[] = [
-  ['device identity', 'gateway', 'identity', ['device_identities']],
+/** Kinds of rows that are counted whole, and the tables they are in; section and travel are those of the tables. */
+const ROWS: readonly (readonly [what: string, ...tables: string[]])[] = [
+  ['device identity', 'device_identities'],
   [
     'device tokens',
-    'credentials',
-    'identity',
-    ['device_auth_tokens', 'gateway_origin_device_tokens', 'device_bootstrap_tokens'],
+    'device_auth_tokens',
+    'gateway_origin_device_tokens',
+    'device_bootstrap_tokens',
   ],
-  ['paired devices', 'channels', 'identity', ['device_pairing_paired']],
-  [
-    'pending pairings',
-    'channels',
-    'identity',
-    ['device_pairing_pending', 'device_pairing_join_codes', 'channel_pairing_requests'],
-  ],
-  ['channel allowlist entries', 'channels', 'identity', ['channel_pairing_allow_entries']],
-  ['push subscriptions', 'channels', 'identity', ['web_push_subscriptions', 'apns_registrations']],
-  ['MCP logins', 'credentials', 'identity', ['mcp_oauth_stores']],
-  ['worker credentials', 'credentials', 'identity', ['worker_environment_credentials']],
-  ['messages not yet sent', 'channels', 'never', ['delivery_queue_entries']],
-  [
-    'notes about this machine',
-    'gateway',
-    'never',
-    [
-      'state_leases',
-      'agent_database_leases',
-      'config_health_entries',
-      'gateway_boot_lifecycle',
-      'gateway_restart_handoff',
-      'gateway_restart_intent',
-      'gateway_restart_sentinel',
-      'macos_port_guardian_records',
-      'native_hook_relay_bridges',
-      'diagnostic_events',
-      'backup_runs',
-    ],
-  ],
+  ['paired devices', 'device_pairing_paired'],
+  ['pending pairings', 'device_pairing_pending', 'device_pairing_join_codes'],
+  ['channel allowlist entries', 'channel_pairing_allow_entries', 'channel_pairing_requests'],
+  ['push subscriptions', 'web_push_subscriptions', 'apns_registrations'],
+  ['exec approvals', 'exec_approvals_config'],
+  ['MCP logins', 'mcp_oauth_stores'],
+  ['worker credentials', 'worker_environment_credentials'],
 ]
+
+/** What no apply brings back, told as one. */
+const OF_THIS_MACHINE = Object.entries(STATE_TABLES)
+  .filter(([, { travel }]) => travel === 'host' || travel === 'never')
+  .map(([table]) => table)
 
 const BOT_TOKEN =
   /^(?:TELEGRAM|DISCORD|SLACK|MATTERMOST|MATRIX|LINE|ZALO|WHATSAPP|SIGNAL|MSTEAMS|FEISHU|IRC|TWITCH|NOSTR|TLON|SYNOLOGY|NEXTCLOUD|GOOGLE_?CHAT|TWILIO|WEBEX|KAKAO|WECHAT|QQ)[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|AUTH)[A-Z0-9_]*$/
@@ -72,7 +55,9 @@ export function holdingsOf(
       'always',
       count(sight, 'secret_store_entries', 'deleted_at_ms IS NULL'),
     ],
-    ['exec approvals', 'gateway', 'identity', count(sight, 'exec_approvals_config')],
+    // They go with a move; sent again after a restore or by a clone they would be sent twice.
+    ['messages not yet sent', 'channels', 'identity', count(sight, 'delivery_queue_entries')],
+    ['notes about this machine', 'gateway', 'never', countAll(sight, OF_THIS_MACHINE)],
     [
       'web push keys',
       'gateway',
@@ -81,17 +66,18 @@ export function holdingsOf(
     ],
     ['channel credentials', 'channels', 'identity', credentialFiles],
     ['bot tokens', 'channels', 'identity', botTokens(sight)],
-    ...ROWS.map(([what, section, travel, tables]): Line => [
-      what,
-      section,
-      travel,
-      tables.reduce((sum, table) => sum + count(sight, table), 0),
-    ]),
+    ...ROWS.map(([what, ...tables]): Line => {
+      const { section, travel } = STATE_TABLES[tables[0] as string] as Table
+      return [what, section, travel, countAll(sight, tables)]
+    }),
   ]
   return lines
     .filter(([, , , n]) => n > 0)
     .map(([what, section, travel, n]) => ({ what, section, travel, count: n }))
 }
+
+const countAll = (sight: Sight, tables: readonly string[]): number =>
+  tables.reduce((sum, table) => sum + count(sight, table), 0)
 
 function count({ state, warnings }: Sight, table: string, where?: string): number {
   if (state === undefined) return 0

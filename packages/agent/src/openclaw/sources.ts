@@ -112,7 +112,21 @@ const TABLE: readonly (readonly [pattern: string, Meaning])[] = [
 /** A plugin's or a later version's own: better taken than missed. */
 const OTHERWISE: Meaning = ['gateway', 'state', 'always']
 
-const COMPILED = TABLE.map(([pattern, meaning]) => [matcher(pattern), meaning] as const)
+interface Line {
+  /** Of the first name alone. */
+  readonly first: RegExp
+  readonly whole: RegExp
+  readonly meaning: Meaning
+}
+
+const LINES: readonly Line[] = TABLE.map(([pattern, meaning]) => ({
+  first: matcher(pattern.split('/')[0] as string),
+  whole: matcher(pattern),
+  meaning,
+}))
+
+/** The lines that can match below a name of the state directory: a large node has many paths below few names. */
+const linesBelow = new Map<string, readonly Line[]>()
 
 /** Names that a new state directory takes over from the one it replaces. Locks and sockets of a stopped gateway are not worth it. */
 export const REGENERABLE: readonly string[] = TABLE.filter(
@@ -122,8 +136,10 @@ export const REGENERABLE: readonly string[] = TABLE.filter(
 
 /** @param relative the path below the state directory. */
 export function sourceOf(relative: string): Placement | 'regenerable' {
-  const found = COMPILED.find(([matches]) => matches.test(relative))
-  const meaning = found === undefined ? OTHERWISE : found[1]
+  const name = relative.split('/', 1)[0] as string
+  const lines = linesBelow.get(name) ?? LINES.filter(({ first }) => first.test(name))
+  linesBelow.set(name, lines)
+  const meaning = lines.find(({ whole }) => whole.test(relative))?.meaning ?? OTHERWISE
   if (meaning === 'regenerable') return meaning
   const [section, packClass, travel] = meaning
   const persona = /^agents\/([^/]+)/.exec(relative)?.[1]

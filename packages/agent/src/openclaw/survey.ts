@@ -12,14 +12,17 @@ import type { DatabaseSource, Placement, Survey } from '../installation.port.ts'
 import { isDatabaseError, schemaVersionOf, withLive } from './databases.ts'
 import { errno } from './errno.ts'
 import type { Extra } from './extras.ts'
-import { stateDatabaseOf } from './implied.ts'
 import { type Located, isDirectory } from './layout.ts'
+import { roleOf } from './rows.ts'
 import { sourceOf } from './sources.ts'
 import { isDatabase } from './versions.ts'
 
 type Meaning = ReturnType<Survey['classify']>
 
 const SIDE_FILES = /-(?:wal|shm|journal)$/
+/** As schemas are told apart in a layout. */
+const ROLES = { state: 'state', agent: 'agent', other: 'plugin', none: 'user' } as const
+
 /** Left by an apply that was cut off. */
 const OWN_LEFTOVER = /(?:^|\/)[^/]*\.ocm-[^/]*(?:\/|$)/
 
@@ -141,7 +144,7 @@ function mayBeDatabase(
 }
 
 function databaseAt(
-  { where, layout, workspaces }: Located,
+  { layout }: Located,
   absolute: string,
   meaningOf: ReturnType<typeof meanings>,
   warnings: Survey['warnings'],
@@ -150,7 +153,6 @@ function databaseAt(
   if (place === undefined || !isDatabase(Buffer.from(pathToBytes(absolute)))) return undefined
   const meaning = meaningOf(place, absolute)
   if (!('section' in meaning)) return undefined
-  const role = roleOf(where.state, absolute, workspaces)
   try {
     withLive(absolute, schemaVersionOf)
   } catch (error) {
@@ -162,13 +164,7 @@ function databaseAt(
     })
     return undefined
   }
-  return { ...meaning, place, absolute, role }
-}
-
-function roleOf(state: string, absolute: string, workspaces: Located['workspaces']): string {
-  if (absolute === stateDatabaseOf(state)) return 'state'
-  if (absolute.endsWith('/openclaw-agent.sqlite')) return 'agent'
-  return workspaces.some((workspace) => isWithin(workspace.absolute, absolute)) ? 'user' : 'plugin'
+  return { ...meaning, place, absolute, role: ROLES[roleOf(place) ?? 'none'] }
 }
 
 async function entriesOf(directory: string) {
