@@ -1,11 +1,13 @@
 /** The writing end of a body: reads the producer as fast as the other side gives credit, and no faster. */
 import { OcmError, toWireError } from '../errors.ts'
 import type { Body } from './calls.ts'
-import { MAX_PAYLOAD, frame, messageFrames } from './frame.ts'
+import { frame, messageFrames } from './frame.ts'
 import type { Outbox, Source } from './outbox.ts'
 
 /** Bytes of one body that may be on their way or unread. Both sides start from it. */
 export const WINDOW = 256 * 1024
+/** Of one frame of data; a window is a whole number of them. */
+const PIECE = 32 * 1024
 
 export interface OutgoingWatch {
   /** There are bytes to send and no credit for them; and credit came. */
@@ -70,7 +72,7 @@ export class Outgoing implements Source {
   }
 
   #takeData(chunk: Uint8Array): Uint8Array | null {
-    const length = Math.min(chunk.length, this.#credit, MAX_PAYLOAD)
+    const length = Math.min(chunk.length, this.#credit, PIECE)
     if (length === 0) {
       this.#setBlocked(true)
       return null
