@@ -1,4 +1,5 @@
 /** The API's own description, and pages to read it on. They load nothing from elsewhere. */
+import { readFile } from 'node:fs/promises'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
@@ -30,7 +31,10 @@ export async function docPages(
 ): Promise<void> {
   await server.register(swaggerUi, {
     routePrefix: '/api/docs',
-    ...(directory !== undefined && { baseDir: directory }),
+    ...(directory !== undefined && {
+      baseDir: directory,
+      logo: { type: 'image/svg+xml', content: await readFile(`${directory}/logo.svg`) },
+    }),
     uiConfig: { validatorUrl: null, supportedSubmitMethods: [] },
     staticCSP: CSP,
   })
