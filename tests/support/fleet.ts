@@ -17,7 +17,12 @@ export interface Fleet {
   readonly hub: RunningHub
   readonly operator: Operator
   /** Joins and runs an agent for `home`; answers when it is connected. `ground` holds the agent's own state. */
-  enrol(label: string, home: string, ground: string): Promise<Running & { place: AgentPlace }>
+  enrol(
+    label: string,
+    home: string,
+    ground: string,
+    openclaw?: string,
+  ): Promise<Running & { place: AgentPlace }>
   stop(): Promise<void>
 }
 
@@ -38,8 +43,8 @@ export async function startFleet(
   return {
     hub,
     operator,
-    async enrol(label, home, agentGround) {
-      const place = { state: join(agentGround, `agent-${label}`), home, openclaw: OPENCLAW }
+    async enrol(label, home, agentGround, openclaw = OPENCLAW) {
+      const place = { state: join(agentGround, `agent-${label}`), home, openclaw }
       const ticket = await operator.json<{ join: string }>('ticket', '--label', label)
       const joined = await joinAgent(place, ticket.join)
       if (joined.code !== 0)
