@@ -2,8 +2,15 @@
  * Applying a snapshot to this node, and fencing this node when it is moved away. Every request is idempotent by its
  * job: asked again, it goes on or answers as before. Byte strings are the statements as they arrived.
  */
-import { OcmError } from '@ocm/protocol'
+import { OcmError, type KeyPair, base64url, equal, fromWireError } from '@ocm/protocol'
+import { activate, goOn, settle } from './activate.ts'
+import { describe } from './describe.ts'
+import { fence, release, settleSource } from './fence.ts'
+import { type JobRecord, type TargetRecord, openJournal } from './journal.ts'
+import { type VerifiedOrder, checkIsMe, readOrder } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
+import { stageBase } from './stage.ts'
+import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
 
 export interface StageRequest {
   readonly job: string
@@ -60,15 +67,206 @@ export interface Apply {
   discard(job: string): Promise<void>
 }
 
+/** What this node has offered last: an order has to name it, and is the only one that ever does. */
+export interface Offer {
+  readonly nonce: Uint8Array
+  readonly jobKey: KeyPair
+}
+
 export function createApply(parts: ApplyParts): Apply {
-  const notYet = () => Promise.reject(new OcmError('internal', { node: parts.identity.id }))
+  const work: Work = { ...parts, journal: openJournal(parts.stateDir) }
+  const { journal, identity, p } = work
+  const held = new Map<string, Held>()
+  let offer: Offer | undefined
+
+  // One at a time; and what is asked again while it is at work is answered with that.
+  const atWork = new Map<string, Promise<unknown>>()
+  let last: Promise<unknown> = Promise.resolve()
+  function once<T>(what: string, job: string, act: () => Promise<T>): Promise<T> {
+    const name = `${what} ${job}`
+    const running = atWork.get(name) as Promise<T> | undefined
+    if (running) return running
+    const next = last.then(act).finally(() => atWork.delete(name))
+    atWork.set(name, next)
+    // Who asked is told of a failure; the next in line is not.
+    last = next.catch(() => undefined)
+    return next
+  }
+
+  async function read(statement: Uint8Array, record: Uint8Array, job: string) {
+    const verified = readOrder(p, statement, await work.vault.acceptRecord(record))
+    if (verified.order.job !== job) throw new OcmError('order-invalid', { why: 'job' })
+    return verified
+  }
+
+  async function stage(request: StageRequest): Promise<{ readonly bytes: number }> {
+    const { job } = request
+    const verified = await read(request.order, request.record, job)
+    const { order, hash, sourceKey, targetKey } = verified
+    checkIsMe(identity, { id: order.target, key: targetKey })
+    if (!equal(request.source, sourceKey)) throw new OcmError('order-invalid', { why: 'source' })
+    if (order.kind === 'restore' && order.source !== order.target) {
+      throw new OcmError('snapshot-foreign')
+    }
+    const known = await journal.target(job)
+    if (known && known.order !== hash) throw new OcmError('order-invalid', { why: 'used' })
+    if (known?.state === 'aborted') throw codeAsError(known.code)
+    if (known && known.state !== 'prepared') return { bytes: known.bytes }
+    if (!known) await takeUp(verified)
+    const record = known ?? (await journal.write(prepared(verified)))
+    const own = held.get(job)
+    if (!own) throw codeAsError((await end(record, 'job-cut-off')).code)
+    try {
+      return { bytes: (await stageBase(work, own, record, request.header)).bytes }
+    } catch (error) {
+      const why = failure(work, job, 'staging', error)
+      const now = (await journal.target(job)) ?? record
+      // A lost link decides nothing: the hub asks again, and it is written again from the start.
+      if (passes(why)) await clearScraps(now)
+      else await end(now, why.code)
+      throw why
+    }
+  }
+
+  /** Uses the offer up, so no second order can name it. */
+  async function takeUp(verified: VerifiedOrder): Promise<void> {
+    const { order } = verified
+    const isNewest =
+      offer !== undefined &&
+      equal(offer.nonce, order.nonce) &&
+      equal(offer.jobKey.public, order.jobKey)
+    if (!offer || !isNewest) throw new OcmError('order-invalid', { why: 'stale' })
+    for (const other of await unfinished()) {
+      if (other.state !== 'prepared' && other.state !== 'staged') throw new OcmError('node-busy')
+      await end(other, 'job-cancelled')
+    }
+    held.set(order.job, { verified, jobKey: offer.jobKey })
+    offer = undefined
+  }
+
+  const unfinished = async (): Promise<readonly TargetRecord[]> =>
+    (await journal.all()).filter(isUnfinished)
+
+  async function end(record: TargetRecord, code: string): Promise<TargetRecord> {
+    held.delete(record.job)
+    return abort(work, record, code)
+  }
+
+  async function discard(job: string): Promise<void> {
+    held.delete(job)
+    const record = await journal.target(job)
+    if (!record) return
+    switch (record.state) {
+      case 'prepared':
+      case 'staged':
+        await abort(work, record, 'job-cancelled')
+        return
+      case 'stopping':
+      case 'swapping':
+      case 'swapped':
+      case 'spoke':
+      case 'rolling-back':
+        await goOn(work, record)
+        return
+      case 'committed':
+      case 'aborted':
+        await clearScraps(record)
+    }
+  }
+
+  async function recover(): Promise<void> {
+    for (const record of await journal.all()) {
+      if (record.role === 'source') await settleSource(work, record)
+      else await recoverTarget(record)
+    }
+  }
+
+  async function recoverTarget(record: TargetRecord): Promise<void> {
+    switch (record.state) {
+      case 'committed':
+      case 'aborted':
+        return clearScraps(record)
+      case 'staged':
+        // Of a move the last delta cannot be opened any more; what else is staged needs no key.
+        return
+      case 'prepared':
+        await end(record, 'job-cut-off')
+        return
+      case 'stopping':
+      case 'swapping':
+      case 'swapped':
+      case 'spoke':
+      case 'rolling-back': {
+        const settled = await settle(work, record)
+        // Starting a gateway takes minutes, and the link need not wait for it.
+        void once('activate', record.job, () => goOn(work, settled)).catch((error: unknown) =>
+          failure(work, record.job, 'recovery', error),
+        )
+      }
+    }
+  }
+
   return {
-    recover: notYet,
-    describe: notYet,
-    stage: notYet,
-    activate: notYet,
-    fence: notYet,
-    release: notYet,
-    discard: notYet,
+    recover,
+    async describe(record) {
+      const made = await describe(work, await work.vault.acceptRecord(record))
+      offer = made.offer
+      return made.statement
+    },
+    stage: (request) => once('stage', request.job, () => stage(request)),
+    activate: (request) =>
+      once('activate', request.job, async () => {
+        const record = await journal.target(request.job)
+        if (!record) throw new OcmError('not-found', { what: 'job' })
+        const done = await activate(work, held.get(request.job), record, request)
+        held.delete(request.job)
+        return done
+      }).then(outcomeOf),
+    fence: (request) =>
+      once('fence', request.job, async () => {
+        const verified = await read(request.order, request.record, request.job)
+        const { order, hash, sourceKey } = verified
+        if (order.kind !== 'move') throw new OcmError('order-invalid', { why: 'kind' })
+        checkIsMe(identity, { id: order.source, key: sourceKey })
+        const known = await journal.source(request.job)
+        if (known && known.order !== hash) throw new OcmError('order-invalid', { why: 'used' })
+        return { fenced: await fence(work, verified, known) }
+      }),
+    release: (request) =>
+      once('release', request.job, async () => {
+        const record = await journal.source(request.job)
+        if (!record) throw new OcmError('not-found', { what: 'job' })
+        await release(work, record, request)
+      }),
+    discard: (job) => once('discard', job, () => discard(job)),
   }
 }
+
+const isUnfinished = (record: JobRecord): record is TargetRecord =>
+  record.role === 'target' && record.state !== 'committed' && record.state !== 'aborted'
+
+const prepared = ({ order, hash, sourceKey }: VerifiedOrder): TargetRecord => ({
+  v: 1,
+  role: 'target',
+  job: order.job,
+  kind: order.kind,
+  state: 'prepared',
+  order: hash,
+  source: order.source,
+  sourceKey: base64url(sourceKey),
+  fenceEpoch: order.fenceEpoch,
+  units: [],
+  scraps: [],
+  layout: null,
+  inventory: null,
+  bytes: 0,
+  renames: [],
+  gateway: null,
+  fenced: null,
+  speak: null,
+  code: '',
+  outcome: null,
+})
+
+/** How an aborted job answers when it is asked again; its facts are gone, its code is not. */
+const codeAsError = (code: string): OcmError => fromWireError({ code, facts: {} })

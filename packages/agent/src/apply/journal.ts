@@ -61,7 +61,10 @@ export interface TargetRecord {
   readonly outcome: (Omit<Activated, 'outcome'> & { readonly outcome: string }) | null
 }
 
-/** `put-back`: cut off before FENCED was said, so it runs again and may be asked again. `released` is final. */
+/**
+ * `put-back`: cut off before FENCED was said, so it runs again and may be asked again. `superseded`: another snapshot
+ * was applied here since.
+ */
 export type SourceState =
   | 'stopping'
   | 'fenced'
@@ -69,6 +72,7 @@ export type SourceState =
   | 'put-back'
   | 'releasing'
   | 'released'
+  | 'superseded'
 
 export interface SourceRecord {
   readonly v: 1
@@ -86,6 +90,8 @@ export interface SourceRecord {
   readonly gateway: GatewayMemory | null
   /** The FENCED statement, base64url; null until it is decided. */
   readonly fenced: string | null
+  /** The job that took the place of the one it was fenced under. */
+  readonly supersededBy?: string
 }
 
 export type JobRecord = TargetRecord | SourceRecord

@@ -99,7 +99,14 @@ export class TreeWriter {
 
   /** The same file as one that lies elsewhere on this filesystem. */
   async adopt(path: string, from: string): Promise<void> {
-    await link(onDisk(from), await this.#place(path))
+    const place = await this.#place(path)
+    await link(onDisk(from), place)
+    const handle = await open(place, O_RDONLY | O_NOFOLLOW)
+    try {
+      await handle.chmod(DRAFT_FILE)
+    } finally {
+      await handle.close()
+    }
   }
 
   async finish(): Promise<void> {

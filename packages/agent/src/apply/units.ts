@@ -12,6 +12,7 @@ import {
   type Plan,
   isWithin,
   pathFromBytes,
+  travels,
 } from '@ocm/protocol'
 import { exists, nameOf, onDisk, parentOf, statOf } from './disk.ts'
 
@@ -34,30 +35,17 @@ export interface Placed {
 /** Entries that go along in this kind of apply, by absolute path; directories stand before what is in them. */
 export function placeEntries(
   manifest: Pick<Manifest, 'entries'>,
-  plan: Pick<Plan, 'kind' | 'roots'>,
+  plan: Pick<Plan, 'kind' | 'rules' | 'roots'>,
 ): readonly Placed[] {
   const roots = new Map(plan.roots.map(({ root, to }) => [root, to]))
   const placed = manifest.entries.flatMap((entry): Placed[] => {
     const root = roots.get(entry.root)
-    if (root === undefined || !travels(entry, plan.kind)) return []
+    if (root === undefined || !travels(plan, entry.travel)) return []
     const path = pathFromBytes(entry.path)
     if (entry.root === 'home' && path === '') return []
     return [{ entry, absolute: path === '' ? root : `${root}/${path}` }]
   })
   return placed.toSorted((a, b) => (a.absolute < b.absolute ? -1 : 1))
-}
-
-function travels(entry: Entry, kind: Plan['kind']): boolean {
-  switch (entry.travel) {
-    case 'always':
-      return true
-    case 'identity':
-      return kind !== 'clone'
-    case 'host':
-      return kind === 'restore'
-    case 'never':
-      return false
-  }
 }
 
 /**
@@ -118,7 +106,7 @@ async function topmostMissing(path: string): Promise<string> {
 const real = async (path: string): Promise<string> =>
   pathFromBytes(await realpath(onDisk(path), { encoding: 'buffer' }))
 
-async function resolved(path: string): Promise<string> {
+export async function resolved(path: string): Promise<string> {
   if (await exists(path)) return real(path)
   return `${await real(parentOf(path))}/${nameOf(path)}`
 }

@@ -1,0 +1,126 @@
+/** Whether an order is one that this node has to follow. */
+import {
+  Abort,
+  Fenced,
+  OcmError,
+  Order,
+  type Primitives,
+  type SnapshotHeader,
+  type VaultRecord,
+  claimedSigner,
+  equal,
+  hex,
+  readSnapshot,
+  readStatement,
+  snapshotIdOf,
+} from '@ocm/protocol'
+
+export interface VerifiedOrder {
+  readonly order: Order
+  /** Names the order in every later statement. */
+  readonly hash: string
+  readonly sourceKey: Uint8Array
+  readonly targetKey: Uint8Array
+}
+
+const invalid = (why: string, cause?: unknown) => new OcmError('order-invalid', { why }, { cause })
+
+/**
+ * @param record accepted under the pinned root; it says who may order and which nodes there are.
+ * @throws OcmError 'signature-invalid', 'vault-record-stale', 'node-unconfirmed', 'order-invalid'
+ */
+export function readOrder(
+  p: Primitives,
+  statement: Uint8Array,
+  record: VaultRecord,
+): VerifiedOrder {
+  const isRevoked = (key: Uint8Array) => record.revoked.some((revoked) => equal(revoked, key))
+  const operators = record.operators.filter(({ key }) => !isRevoked(key))
+  const signers = operators.map(({ key }) => key)
+  const order = readStatement(p, 'order', Order, statement, signers)
+  const signer = claimedSigner(statement)
+  if (!operators.some(({ id, key }) => id === order.operator && equal(key, signer))) {
+    throw invalid('operator')
+  }
+  if (order.vault !== record.vault) throw invalid('vault')
+  if (order.minRecord > record.serial) throw new OcmError('vault-record-stale')
+  if (order.choices.kind !== order.kind) throw invalid('kind')
+  const keyOf = (node: string) => {
+    const listed = record.nodes.find(({ id }) => id === node)
+    if (!listed || isRevoked(listed.key)) throw new OcmError('node-unconfirmed')
+    return listed.key
+  }
+  return {
+    order,
+    hash: hex(p.sha256(statement)),
+    sourceKey: keyOf(order.source),
+    targetKey: keyOf(order.target),
+  }
+}
+
+/** @throws OcmError 'order-invalid' unless the vault knows this node, by this key, under that id. */
+export function checkIsMe(
+  me: { readonly id: string; readonly key: { readonly public: Uint8Array } },
+  named: { readonly id: string; readonly key: Uint8Array },
+): void {
+  if (named.id !== me.id || !equal(named.key, me.key.public)) throw invalid('another-node')
+}
+
+/**
+ * The header of the one snapshot that something signed names.
+ * @throws OcmError 'signature-invalid', 'order-invalid'
+ */
+export function readNamedSnapshot(
+  p: Primitives,
+  named: { readonly node: string; readonly key: Uint8Array; readonly snapshot: string },
+  statement: Uint8Array,
+): SnapshotHeader {
+  const header = readSnapshot(p, named.key, statement)
+  if (snapshotIdOf(p, statement) !== named.snapshot || header.node !== named.node) {
+    throw invalid('snapshot')
+  }
+  return header
+}
+
+/** @throws OcmError 'signature-invalid', 'order-invalid' */
+export function readFenced(
+  p: Primitives,
+  under: {
+    readonly order: string
+    readonly source: string
+    readonly sourceKey: Uint8Array
+    readonly fenceEpoch: number
+  },
+  statement: Uint8Array,
+): { readonly fenced: Fenced; readonly hash: string } {
+  const fenced = readStatement(p, 'fenced', Fenced, statement, [under.sourceKey])
+  const same =
+    fenced.order === under.order &&
+    fenced.node === under.source &&
+    fenced.fenceEpoch === under.fenceEpoch
+  if (!same) throw invalid('fenced')
+  return { fenced, hash: hex(p.sha256(statement)) }
+}
+
+/**
+ * @param under.fenced what this node said; an ABORT from before it reached the target names none.
+ * @throws OcmError 'signature-invalid', 'order-invalid'
+ */
+export function readAbort(
+  p: Primitives,
+  under: {
+    readonly order: string
+    readonly fenced: string
+    readonly target: string
+    readonly targetKey: Uint8Array
+  },
+  statement: Uint8Array,
+): Abort {
+  const abort = readStatement(p, 'abort', Abort, statement, [under.targetKey])
+  const same =
+    abort.order === under.order &&
+    abort.node === under.target &&
+    (abort.fenced === null || abort.fenced === under.fenced)
+  if (!same) throw invalid('abort')
+  return abort
+}
