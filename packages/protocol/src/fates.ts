@@ -27,8 +27,10 @@ export function travels(plan: Pick<Plan, 'kind' | 'rules'>, travel: Travel): boo
 export const HOLDING = {
   cron: 'cron jobs',
   deviceIdentity: 'device identity',
+  pushKeys: 'web push keys',
   gatewayToken: 'gateway token',
-  channels: 'channel credentials',
+  unsent: 'messages not yet sent',
+  channelFiles: 'channel credential files',
 } as const
 
 /** Tells entries apart, and finds the one that a mention stands in. */
@@ -98,12 +100,19 @@ function fateOfHolding(
   { what, travel }: Manifest['holdings'][number],
   plan: Part,
 ): readonly [PlanItem['fate'], string] {
-  if (what === HOLDING.gatewayToken && plan.choices.gatewayToken === 'new') {
-    return ['made-new', 'chosen']
+  switch (what) {
+    case HOLDING.gatewayToken:
+      return plan.choices.gatewayToken === 'new' ? ['made-new', 'chosen'] : ['kept', 'travels']
+    case HOLDING.deviceIdentity:
+    case HOLDING.pushKeys:
+      return plan.kind === 'clone' ? ['made-new', STAYS.identity] : ['kept', 'travels']
+    case HOLDING.unsent:
+      // Only after a move is it certain that nobody else sends them, or has sent them since.
+      return plan.kind === 'move' ? ['kept', 'travels'] : ['left-behind', 'sent-since']
+    case HOLDING.cron:
+      if (plan.choices.cron === 'disabled') return ['disabled', 'chosen']
+      return changesNothing(plan.rules) ? ['kept', 'travels'] : ['rewritten', 'paths-change']
+    default:
+      return travels(plan, travel) ? ['kept', 'travels'] : ['left-behind', STAYS[travel]]
   }
-  if (what === HOLDING.deviceIdentity && plan.kind === 'clone') return ['made-new', STAYS.identity]
-  if (what === HOLDING.cron && plan.choices.cron === 'disabled') return ['disabled', 'chosen']
-  if (!travels(plan, travel)) return ['left-behind', STAYS[travel]]
-  if (what === HOLDING.cron && !changesNothing(plan.rules)) return ['rewritten', 'paths-change']
-  return ['kept', 'travels']
 }

@@ -85,7 +85,7 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   // Keys that were used up since the snapshot: the other side of the conversation has gone on.
   ({ manifest, kind }) => {
     if (kind !== 'restore') return []
-    const held = manifest.holdings.some((h) => h.what === HOLDING.channels && h.count > 0)
+    const held = manifest.holdings.some((h) => h.what === HOLDING.channelFiles && h.count > 0)
     const files = manifest.entries.some(
       (e) => e.section === 'channels' && e.travel === 'identity' && e.kind !== 'directory',
     )

@@ -338,9 +338,10 @@ describe('what becomes of things', () => {
     holdings: [
       holding('cron jobs', 'always', 'cron'),
       holding('device identity', 'identity'),
-      holding('gateway token', 'always'),
-      holding('OAuth profiles', 'identity', 'credentials'),
-      holding('API keys', 'always', 'credentials'),
+      holding('gateway token', 'identity'),
+      holding('messages not yet sent', 'never', 'channels'),
+      holding('OAuth logins', 'identity', 'credentials'),
+      holding('API keys and tokens', 'always', 'credentials'),
     ],
     mentions: [mention('/home/al/x')],
   }
@@ -354,8 +355,9 @@ describe('what becomes of things', () => {
       'cron cron jobs: rewritten',
       'gateway device identity: kept',
       'gateway gateway token: kept',
-      'credentials OAuth profiles: kept',
-      'credentials API keys: kept',
+      'channels messages not yet sent: kept',
+      'credentials OAuth logins: kept',
+      'credentials API keys and tokens: kept',
     ])
   })
 
@@ -370,11 +372,14 @@ describe('what becomes of things', () => {
       'cron cron jobs: disabled',
       'gateway device identity: made-new',
       'gateway gateway token: made-new',
-      'credentials OAuth profiles: left-behind',
-      'credentials API keys: kept',
+      'channels messages not yet sent: left-behind',
+      'credentials OAuth logins: left-behind',
+      'credentials API keys and tokens: kept',
     ])
-    const awake = plan({ manifest: things, kind: 'clone', choices: { cron: 'keep' } })
+    const choices = { cron: 'keep', gatewayToken: 'keep' } as const
+    const awake = plan({ manifest: things, kind: 'clone', choices })
     expect(fates(awake)).toContain('cron cron jobs: rewritten')
+    expect(fates(awake)).toContain('gateway gateway token: kept')
   })
 
   test('a restore keeps all, host files too, and warns of keys that were used up since', () => {
@@ -383,7 +388,10 @@ describe('what becomes of things', () => {
       kind: 'restore',
       facts: { layout: HERE, occupied: true },
     })
-    expect(made.items.filter(({ fate }) => fate !== 'kept')).toMatchObject([{ why: 'made-anew' }])
+    expect(made.items.filter(({ fate }) => fate !== 'kept')).toMatchObject([
+      { why: 'made-anew' },
+      { why: 'sent-since' },
+    ])
     expect(codes(made)).toEqual(['channel-ratchets'])
     expect(made.edits).toEqual([])
   })

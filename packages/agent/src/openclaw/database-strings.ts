@@ -64,7 +64,7 @@ function visitColumn(walk: Walk, table: Table, how: How, at: string, text: strin
   const as = typeof how === 'string' ? () => how : how.json
   const place = { at: `${at} `, section, secret: typeof how === 'object' && how.secret === true }
   const parsed = /^\s*[[{"]/.test(text) ? parse(text) : undefined
-  if (parsed === undefined) return visitText(walk, place, as([]), text)
+  if (parsed === undefined) return visitText(walk, { ...place, at }, as([]), text)
   const became = visitTree(walk, place, as, parsed)
   return became === parsed ? text : stringify(became, text)
 }

@@ -6,7 +6,7 @@ export interface Assignment {
   readonly value: string
 }
 
-/** What becomes of an assignment: another value, `null` for a comment in its place, or the value it had. */
+/** What becomes of an assignment: another value, `null` for a comment that keeps only its name, or the value it had. */
 export type EditAssignment = (assignment: Assignment) => string | null
 
 const NAME = String.raw`[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*(?:=|:[ \t])[ \t]*`
@@ -22,7 +22,7 @@ export function editEnv(text: string, edit: EditAssignment): string {
       const value = quote === '' ? raw : raw.slice(1, -1)
       const became = edit({ name, value })
       if (became === value) return whole
-      if (became === null) return whole.replace(/^/gm, '# ')
+      if (became === null) return `# ${name}=`
       return before + quoted(became, quote) + written.slice(raw.length)
     },
   )

@@ -1,0 +1,85 @@
+/** What changes in the files of a staged tree beside paths: the gateway's port, its token, and what a clone leaves behind. */
+import { randomBytes } from 'node:crypto'
+import type { Staged } from '../installation.port.ts'
+import type { EditAssignment } from './env-file.ts'
+import { type FileEdits, type SourceFile, configurationOf } from './file-strings.ts'
+import { configWithoutIdentity, isChannelVariable, withoutOauth } from './identity.ts'
+import { parsed } from './salvage.ts'
+import { type Tree, at, isTree, treeAt } from './tree.ts'
+
+export function editsFor(
+  staged: Staged,
+  files: readonly SourceFile[],
+  count: (what: string, n: number) => void,
+): FileEdits {
+  const { choices } = staged
+  const parts = configurationOf(files).map(({ prefix, text }) => wrap(prefix, parsed(text)))
+  const somewhere = (path: string) => parts.some((part) => at(part, path) !== undefined)
+  const fresh = choices.gatewayToken === 'new' ? newSecrets(somewhere) : []
+
+  const config = (whole: Tree, isMain: boolean): Tree => {
+    let tree = whole
+    const setsPort =
+      at(tree, 'gateway.port') !== undefined ||
+      (isMain && !somewhere('gateway.port') && staged.port !== staged.from.port)
+    if (setsPort && staged.port !== 0) tree = put(tree, 'gateway.port', staged.port)
+    for (const { path, secret } of fresh) {
+      if (at(tree, path) === undefined && (!isMain || somewhere(path))) continue
+      tree = put(tree, path, secret)
+      count('gateway secrets made new', 1)
+    }
+    if (choices.kind !== 'clone') return tree
+    count('channels switched off', Object.keys(treeAt(tree, 'channels')).length)
+    return configWithoutIdentity(tree)
+  }
+
+  const env: EditAssignment = ({ name, value }) => {
+    const leaves =
+      (choices.kind === 'clone' && isChannelVariable(name)) ||
+      (choices.gatewayToken === 'new' && /^OPENCLAW_GATEWAY_(?:TOKEN|PASSWORD)$/.test(name))
+    if (!leaves) return value
+    count('variables commented out', 1)
+    return null
+  }
+
+  return {
+    config(value, prefix) {
+      const whole = wrap(prefix, value)
+      return isTree(whole) ? unwrap(prefix, config(whole, prefix.length === 0)) : value
+    },
+    env,
+    json(value, place) {
+      const isStore = choices.kind === 'clone' && /(?:^|\/)auth[^/]*\.json$/.test(place.path)
+      return isStore && isTree(value) ? withoutOauth(value, 'type') : value
+    },
+  }
+}
+
+interface Fresh {
+  readonly path: string
+  readonly secret: string
+}
+
+/** The token is made even where there was none in the configuration: it may have come from a variable. */
+function newSecrets(somewhere: (path: string) => boolean): readonly Fresh[] {
+  const password = somewhere('gateway.auth.password') && !somewhere('gateway.auth.token')
+  const paths = [
+    password ? 'gateway.auth.password' : 'gateway.auth.token',
+    ...['hooks.token'].filter(somewhere),
+  ]
+  return paths.map((path) => ({ path, secret: randomBytes(24).toString('base64url') }))
+}
+
+/** What an included file holds, as a part of the whole. */
+const wrap = (prefix: readonly string[], value: unknown): unknown =>
+  prefix.reduceRight<unknown>((inner, key) => ({ [key]: inner }), value)
+
+const unwrap = (prefix: readonly string[], whole: Tree): unknown =>
+  prefix.reduce<unknown>((inner, key) => (isTree(inner) ? inner[key] : undefined), whole)
+
+function put(tree: Tree, path: string, value: unknown): Tree {
+  const [key = '', ...rest] = path.split('.')
+  const inner = tree[key]
+  const becomes = rest.length === 0 ? value : put(isTree(inner) ? inner : {}, rest.join('.'), value)
+  return { ...tree, [key]: becomes }
+}

@@ -1,0 +1,165 @@
+/**
+ * What a clone does not get: who the original is, whom it knows and in whose name it speaks. Two nodes with one bot
+ * token answer twice; two with one OAuth login log each other out.
+ */
+import type { DatabaseSync } from 'node:sqlite'
+import { countOf, hasTable } from './databases.ts'
+import { type DatabaseRole, IDENTITY_STATE_KEYS } from './rows.ts'
+import { type Tree, isTree } from './tree.ts'
+
+/** Channels as they are called in the configuration, by their plugins and at the beginning of their variables. */
+const CHANNELS = [
+  'a2a',
+  'bluebubbles',
+  'buzz',
+  'clickclack',
+  'dingtalk',
+  'discord',
+  'feishu',
+  'googlechat',
+  'imessage',
+  'irc',
+  'lark',
+  'line',
+  'matrix',
+  'mattermost',
+  'msteams',
+  'nextcloud-talk',
+  'nostr',
+  'qqbot',
+  'raft',
+  'reef',
+  'signal',
+  'slack',
+  'sms',
+  'synology-chat',
+  'telegram',
+  'tlon',
+  'twilio',
+  'twitch',
+  'voice-call',
+  'webex',
+  'wechat',
+  'wecom',
+  'whatsapp',
+  'zalo',
+  'zalouser',
+]
+
+const PREFIXES = [
+  ...CHANNELS.filter((name) => name !== 'line').map((name) =>
+    name.replaceAll('-', '_').toUpperCase(),
+  ),
+  'LINE_CHANNEL',
+  'GOOGLE_CHAT',
+]
+const CHANNEL_VARIABLE = new RegExp(`^(?:${PREFIXES.join('|')})_`)
+
+/** A channel starts by itself when it finds one of these, without a word about it in the configuration. */
+export const isChannelVariable = (name: string): boolean => CHANNEL_VARIABLE.test(name)
+
+const CREDENTIAL =
+  /(?:token|secret|password|privateKey|apiKey|appKey|encryptKey|credentials|serviceAccount|serviceAccountFile|tokenFile|secretFile|passwordFile|certificatePath|authDir)$/i
+
+/** The whole configuration, or the part of it that one file holds, without logins and with every channel off. */
+export function configWithoutIdentity(config: Tree): Tree {
+  const out: Record<string, unknown> = { ...config }
+  if (isTree(config['channels'])) out['channels'] = silenced(config['channels'])
+  if (isTree(config['auth'])) out['auth'] = withoutOauth(config['auth'], 'mode')
+  const env = config['env']
+  if (isTree(env)) {
+    const vars = isTree(env['vars']) ? { vars: withoutVariables(env['vars']) } : {}
+    out['env'] = { ...withoutVariables(env), ...vars }
+  }
+  return out
+}
+
+const withoutVariables = (variables: Tree): Tree =>
+  Object.fromEntries(Object.entries(variables).filter(([name]) => !isChannelVariable(name)))
+
+/** `defaults` and the like are settings of all channels, not a channel. */
+function silenced(channels: Tree): Tree {
+  return Object.fromEntries(
+    Object.entries(channels).map(([name, channel]) => {
+      if (!isTree(channel) || name === 'defaults' || name === 'modelByChannel')
+        return [name, channel]
+      return [name, { ...withoutCredentials(channel), enabled: false }]
+    }),
+  )
+}
+
+function withoutCredentials(value: Tree): Tree {
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      if (CREDENTIAL.test(key) && (typeof inner === 'string' || isReference(inner))) return []
+      return [[key, isTree(inner) ? withoutCredentials(inner) : inner]]
+    }),
+  )
+}
+
+const isReference = (value: unknown) => isTree(value) && 'source' in value
+
+/** @param field what says of a profile that it is an OAuth login: `mode` in the configuration, `type` in a store */
+export function withoutOauth(store: Tree, field: 'mode' | 'type'): Tree {
+  const profiles = isTree(store['profiles']) ? store['profiles'] : {}
+  const logins = new Set(
+    Object.entries(profiles)
+      .filter(([, profile]) => isTree(profile) && profile[field] === 'oauth')
+      .map(([id]) => id),
+  )
+  return logins.size === 0 ? store : (withoutIds(store, logins) as Tree)
+}
+
+/** Takes ids out of maps and lists alike: a profile stands in `profiles`, in orders and among the last good ones. */
+function withoutIds(value: unknown, ids: ReadonlySet<string>): unknown {
+  if (Array.isArray(value)) return value.filter((item) => !ids.has(item as string))
+  if (!isTree(value)) return value
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key, inner]) => !ids.has(key) && !(typeof inner === 'string' && ids.has(inner)))
+      .map(([key, inner]) => [key, withoutIds(inner, ids)]),
+  )
+}
+
+/** Rows of tables that travel otherwise: keys of the key-value table, OAuth logins, what channels' plugins keep. */
+export function forgetIdentity(database: DatabaseSync, role: DatabaseRole): number {
+  let forgotten = 0
+  const run = (table: string, sql: string, ...values: readonly string[]) => {
+    if (hasTable(database, table)) forgotten += Number(database.prepare(sql).run(...values).changes)
+  }
+  if (role === 'state') {
+    for (const key of IDENTITY_STATE_KEYS) {
+      run('config_machine_state', 'DELETE FROM config_machine_state WHERE state_key = ?', key)
+    }
+    for (const table of ['plugin_state_entries', 'plugin_blob_entries']) {
+      for (const channel of CHANNELS) {
+        run(table, `DELETE FROM ${table} WHERE plugin_id = ?`, channel)
+      }
+    }
+    forgotten += dropOauth(
+      database,
+      'config_machine_state',
+      'value_json',
+      "state_key = 'authProfiles.store'",
+    )
+  }
+  if (role === 'agent') forgotten += dropOauth(database, 'auth_profile_store', 'store_json', '1')
+  return forgotten
+}
+
+function dropOauth(database: DatabaseSync, table: string, column: string, where: string): number {
+  if (countOf(database, table, where) === 0) return 0
+  let dropped = 0
+  const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
+  for (const row of database
+    .prepare(`SELECT rowid AS id, ${column} AS value FROM ${table} WHERE ${where}`)
+    .all()) {
+    const store: unknown = JSON.parse(String(row['value']))
+    if (!isTree(store)) continue
+    const became = withoutOauth(store, 'type')
+    if (became === store) continue
+    update.run(JSON.stringify(became), Number(row['id']))
+    dropped += 1
+  }
+  return dropped
+}

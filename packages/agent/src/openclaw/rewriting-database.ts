@@ -1,0 +1,144 @@
+/** Changes a staged database in place: rows that do not travel, identities, cron jobs, paths and the keys made from paths. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { type Choices, OcmError, type RewriteRule, rewritePath, travels } from '@ocm/protocol'
+import { visitDatabase } from './database-strings.ts'
+import { hasTable } from './databases.ts'
+import { forgetIdentity } from './identity.ts'
+import { type DatabaseRole, tablesOf } from './rows.ts'
+import type { Walk } from './strings.ts'
+
+export interface DatabaseRewrite {
+  readonly file: string
+  readonly role: DatabaseRole
+  readonly walk: Walk
+  readonly rules: readonly RewriteRule[]
+  readonly choices: Choices
+  count(what: string, changed: number): void
+}
+
+/**
+ * All in one transaction; afterwards the database is whole and no side file lies beside it.
+ * @throws OcmError 'openclaw-unhealthy' when it would not be whole.
+ */
+export function rewriteDatabase(rewrite: DatabaseRewrite): void {
+  const database = new DatabaseSync(rewrite.file, { enableForeignKeyConstraints: false })
+  try {
+    const mode = String(database.prepare('PRAGMA journal_mode').get()?.['journal_mode'])
+    // What is taken out is overwritten: a key that a clone must not have does not stay in a free page.
+    database.exec('PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE')
+    const broken = brokenReferences(database)
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      change(database, rewrite)
+      database.exec('COMMIT')
+    } catch (error) {
+      database.exec('ROLLBACK')
+      throw error
+    }
+    checkWhole(database, broken)
+    if (mode === 'wal') database.exec('PRAGMA journal_mode = WAL')
+  } finally {
+    database.close()
+  }
+  const left = ['-wal', '-shm', '-journal'].filter((side) => existsSync(rewrite.file + side))
+  if (left.length > 0) throw new OcmError('internal', { left: left.join(' ') })
+}
+
+function change(database: DatabaseSync, rewrite: DatabaseRewrite): void {
+  const { role, walk, rules, choices, count } = rewrite
+  const plan = { kind: choices.kind, rules }
+  for (const [name, table] of Object.entries(tablesOf(role))) {
+    const goes = travels(plan, table.travel) && (!table.once || choices.kind === 'move')
+    if (!goes && hasTable(database, name)) {
+      count('rows left behind', Number(database.prepare(`DELETE FROM ${name}`).run().changes))
+    }
+  }
+  if (choices.kind === 'clone') count('identities left behind', forgetIdentity(database, role))
+  if (choices.cron === 'disabled') count('cron jobs disabled', disableCron(database))
+  count('workspace keys made anew', rekeyWorkspaces(database, rules))
+  const cells = visitDatabase(database, role, walk)
+  for (const [cell, n] of Object.entries(cells)) count(cell, n)
+}
+
+/** Those of the user: OpenClaw makes its own again, and they act only on the node itself. */
+function disableCron(database: DatabaseSync): number {
+  if (!hasTable(database, 'cron_jobs')) return 0
+  const update = database.prepare('UPDATE cron_jobs SET enabled = 0, job_json = ? WHERE rowid = ?')
+  const rows = database
+    .prepare(
+      'SELECT rowid AS id, job_json FROM cron_jobs WHERE declaration_key IS NULL AND enabled <> 0',
+    )
+    .all()
+  for (const row of rows) {
+    const job = JSON.parse(String(row['job_json'])) as Record<string, unknown>
+    update.run(JSON.stringify({ ...job, enabled: false }), Number(row['id']))
+  }
+  return rows.length
+}
+
+const keyOf = (path: string): string => createHash('sha256').update(path).digest('hex')
+
+/**
+ * Tables about workspaces are keyed by the hash of a path, which is about to be rewritten. The table without a path
+ * follows the rows it belongs to.
+ */
+function rekeyWorkspaces(database: DatabaseSync, rules: readonly RewriteRule[]): number {
+  const setup = keysIn(database, 'workspace_setup_state', 'workspace_key', 'workspace_path', rules)
+  rekey(database, 'workspace_generated_bootstrap_hashes', 'workspace_key', setup)
+  const alias = keysIn(database, 'workspace_path_aliases', 'alias_key', 'alias_path', rules)
+  const named = keysIn(database, 'workspace_path_aliases', 'workspace_key', 'workspace_path', rules)
+  return (
+    rekey(database, 'workspace_setup_state', 'workspace_key', setup) +
+    rekey(database, 'workspace_path_aliases', 'alias_key', alias) +
+    rekey(database, 'workspace_path_aliases', 'workspace_key', named)
+  )
+}
+
+/** Old keys and new ones. A key that is not the hash of its path is of a kind that OCM does not know: it stays. */
+function keysIn(
+  database: DatabaseSync,
+  table: string,
+  key: string,
+  path: string,
+  rules: readonly RewriteRule[],
+): ReadonlyMap<string, string> {
+  if (!hasTable(database, table)) return new Map()
+  const rows = database.prepare(`SELECT ${key} AS key, ${path} AS path FROM ${table}`).all()
+  return new Map(
+    rows.flatMap((row): [string, string][] => {
+      const old = String(row['key'])
+      const was = String(row['path'] ?? '')
+      const becomes = rewritePath(was, rules)
+      return becomes !== was && old === keyOf(was) ? [[old, keyOf(becomes)]] : []
+    }),
+  )
+}
+
+/** In two steps: two workspaces may change places. A row left over from an earlier life at the new place gives way. */
+function rekey(
+  database: DatabaseSync,
+  table: string,
+  column: string,
+  keys: ReadonlyMap<string, string>,
+): number {
+  if (keys.size === 0 || !hasTable(database, table)) return 0
+  const update = database.prepare(
+    `UPDATE OR REPLACE ${table} SET ${column} = ? WHERE ${column} = ?`,
+  )
+  let rows = 0
+  for (const old of keys.keys()) update.run(`rekey ${old}`, old)
+  for (const [old, becomes] of keys) rows += Number(update.run(becomes, `rekey ${old}`).changes)
+  return rows
+}
+
+const brokenReferences = (database: DatabaseSync): number =>
+  database.prepare('PRAGMA foreign_key_check').all().length
+
+/** References that were broken on the source already are OpenClaw's own affair. */
+function checkWhole(database: DatabaseSync, broken: number): void {
+  const integrity = database.prepare('PRAGMA integrity_check').all()
+  const whole = integrity.length === 1 && integrity[0]?.['integrity_check'] === 'ok'
+  if (!whole || brokenReferences(database) > broken) throw new OcmError('openclaw-unhealthy')
+}
