@@ -9,7 +9,7 @@ const NOT_PAGES = /^\/(api|link|healthz|readyz|metrics|assets)(\/|$|\?)/
 export async function dashboardRoutes(server: FastifyInstance, directory: string | undefined) {
   if (directory === undefined || !existsSync(`${directory}/index.html`)) {
     server.setNotFoundHandler(answerNotFound)
-    server.get('/', async (_request, reply) =>
+    server.get('/', { schema: { hide: true } }, async (_request, reply) =>
       reply
         .type('text/plain; charset=utf-8')
         .send('The dashboard is not built: npm run build. The API is under /api.\n'),

@@ -1,5 +1,6 @@
 /** The HTTP server with all that holds for every request: limits, addresses, headers, the error shape, who asks. */
 import { randomBytes } from 'node:crypto'
+import { OcmError } from '@ocm/protocol'
 import cookie from '@fastify/cookie'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
@@ -19,8 +20,13 @@ export interface ServerNeeds {
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+/** How long sockets may take to say goodbye when the hub stops. */
+const GOODBYE_MS = 1_000
+
 /** The path at which agents dial; no browser may use it, so it is judged by its own plugin. */
 const LINK = '/link'
+/** The only other one that upgrades. */
+const LIVE = '/api/live'
 
 export async function createServer(needs: ServerNeeds): Promise<FastifyInstance> {
   const { log, addresses, sessions, cookies } = needs
@@ -52,11 +58,29 @@ export async function createServer(needs: ServerNeeds): Promise<FastifyInstance>
   server.setErrorHandler(answerError)
   server.decorateRequest('operator', null)
 
+  // Before all hooks: it is what closes the socket of an upgrade that one of them refuses.
+  await server.register(cookie)
+  await server.register(websocket, {
+    preClose(closed) {
+      const { websocketServer: sockets } = this
+      for (const socket of sockets.clients) socket.close(1001)
+      const late = setTimeout(() => {
+        for (const socket of sockets.clients) socket.terminate()
+      }, GOODBYE_MS)
+      sockets.close(() => {
+        clearTimeout(late)
+        closed()
+      })
+    },
+    options: { maxPayload: 128 * 1024, perMessageDeflate: false },
+  })
   addHeaders(server)
   server.addHook('onRequest', async (request) => {
     if (request.url === LINK) return
     addresses.checkHost(request)
-    if (!READS.has(request.method) || request.ws) addresses.checkOrigin(request)
+    const isSocket = request.ws
+    if (isSocket && request.url !== LIVE) throw new OcmError('not-found', { what: 'page' })
+    if (isSocket || !READS.has(request.method)) addresses.checkOrigin(request)
   })
   server.addHook('onResponse', async (request, reply) => {
     request.log.info(
@@ -70,10 +94,6 @@ export async function createServer(needs: ServerNeeds): Promise<FastifyInstance>
     )
   })
 
-  await server.register(cookie)
-  await server.register(websocket, {
-    options: { maxPayload: 128 * 1024, perMessageDeflate: false },
-  })
   const used = { whose: sessions.use, whoseToken: sessions.whoseToken }
   server.addHook('onRequest', async (request) => {
     if (request.url === LINK) return

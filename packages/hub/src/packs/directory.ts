@@ -37,14 +37,8 @@ export async function openPackDirectory(root: string): Promise<Packs> {
     size,
 
     async put(id, bytes, body) {
-      if ((await size(id)) === bytes) {
-        let read = 0
-        for await (const piece of body) {
-          read += piece.length
-          if (read > bytes) throw new OcmError('pack-mismatch')
-        }
-        return
-      }
+      // Read all the same: who puts a pack has it.
+      if ((await size(id)) === bytes) return checked(id, bytes, body, async () => {})
       const unfinished = unfinishedName(pathOf(id))
       try {
         await stored(makeDirectory(shelfOf(id)))
@@ -96,21 +90,31 @@ async function write(
   bytes: number,
   body: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const hash = createHash('sha256')
-  let written = 0
   const file = await stored(open(path, 'wx', 0o600))
   try {
-    for await (const piece of body) {
-      written += piece.length
-      if (written > bytes) throw new OcmError('pack-mismatch')
-      hash.update(piece)
-      await stored(file.writeFile(piece))
-    }
-    if (written !== bytes || hash.digest('hex') !== id) throw new OcmError('pack-mismatch')
+    await checked(id, bytes, body, (piece) => stored(file.writeFile(piece)))
     await stored(file.sync())
   } finally {
     await file.close()
   }
+}
+
+/** @throws OcmError 'pack-mismatch' */
+async function checked(
+  id: string,
+  bytes: number,
+  body: AsyncIterable<Uint8Array>,
+  take: (piece: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const hash = createHash('sha256')
+  let read = 0
+  for await (const piece of body) {
+    read += piece.length
+    if (read > bytes) throw new OcmError('pack-mismatch')
+    hash.update(piece)
+    await take(piece)
+  }
+  if (read !== bytes || hash.digest('hex') !== id) throw new OcmError('pack-mismatch')
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')

@@ -40,6 +40,16 @@ export function packsContract(open: () => Promise<Packs>, reopen: () => Promise<
     expect(await read(packs.get(id, 0, 3000))).toEqual(bytes)
   })
 
+  test('takes nobody at his word who says that he has a pack which is there already', async () => {
+    const packs = await open()
+    const bytes = randomBytes(3000)
+    const id = idOf(bytes)
+    await packs.put(id, bytes.length, inPieces(bytes))
+    const put = packs.put(id, bytes.length, inPieces(randomBytes(3000)))
+    await expect(put).rejects.toMatchObject({ code: 'pack-mismatch' })
+    expect(await read(packs.get(id, 0, 3000))).toEqual(bytes)
+  })
+
   test.each([
     ['one byte was changed', (bytes: Buffer) => Buffer.from(bytes.with(7, bytes[7] ? 0 : 1))],
     ['the end is missing', (bytes: Buffer) => bytes.subarray(0, -1)],
