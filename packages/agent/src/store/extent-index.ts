@@ -85,6 +85,8 @@ export class IndexFile {
   readonly #logPath: string
   readonly #owner: IndexOwner
   #isLogThere = false
+  /** Records are appended one after the other, whole. */
+  #appending: Promise<unknown> = Promise.resolve()
 
   constructor(p: Primitives, stateDir: string, owner: IndexOwner) {
     this.#p = p
@@ -102,8 +104,15 @@ export class IndexFile {
   }
 
   /** To be called when the hub holds the pack. Answers when it is on disk. */
-  async acknowledged(pack: IndexedPack, extents: ExtentTable): Promise<void> {
+  acknowledged(pack: IndexedPack, extents: ExtentTable): Promise<void> {
     const record = this.#encode({ packs: [pack], extents })
+    const append = () => this.#append(record)
+    const appended = this.#appending.then(append, append)
+    this.#appending = appended
+    return appended
+  }
+
+  async #append(record: Uint8Array): Promise<void> {
     if (!this.#isLogThere) {
       // Its name has to be durable too; what is appended to it then needs no more than its own fsync.
       if (!(await readDurable(this.#logPath))) await writeDurable(this.#logPath, new Uint8Array(0))
