@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { chacha20 } from '@noble/ciphers/chacha.js'
 import { describe, expect, it } from 'vitest'
 import { concat, fromHex, hex, utf8 } from '../bytes.ts'
 import { browserPrimitives } from '../primitives/browser.ts'
@@ -71,6 +72,19 @@ describe.each(platforms)('Noise XX over the primitives of %s', (_name, p) => {
     noise.write()
     expect(() => noise.write()).toThrow(expect.objectContaining({ code: 'internal' }))
     expect(() => noise.split()).toThrow(expect.objectContaining({ code: 'internal' }))
+  })
+
+  it('makes the next key as the specification says, and goes on counting', () => {
+    const key = p.random(32)
+    const nonce = Uint8Array.of(0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
+    // ENCRYPT of 32 zeros is the key stream from block 1.
+    const next = new CipherState(p, chacha20(key, nonce, new Uint8Array(32), undefined, 1))
+    const cipher = new CipherState(p, key)
+    for (const state of [next, cipher]) state.seal(utf8(''), utf8('first'))
+    cipher.rekey()
+    expect(hex(cipher.seal(utf8('ad'), utf8('second')))).toBe(
+      hex(next.seal(utf8('ad'), utf8('second'))),
+    )
   })
 
   it('replaces the key of a direction after so many records or bytes, on both ends alike', () => {
