@@ -10,10 +10,10 @@ import { nodesIn } from './nodes.ts'
 import { peopleIn } from './people.ts'
 import type { Database, Schema } from './schema.ts'
 import { snapshotsIn } from './snapshots.ts'
-import * as first from './steps/0001-first.ts'
+import { up as first } from './steps/0001-first.ts'
 import { vaultIn } from './vault.ts'
 
-const STEPS = { '0001-first': first }
+const STEPS = { '0001-first': { up: first } }
 
 /** @throws OcmError 'catalog-failed' with the cause */
 export async function openCatalog(file: string) {

@@ -49,9 +49,10 @@ describe('by which name it lets itself be addressed', () => {
   })
 })
 
+const attempt = (headers: Record<string, string>) =>
+  hub.call('POST', '/api/login', { name: 'x', password: 'y' }, headers)
+
 describe('from which pages it may be changed', () => {
-  const logout = (headers: Record<string, string>) =>
-    hub.call('POST', '/api/login', { name: 'x', password: 'y' }, headers)
   test.each([
     { origin: 'http://evil.example' },
     { origin: 'null' },
@@ -59,12 +60,12 @@ describe('from which pages it may be changed', () => {
     { 'sec-fetch-site': 'cross-site' },
     { 'sec-fetch-site': 'same-site' },
   ])('not from %j', async (headers) => {
-    const answer = await logout(headers as Record<string, string>)
+    const answer = await attempt(headers as Record<string, string>)
     expect(answer.status).toBe(403)
     expect(answer.body.code).toBe('origin-refused')
   })
   test('from its own', async () => {
-    expect((await logout({ origin: hub.url, 'sec-fetch-site': 'same-origin' })).status).toBe(401)
+    expect((await attempt({ origin: hub.url, 'sec-fetch-site': 'same-origin' })).status).toBe(401)
   })
 })
 
@@ -156,18 +157,18 @@ test('shows its API on pages that load nothing from elsewhere', async () => {
   expect(json.body.paths['/api/jobs'].post.requestBody).toBeDefined()
 })
 
-describe('the live socket', () => {
-  const dial = (headers: Record<string, string>): Promise<WebSocket | number> =>
-    new Promise((resolve, reject) => {
-      const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/api/live`, { headers })
-      socket.once('open', () => resolve(socket))
-      socket.once('unexpected-response', (_request, response) => {
-        resolve(response.statusCode ?? 0)
-        socket.terminate()
-      })
-      socket.once('error', reject)
+const dial = (headers: Record<string, string>): Promise<WebSocket | number> =>
+  new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${hub.url.replace('http', 'ws')}/api/live`, { headers })
+    socket.once('open', () => resolve(socket))
+    socket.once('unexpected-response', (_request, response) => {
+      resolve(response.statusCode ?? 0)
+      socket.terminate()
     })
+    socket.once('error', reject)
+  })
 
+describe('the live socket', () => {
   test.each([
     ['nobody', {}, 401],
     ['another page', { origin: 'http://evil.example', cookie: 'ours' }, 403],

@@ -39,7 +39,6 @@ export async function readOrder(
   }
   if (order.vault !== record.vault) throw invalid('vault')
   if (order.minRecord > record.serial) throw new OcmError('vault-record-stale')
-  if (order.choices.kind !== order.kind) throw invalid('kind')
   if ((order.kind === 'restore') !== (order.source === order.target)) throw invalid('target')
 
   for (const id of new Set([order.target, order.source])) {

@@ -120,10 +120,10 @@ test('takes one of two that come at once', async () => {
 })
 
 test('takes no snapshot that no job asked for', async () => {
-  const commit = (of: string) => agent.commit(of, agent.header({}))
-  await expect(commit('f'.repeat(32))).rejects.toMatchObject({ code: 'not-found' })
+  const unknown = agent.commit('f'.repeat(32), agent.header({}))
+  await expect(unknown).rejects.toMatchObject({ code: 'not-found' })
   await hub.call('POST', `/api/jobs/${job}/cancel`, {})
-  await expect(commit(job)).rejects.toMatchObject({ code: 'job-cancelled' })
+  await expect(agent.commit(job, agent.header({}))).rejects.toMatchObject({ code: 'job-cancelled' })
 })
 
 test('takes no pack that is longer than it says or than packs are', async () => {

@@ -85,6 +85,6 @@ export function packsContract(open: () => Promise<Packs>, reopen: () => Promise<
   })
 
   test('can be written', async () => {
-    await (await open()).probe()
+    await expect((await open()).probe()).resolves.toBeUndefined()
   })
 }
