@@ -20,18 +20,20 @@ export function visitDatabase(
   for (const name of tableNames(database)) {
     const table = declared[name] ?? UNKNOWN
     if (table.rest === 'skip' && Object.keys(table.columns).length === 0) continue
-    for (const edit of editsIn(database, name, table, walk)) {
-      const key = `${name}.${edit.column}`
-      changed[key] = (changed[key] ?? 0) + 1
+    for (const { values } of editsIn(database, name, table, walk)) {
+      for (const column of values.keys()) {
+        const key = `${name}.${column}`
+        changed[key] = (changed[key] ?? 0) + 1
+      }
     }
   }
   return changed
 }
 
+/** What a row is to hold instead. */
 interface Edit {
   readonly key: readonly SQLInputValue[]
-  readonly column: string
-  readonly value: string
+  readonly values: ReadonlyMap<string, string>
 }
 
 function editsIn(database: DatabaseSync, name: string, table: Table, walk: Walk): readonly Edit[] {
@@ -40,19 +42,17 @@ function editsIn(database: DatabaseSync, name: string, table: Table, walk: Walk)
   if (columns.length === 0) return []
   const edits: Edit[] = []
   for (const row of rowsOf(database, name, shape, table, columns, walk)) {
+    const values = new Map<string, string>()
     for (const column of columns) {
       const text = row[column]
       if (typeof text !== 'string') continue
       const declared = table.columns[column] ?? table.rest
       const how = typeof declared === 'function' ? declared(row) : declared
       const value = visitColumn(walk, table, how, labelOf(name, column, shape, row), text)
-      if (value !== text)
-        edits.push({
-          key: shape.keys.map((_, i) => row[`~key${i}`] as SQLInputValue),
-          column,
-          value,
-        })
+      if (value !== text) values.set(column, value)
     }
+    const key = shape.keys.map((_, i) => row[`~key${i}`] as SQLInputValue)
+    if (values.size > 0) edits.push({ key, values })
   }
   write(database, name, shape, edits)
   return edits
@@ -184,11 +184,17 @@ function labelOf(name: string, column: string, shape: Shape, row: Row): string {
  */
 function write(database: DatabaseSync, name: string, shape: Shape, edits: readonly Edit[]): void {
   const where = shape.keys.map((key) => `${quote(key)} = ?`).join(' AND ')
-  const update = (column: string) =>
-    database.prepare(`UPDATE OR REPLACE ${quote(name)} SET ${quote(column)} = ? WHERE ${where}`)
-  const clashing = edits.filter(({ column }) => shape.unique.has(column))
-  for (const [i, { key, column }] of clashing.entries()) {
-    if (!shape.keys.includes(column)) update(column).run(`\u0000ocm ${i}`, ...key)
+  const update = (key: Edit['key'], values: ReadonlyMap<string, string>) => {
+    const set = [...values.keys()].map((column) => `${quote(column)} = ?`).join(', ')
+    database
+      .prepare(`UPDATE OR REPLACE ${quote(name)} SET ${set} WHERE ${where}`)
+      .run(...values.values(), ...key)
   }
-  for (const { key, column, value } of edits) update(column).run(value, ...key)
+  const apart = edits.map(({ key, values }, i) => {
+    const clashing = [...values.keys()].filter((column) => shape.unique.has(column))
+    const aside = new Map(clashing.map((column) => [column, `\u0000ocm ${i}`]))
+    if (aside.size > 0) update(key, aside)
+    return { key: shape.keys.map((column, at) => aside.get(column) ?? key[at] ?? null), values }
+  })
+  for (const { key, values } of apart) update(key, values)
 }

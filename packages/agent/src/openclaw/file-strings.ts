@@ -3,7 +3,7 @@ import { type PlacedPath, type Section, pathsIn } from '@ocm/protocol'
 import { editJson5 } from './config-edit.ts'
 import { configFilesFrom, visitBrokenConfig, visitConfig } from './config-strings.ts'
 import { type EditAssignment, editEnv } from './env-file.ts'
-import { type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
+import { type As, type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
 import { parsed } from './salvage.ts'
 
 export interface SourceFile {
@@ -123,12 +123,7 @@ function visitOther(
         return edits.env({ ...assignment, value })
       })
     case 'json': {
-      const visited = visitJsonText(
-        walk,
-        place,
-        KNOWN.test(file.place.path) ? 'derived' : 'guess',
-        text,
-      )
+      const visited = visitJsonText(walk, place, jsonAs(file.place.path), text)
       const value = parsed(visited)
       const became = edits.json(value, file.place)
       return became === value ? visited : `${JSON.stringify(became, null, 2)}\n`
@@ -139,8 +134,12 @@ function visitOther(
 }
 
 /** Files of versions before the database, and notes of where a skill came from. */
-const KNOWN =
-  /(?:^|\/)(?:exec-approvals|sessions|source-origin|jobs|node|auth-profiles|[^/]*\.trajectory-path)\.json$/
+function jsonAs(path: string): As {
+  if (/(?:^|\/)(?:exec-approvals|source-origin|jobs|node)\.json$/.test(path)) return 'derived'
+  return /(?:^|\/)(?:sessions|auth-profiles|[^/]*\.trajectory-path)\.json$/.test(path)
+    ? 'paths'
+    : 'guess'
+}
 
 /** Undefined for what is not text. Text in another encoding than UTF-8 is not text that could be edited. */
 function textOf(file: SourceFile): string | undefined {

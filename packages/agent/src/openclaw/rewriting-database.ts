@@ -105,6 +105,7 @@ function keysIn(
   rules: readonly RewriteRule[],
 ): ReadonlyMap<string, string> {
   if (!hasTable(database, table)) return new Map()
+  if (!hasTable(database, table)) return new Map()
   const rows = database.prepare(`SELECT ${key} AS key, ${path} AS path FROM ${table}`).all()
   return new Map(
     rows.flatMap((row): [string, string][] => {
