@@ -26,6 +26,11 @@ import { Chain } from './store/chain.ts'
 import { readIdentity } from './store/identity.ts'
 import { turns } from './turns.ts'
 
+/** An apply by itself, for tests that kill it at every step. */
+export { type Activated, type Apply, createApply } from './apply/apply.ts'
+export type { ApplyParts, Delta } from './apply/parts.port.ts'
+export type { Gateway, Installation, Staged } from './installation.port.ts'
+
 export interface AgentOptions {
   /** The agent's own directory: its identity, its journal, what it remembers. */
   readonly stateDir: string

@@ -91,6 +91,23 @@ export const openGrant = (
   sealed: Uint8Array,
 ): Grant => decodeAs(Grant, openSealed(p, jobKey, 'grant', grantContext(context), sealed), 'grant')
 
+/** @param jobKey the target's */
+export const sealChoices = (
+  p: Primitives,
+  jobKey: Uint8Array,
+  context: GrantContext,
+  choices: Choices,
+): Uint8Array => sealTo(p, [jobKey], 'choices', grantContext(context), toCbor(choices))
+
+/** @throws OcmError 'seal-broken', 'malformed' */
+export const openChoices = (
+  p: Primitives,
+  jobKey: KeyPair,
+  context: GrantContext,
+  sealed: Uint8Array,
+): Choices =>
+  decodeAs(Choices, openSealed(p, jobKey, 'choices', grantContext(context), sealed), 'choices')
+
 export const Order = Strict({
   v: Type.Literal(1),
   vault: Id,
@@ -108,7 +125,8 @@ export const Order = Strict({
   /** The target's nonce and job key from its newest description. */
   nonce: Bytes(32),
   jobKey: Bytes(32),
-  choices: Choices,
+  /** The operator's Choices, sealed to the job key: they name the target's directories. */
+  choices: Bytes(),
   /** Hash of the plan that was approved. */
   plan: Hash,
   /** Rises with each fence of the source. */

@@ -17,6 +17,7 @@ export type SealUse =
   | 'manifest-root'
   | 'description'
   | 'grant'
+  | 'choices'
   | 'job-log'
   | 'enrolment'
   | 'epoch'

@@ -44,7 +44,6 @@ export function readOrder(
   }
   if (order.vault !== record.vault) throw invalid('vault')
   if (order.minRecord > record.serial) throw new OcmError('vault-record-stale')
-  if (order.choices.kind !== order.kind) throw invalid('kind')
   const keyOf = (node: string) => {
     const listed = record.nodes.find(({ id }) => id === node)
     if (!listed || isRevoked(listed.key)) throw new OcmError('node-unconfirmed')

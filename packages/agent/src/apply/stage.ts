@@ -2,6 +2,7 @@
 import { constants } from 'node:fs'
 import {
   type Entry,
+  type ErrorCode,
   type Grant,
   type Layout,
   type Manifest,
@@ -12,6 +13,7 @@ import {
   equal,
   isWithin,
   layoutUnder,
+  openChoices,
   openGrant,
   openerByGrants,
   planApply,
@@ -55,8 +57,9 @@ export async function stageBase(
   const facts = await work.installation.facts({ ports: [] })
   held.facts = facts
   const plan = planOf(work, held, source.manifest)
-  if (plan.hash !== order.plan) throw new OcmError('plan-changed')
+  // What has come to block it says more than that the plan is another one.
   checkBlockers(plan)
+  if (plan.hash !== order.plan) throw new OcmError('plan-changed')
   const { portsInUse } = await work.installation.facts({ ports: [plan.port.to] })
   if (portsInUse.length > 0) throw new OcmError('port-taken', { port: plan.port.to })
   return write(work, held, record, source, plan, { mark: record.job, base: [] })
@@ -100,19 +103,30 @@ async function openSource(
 function planOf(work: Work, held: Held, manifest: Manifest): Plan {
   const { order } = held.verified
   if (!held.facts) throw new OcmError('internal', { what: 'facts' })
-  return planApply(work.p, manifest, held.facts, order.choices, {
+  const context = { job: order.job, target: order.target, snapshot: order.snapshot }
+  const choices = openChoices(work.p, held.jobKey, context, order.choices)
+  if (choices.kind !== order.kind) throw new OcmError('order-invalid', { why: 'kind' })
+  return planApply(work.p, manifest, held.facts, choices, {
     source: order.source,
     target: order.target,
   })
 }
 
+/** Blockers that people meet by the same code elsewhere; their facts are numbers and versions, never names. */
+const KNOWN_BLOCKERS: ReadonlySet<string> = new Set([
+  'disk-full',
+  'openclaw-missing',
+  'openclaw-newer',
+  'openclaw-older',
+  'port-taken',
+  'snapshot-foreign',
+] satisfies ErrorCode[])
+
 function checkBlockers(plan: Plan): void {
   const blocker = plan.findings.find(({ weight }) => weight === 'blocker')
   if (!blocker) return
-  if (blocker.code === 'disk-full') {
-    const { needBytes = 0, freeBytes = 0 } = blocker.facts
-    throw new OcmError('disk-full', { needBytes, freeBytes })
-  }
+  const { root: _, path: __, ...facts } = blocker.facts
+  if (KNOWN_BLOCKERS.has(blocker.code)) throw new OcmError(blocker.code as ErrorCode, facts)
   throw new OcmError('plan-blocked', { why: blocker.code })
 }
 

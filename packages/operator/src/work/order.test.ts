@@ -7,6 +7,7 @@ import {
   decodeRoot,
   fromBase64url,
   fromUtf8,
+  openChoices,
   openGrant,
   openerByGrants,
   planApply,
@@ -111,7 +112,9 @@ describe('an order', () => {
       jobKey: jobKey.public,
     })
     const between = { source: order.source, target: order.target }
-    expect(planApply(p, manifest, facts, order.choices, between).hash).toBe(order.plan)
+    expect(
+      planApply(p, manifest, facts, openChoices(p, jobKey, order, order.choices), between).hash,
+    ).toBe(order.plan)
     expect(await read('config')).toBe('{"port": 18789}')
     expect(await read('device')).toBe('the one identity')
     await expect(read('lock')).rejects.toMatchObject({ code: 'seal-broken' })

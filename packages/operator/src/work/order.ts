@@ -6,6 +6,7 @@ import {
   base64url,
   makeStatement,
   newId,
+  sealChoices,
   sealGrant,
 } from '@ocm/protocol'
 import type { ApiClient } from '../api/client.ts'
@@ -49,7 +50,7 @@ export async function signOrder(
     snapshot: source.id,
     nonce: target.description.nonce,
     jobKey: target.description.jobKey,
-    choices: plan.choices,
+    choices: sealChoices(p, target.description.jobKey, context, plan.choices),
     plan: plan.hash,
     // An operator's clock rises by itself, needs no counter that a rebuilt hub would set back, and the source
     // refuses one that is not above its last.
