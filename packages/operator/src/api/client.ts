@@ -21,11 +21,12 @@ import {
   check,
   fromWireError,
 } from '@ocm/protocol'
+import { plainFacts } from './facts.ts'
 import { type Socket, listen } from './live.ts'
 import { type Static, type TSchema, TokenList, listOf } from './shapes.ts'
 
 export interface ApiOptions {
-  /** The hub's address, e.g. `http://127.0.0.1:8001`; '' for the origin of the page. */
+  /** The hub's address, e.g. `http://127.0.0.1:8001`, or `location.origin`. */
   readonly url: string
   readonly fetch: typeof fetch
   /** An API token. Without one the session cookie counts: the browser's, or the one this client received itself. */
@@ -94,7 +95,7 @@ export class ApiClient {
   async packBytes(id: string, offset: number, length: number): Promise<Uint8Array> {
     const range = `bytes=${offset}-${offset + length - 1}`
     const response = await this.#call('GET', `/api/packs/${id}`, { headers: { range } })
-    const bytes = new Uint8Array(await response.arrayBuffer())
+    const bytes = new Uint8Array(await reached(() => response.arrayBuffer()))
     // A hub that does not honour ranges sends the whole pack.
     const part = response.status === 206 ? bytes : bytes.subarray(offset, offset + length)
     if (part.length !== length) throw new OcmError('malformed', { what: 'pack' })
@@ -139,7 +140,7 @@ export class ApiClient {
 
   async #done(method: string, path: string, body?: unknown): Promise<void> {
     const response = await this.#call(method, path, body === undefined ? {} : { body })
-    await response.arrayBuffer()
+    await reached(() => response.arrayBuffer())
   }
 
   #identity(): Record<string, string> {
@@ -149,9 +150,10 @@ export class ApiClient {
   }
 
   async #call(method: string, path: string, { body, headers = {} }: Call): Promise<Response> {
-    let response: Response
-    try {
-      response = await this.#options.fetch(`${this.url}${path}`, {
+    // Called without an owner: a browser's own fetch refuses to be a method of something else.
+    const { fetch } = this.#options
+    const response = await reached(() =>
+      fetch(`${this.url}${path}`, {
         method,
         headers: {
           ...headers,
@@ -161,10 +163,9 @@ export class ApiClient {
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         credentials: 'same-origin',
         redirect: 'error',
-      })
-    } catch (cause) {
-      throw new OcmError('hub-unreachable', {}, { cause })
-    }
+        signal: AbortSignal.timeout(PATIENCE_MS),
+      }),
+    )
     // Always empty in a browser, which keeps cookies itself.
     for (const cookie of response.headers.getSetCookie()) {
       const [pair = ''] = cookie.split(';')
@@ -175,16 +176,29 @@ export class ApiClient {
   }
 }
 
-async function readJson(response: Response): Promise<unknown> {
+/** Longer than the hub waits for the slowest node to describe itself. */
+const PATIENCE_MS = 180_000
+
+/** @throws OcmError 'hub-unreachable', also when the connection is lost in the middle of an answer */
+async function reached<T>(ask: () => Promise<T>): Promise<T> {
   try {
-    return await response.json()
+    return await ask()
+  } catch (cause) {
+    throw new OcmError('hub-unreachable', {}, { cause })
+  }
+}
+
+async function readJson(response: Response): Promise<unknown> {
+  const text = await reached(() => response.text())
+  try {
+    return JSON.parse(text)
   } catch (cause) {
     throw new OcmError('malformed', { what: 'answer of the hub' }, { cause })
   }
 }
 
 async function errorOf(response: Response): Promise<OcmError> {
-  const text = await response.text()
+  const text = await reached(() => response.text())
   try {
     const { code, facts, requestId } = check(ApiError, JSON.parse(text), 'answer of the hub')
     return fromWireError({ code, facts: { ...plainFacts(facts), requestId } })
@@ -192,11 +206,3 @@ async function errorOf(response: Response): Promise<OcmError> {
     return new OcmError('internal', { status: response.status }, { cause })
   }
 }
-
-const plainFacts = (facts: ApiError['facts']) =>
-  Object.fromEntries(
-    Object.entries(facts).filter(
-      (fact): fact is [string, string | number | boolean] =>
-        typeof fact[1] === 'string' || typeof fact[1] === 'number' || typeof fact[1] === 'boolean',
-    ),
-  )

@@ -1,5 +1,5 @@
 /** `ocm backup`, `ocm jobs` and `ocm audit`. */
-import { type Job, type NodeState, OcmError } from '@ocm/protocol'
+import { type Job, type NodeState, OcmError, isFinal } from '@ocm/protocol'
 import { doneOrThrow, followJob, readJobLog } from '../work/follow.ts'
 import { type Context, withVault } from './context.ts'
 import { factsText, seconds, short, table, time } from './format.ts'
@@ -66,7 +66,10 @@ export async function cancelJob({ terminal, ports }: Context, name: string): Pro
   const { id, kind } = await jobNamed(ports.api, name)
   if (!(await terminal.approve(`Cancel the ${kind}?`))) throw new OcmError('declined')
   const job = await ports.api.cancelJob(id)
-  terminal.result(job, `${kind} ${short(id)}: ${job.state}.`)
+  terminal.result(
+    job,
+    `${kind} ${short(id)}: ${isFinal(job.state) ? job.state : 'is asked to end'}.`,
+  )
 }
 
 export async function audit({ terminal, ports }: Context): Promise<void> {

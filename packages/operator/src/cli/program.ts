@@ -4,10 +4,12 @@ import { Command, CommanderError } from 'commander'
 import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
 import { type Context, type GlobalOptions, contextOf } from './context.ts'
 import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
+import { short } from './format.ts'
 import { logIn, logOut } from './login.ts'
 import { confirm, listNodes, rename, retire } from './nodes.ts'
 import { type SetupOptions, setUp } from './setup.ts'
 import { cat, listEntries, listSnapshots } from './snapshots.ts'
+import { visible } from './terminal.ts'
 import { type TicketOptions, ticket } from './ticket.ts'
 
 const EPILOG = `
@@ -211,7 +213,11 @@ function report(proc: NodeJS.Process, json: boolean, error: unknown): number {
   if (json) {
     proc.stdout.write(`${JSON.stringify({ code, message, facts, next })}\n`)
   } else {
-    proc.stderr.write(`ocm: ${message}\n     ${next} (${code})\n`)
+    proc.stderr.write(visible(`ocm: ${message}\n     ${next} (${code})\n`))
+    const { job } = facts
+    if (typeof job === 'string') {
+      proc.stderr.write(`     What the nodes said: ocm jobs show ${short(job)} --log\n`)
+    }
     const detail = known.cause
     if (code === 'internal' && detail instanceof Error)
       proc.stderr.write(`     ${detail.message}\n`)

@@ -13,7 +13,7 @@ export function tellSteps(terminal: Terminal): (job: Job) => void {
 }
 
 function stepLine(job: Job): string | undefined {
-  if (job.state === 'waiting') return '… waiting for the node'
+  if (job.state === 'waiting') return '… waiting for the node (the job stays if you leave)'
   const step = job.steps.find(({ state }) => state === 'running')
   if (step === undefined) return undefined
   const { total, unit } = step.progress

@@ -1,6 +1,7 @@
 /** Watching a job until it ends, over lost connections. */
 import { type Job, fromBase64url, fromWireError, isFinal, openJobLog } from '@ocm/protocol'
 import type { ApiClient } from '../api/client.ts'
+import { plainFacts } from '../api/facts.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 
 /** How often to ask although nothing was said: an event may be lost with its connection. */
@@ -58,22 +59,14 @@ async function eitherOf(woken: Promise<void>, ms: number): Promise<void> {
   clearTimeout(timer)
 }
 
-/** @throws the error that ended the job. */
+/** @throws the error that ended the job, with the job's id among its facts. */
 export function doneOrThrow(job: Job): Job {
   if (job.state === 'done') return job
   throw fromWireError({
     code: job.error?.code ?? (job.state === 'cancelled' ? 'job-cancelled' : 'internal'),
-    facts: plainFacts(job.error?.facts ?? {}),
+    facts: { ...plainFacts(job.error?.facts ?? {}), job: job.id },
   })
 }
-
-const plainFacts = (facts: Readonly<Record<string, unknown>>) =>
-  Object.fromEntries(
-    Object.entries(facts).filter(
-      (fact): fact is [string, string | number | boolean] =>
-        typeof fact[1] === 'string' || typeof fact[1] === 'number' || typeof fact[1] === 'boolean',
-    ),
-  )
 
 export interface LogLine {
   /** By the hub's clock. */

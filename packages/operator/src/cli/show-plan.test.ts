@@ -1,0 +1,64 @@
+import { type Finding, MEANINGS, type Plan, defaultChoices } from '@ocm/protocol'
+import { expect, test } from 'vitest'
+import { findingText, planText } from './show-plan.ts'
+
+const plan = (more: Partial<Plan> = {}): Plan => ({
+  kind: 'move',
+  choices: defaultChoices('move'),
+  roots: [{ root: 'home', from: '/home/ada', to: '/srv/ada' }],
+  rules: [],
+  port: { from: 18_789, to: 18_790 },
+  items: [],
+  edits: [],
+  findings: [],
+  bytes: 5_300_000,
+  hash: 'ab'.repeat(32),
+  ...more,
+})
+
+const finding = (code: string, weight: Finding['weight']): Finding => ({
+  code,
+  weight,
+  facts: { needBytes: 9, freeBytes: 1 },
+})
+
+test('shows where roots and port go', () => {
+  const text = planText(plan())
+  expect(text).toMatch(/home +\/home\/ada +-> \/srv\/ada/)
+  expect(text).toMatch(/port +18789 +-> 18790/)
+  expect(text).toContain('5.3 MB')
+})
+
+test('counts all rewrites, shows the first, and says what is left', () => {
+  const edits = Array.from({ length: 20 }, (_, n) => ({
+    where: `state:config /a/${n}`,
+    section: 'gateway' as const,
+    class: 'structured' as const,
+    before: `/home/ada/${n}`,
+    after: `/srv/ada/${n}`,
+    done: n > 0,
+  }))
+  const text = planText(plan({ edits }))
+  expect(text).toContain('19 places')
+  expect(text).toContain('/srv/ada/1\n')
+  expect(text).not.toContain('/srv/ada/19')
+  expect(text).toContain('and 11 more')
+  expect(text).toContain('1 place in prose stay')
+})
+
+test('says blockers apart from warnings', () => {
+  const findings = [finding('disk-full', 'blocker'), finding('target-occupied', 'warning')]
+  const text = planText(plan({ findings }))
+  const [before = '', after = ''] = text.split('What forbids it')
+  expect(before).toContain('target-occupied')
+  expect(after).toContain('needs 9 bytes')
+})
+
+test('says a finding that is an error code in the words of that error, and an unknown one by its code', () => {
+  const here = { here: '2026.1.1', theirs: '2026.9.6' }
+  const known = findingText({ code: 'openclaw-older', weight: 'blocker', facts: here })
+  expect(known).toContain(MEANINGS['openclaw-older'].says(here))
+  expect(findingText({ code: 'new-thing', weight: 'notice', facts: { count: 3 } })).toBe(
+    'new-thing (count: 3)',
+  )
+})
