@@ -1,0 +1,59 @@
+/** The operator of the rig: opens a description, plans, signs an order with a grant. */
+import {
+  type Choices,
+  Description,
+  type KeyPair,
+  type Order,
+  defaultChoices,
+  makeStatement,
+  openFacts,
+  planApply,
+  readStatement,
+  sealChoices,
+  sealGrant,
+} from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import type { Snapshot } from './snapshots.ts'
+import { OPERATOR, keys, vault } from './vault.ts'
+
+export interface Wish {
+  readonly job: string
+  readonly kind: Order['kind']
+  readonly source: string
+  readonly target: { readonly id: string; readonly key: KeyPair }
+  readonly snapshot: Snapshot
+  readonly fenceEpoch?: number
+  /** What the order says otherwise. */
+  readonly order?: Partial<Order>
+  readonly signer?: KeyPair
+}
+
+/** Opens the target's description, plans, and signs an order with a grant. */
+export function orderUnder(description: Uint8Array, wish: Wish): Uint8Array {
+  const { job, kind, source, target, snapshot } = wish
+  const said = readStatement(p, 'description', Description, description, [target.key.public])
+  const facts = openFacts(p, vault.sealing, said)
+  const choices: Choices = { ...defaultChoices(kind), port: facts.layout.port }
+  const plan = planApply(p, snapshot.manifest, facts, choices, { source, target: target.id })
+  const context = { job, target: target.id, snapshot: snapshot.id }
+  const order: Order = {
+    v: 1,
+    vault: vault.id,
+    operator: OPERATOR,
+    minRecord: 7,
+    job,
+    kind,
+    source,
+    target: target.id,
+    snapshot: snapshot.id,
+    nonce: said.nonce,
+    jobKey: said.jobKey,
+    choices: sealChoices(p, said.jobKey, context, choices),
+    plan: plan.hash,
+    fenceEpoch: wish.fenceEpoch ?? 0,
+    grant: sealGrant(p, said.jobKey, context, { packs: snapshot.keys, root: snapshot.root }),
+    at: 0,
+    ...wish.order,
+  }
+  return makeStatement(p, 'order', order, wish.signer ?? keys.operator)
+}
