@@ -1,13 +1,11 @@
 /** The writing end of a body: reads the producer as fast as the other side gives credit, and no faster. */
 import { OcmError, toWireError } from '../errors.ts'
 import type { Body } from './calls.ts'
-import { frame, messageFrames } from './frame.ts'
+import { MAX_PAYLOAD, frame, messageFrames } from './frame.ts'
 import type { Outbox, Source } from './outbox.ts'
 
 /** Bytes of one body that may be on their way or unread. Both sides start from it. */
 export const WINDOW = 256 * 1024
-/** Of one frame of data; a window is a whole number of them. */
-const PIECE = 32 * 1024
 
 export interface OutgoingWatch {
   /** There are bytes to send and no credit for them; and credit came. */
@@ -72,8 +70,9 @@ export class Outgoing implements Source {
   }
 
   #takeData(chunk: Uint8Array): Uint8Array | null {
-    const length = Math.min(chunk.length, this.#credit, PIECE)
-    if (length === 0) {
+    const length = Math.min(chunk.length, MAX_PAYLOAD)
+    // More credit is on its way: the reader gives it back before a quarter of the window is left over.
+    if (length > this.#credit) {
       this.#setBlocked(true)
       return null
     }

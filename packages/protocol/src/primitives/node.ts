@@ -32,6 +32,17 @@ function pair(curve: Curve, secret: Uint8Array): KeyPair {
 
 const TAG = 16
 
+/** Made once for a key: to hand a raw key to a cipher costs more than to seal a short message with it. */
+const secretKeys = new WeakMap<Uint8Array, crypto.KeyObject>()
+
+function secretKey(raw: Uint8Array): crypto.KeyObject {
+  const known = secretKeys.get(raw)
+  if (known) return known
+  const key = crypto.createSecretKey(raw)
+  secretKeys.set(raw, key)
+  return key
+}
+
 export const nodePrimitives: Primitives = {
   random: (length) => new Uint8Array(crypto.randomBytes(length)),
 
@@ -84,7 +95,9 @@ export const nodePrimitives: Primitives = {
   },
 
   seal(key, nonce, associated, plain) {
-    const cipher = crypto.createCipheriv('chacha20-poly1305', key, nonce, { authTagLength: TAG })
+    const cipher = crypto.createCipheriv('chacha20-poly1305', secretKey(key), nonce, {
+      authTagLength: TAG,
+    })
     cipher.setAAD(associated, { plaintextLength: plain.length })
     const body = cipher.update(plain)
     cipher.final()
@@ -98,7 +111,7 @@ export const nodePrimitives: Primitives = {
     const length = sealed.length - TAG
     if (length < 0) throw new OcmError('seal-broken', {})
     try {
-      const decipher = crypto.createDecipheriv('chacha20-poly1305', key, nonce, {
+      const decipher = crypto.createDecipheriv('chacha20-poly1305', secretKey(key), nonce, {
         authTagLength: TAG,
       })
       decipher.setAAD(associated, { plaintextLength: length })
