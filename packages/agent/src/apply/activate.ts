@@ -181,7 +181,10 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
     await gateway.unmask()
     if (!(await gateway.isRunning())) await gateway.start(layout)
     const isReady = await gateway.waitReady(layout, work.readyTimeoutMs ?? READY_MS)
-    if (!isReady) throw new OcmError('openclaw-unhealthy', { step: 'launching' })
+    if (!isReady) {
+      work.hub.log(job, `the gateway said: ${await gateway.lastWords()}`)
+      throw new OcmError('openclaw-unhealthy', { step: 'launching' })
+    }
     report(work, job, 'comparing')
     inventoryEqual = await compared(work, record)
   } catch (error) {
