@@ -118,6 +118,8 @@ export interface Gateway {
   start(layout: Layout): Promise<void>
   /** @returns false when it did not answer ready within `timeoutMs`. */
   waitReady(layout: Layout, timeoutMs: number): Promise<boolean>
+  /** The end of what it printed since it was started here, to tell operators why it is not ready; '' when not known. */
+  lastWords(): Promise<string>
   /** Everything needed to run it again the same way after our own process restarted; JSON. */
   remember(): Promise<unknown>
 }

@@ -3,7 +3,15 @@
  * remembered: executable, arguments, directory, environment and where its output went.
  */
 import { spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from 'node:fs'
 import path from 'node:path'
 import { type Layout, OcmError } from '@ocm/protocol'
 import type { Gateway } from '../installation.port.ts'
@@ -46,7 +54,7 @@ export function processGateway(
 ): Gateway {
   const running = gatewayProcesses(site)[0]
   let memory = memoryOf(site, running) ?? remembered
-  let started: { exited: boolean } | undefined
+  let started: Started | undefined
 
   return {
     kind:
@@ -78,6 +86,8 @@ export function processGateway(
       )
       return isReady(site.stateDir, layout.port)
     },
+
+    lastWords: async () => (started ? wordsOf(started) : ''),
 
     remember: async () => memoryOf(site, gatewayProcesses(site)[0]) ?? memory ?? null,
   }
@@ -193,7 +203,7 @@ function firstTime(site: GatewaySite): ProcessMemory {
       OPENCLAW_STATE_DIR: site.stateDir,
       OPENCLAW_CONFIG_PATH: site.configPath,
     },
-    output: null,
+    output: path.join(site.stateDir, 'logs', 'gateway.out'),
   }
 }
 
@@ -211,12 +221,29 @@ function withPort(memory: ProcessMemory, layout: Layout): ProcessMemory {
   }
 }
 
+interface Started {
+  exited: boolean
+  /** Where its output begins in the file it goes to. */
+  readonly output: { readonly file: string; readonly from: number } | null
+}
+
+/** Enough for the reason why it ended. */
+const WORDS = 4000
+
+function wordsOf({ output }: Started): string {
+  if (output === null) return ''
+  const text = readIfThere(output.file) ?? ''
+  return text.slice(Math.max(output.from, text.length - WORDS))
+}
+
 /** Runs on when we end. @throws OcmError 'openclaw-missing' */
-function launch({ argv, cwd, env, output }: ProcessMemory): { exited: boolean } {
+function launch({ argv, cwd, env, output }: ProcessMemory): Started {
   const [file, ...args] = argv
   if (file === undefined || !existsSync(file)) throw new OcmError('openclaw-missing')
-  const state = { exited: false }
-  const to = output === null || !existsSync(path.dirname(output)) ? 'ignore' : openSync(output, 'a')
+  if (output !== null) mkdirSync(path.dirname(output), { recursive: true, mode: 0o700 })
+  const from = output === null ? 0 : (readIfThere(output)?.length ?? 0)
+  const state: Started = { exited: false, output: output === null ? null : { file: output, from } }
+  const to = output === null ? 'ignore' : openSync(output, 'a', 0o600)
   const child = spawn(file, args, {
     cwd: existsSync(cwd) ? cwd : (env['HOME'] ?? '/'),
     env: { ...env },

@@ -163,6 +163,14 @@ export function unitGateway(
       return isReady(site.stateDir, layout.port)
     },
 
+    lastWords: async () => {
+      const of = kind === 'user-unit' ? '--user-unit' : '--unit'
+      const ran = await run('journalctl', [of, unit, '-n', '40', '--no-pager', '-o', 'cat'], {
+        timeoutMs: ASK_MS,
+      })
+      return ran?.status === 0 ? ran.stdout : ''
+    },
+
     remember: async () => memory,
   }
 }
