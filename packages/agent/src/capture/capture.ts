@@ -145,7 +145,10 @@ async function run(
     packing,
     keys,
     async relieve() {
-      for (let pack = packing.take(); pack; pack = packing.take()) await uploads.send(pack)
+      for (let pack = packing.take(); pack; pack = packing.take()) {
+        await pace()
+        await uploads.send(pack)
+      }
       await pace()
     },
   }
