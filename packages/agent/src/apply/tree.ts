@@ -3,7 +3,7 @@
  * nothing can lead a write out of the stage, whoever changes the stage meanwhile. Links are made last.
  */
 import { constants } from 'node:fs'
-import { type FileHandle, link, lutimes, mkdir, open, symlink } from 'node:fs/promises'
+import { type FileHandle, lutimes, mkdir, open, symlink, rename } from 'node:fs/promises'
 import { type Entry, OcmError, pathFromBytes, pathToBytes } from '@ocm/protocol'
 import {
   exists,
@@ -97,10 +97,13 @@ export class TreeWriter {
     }
   }
 
-  /** The same file as one that lies elsewhere on this filesystem. */
+  /**
+   * Takes a file over from elsewhere on this filesystem. It is not linked: OpenClaw refuses an include that has a
+   * second name, and a database that is rewritten here would change there.
+   */
   async adopt(path: string, from: string): Promise<void> {
     const place = await this.#place(path)
-    await link(onDisk(from), place)
+    await rename(onDisk(from), place)
     const handle = await open(place, O_RDONLY | O_NOFOLLOW)
     try {
       await handle.chmod(DRAFT_FILE)
