@@ -26,6 +26,9 @@ export const KINDS = {
 } as const
 export type Kind = keyof typeof KINDS
 
+const IN_PARTS = new Set<Kind>(['request', 'answer', 'refusal', 'event', 'fail', 'bye', 'welcome'])
+const EMPTY = new Set<Kind>(['cancel', 'end', 'stop', 'heartbeat', 'ready'])
+
 const KIND_OF = new Map<number, Kind>(
   Object.entries(KINDS).map(([kind, number]) => [number, kind as Kind]),
 )
@@ -79,13 +82,12 @@ export function readFrame(bytes: Uint8Array): Frame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const first = view.getUint8(0)
   const kind = KIND_OF.get(first & ~MORE)
-  if (!kind) throw malformed()
-  return {
-    kind,
-    call: view.getUint32(1),
-    more: (first & MORE) !== 0,
-    payload: bytes.subarray(HEADER),
+  const more = (first & MORE) !== 0
+  const payload = bytes.subarray(HEADER)
+  if (!kind || (more && !IN_PARTS.has(kind)) || (payload.length > 0 && EMPTY.has(kind))) {
+    throw malformed()
   }
+  return { kind, call: view.getUint32(1), more, payload }
 }
 
 /** @throws OcmError 'malformed' */

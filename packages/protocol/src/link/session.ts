@@ -201,8 +201,10 @@ export class Session<Mine extends Methods, Theirs extends Methods> implements Co
         return this.#reading(taken.call).push(taken.payload)
       case 'end':
         return this.#reading(taken.call).end()
-      case 'credit':
-        return this.#writing(taken.call)?.addCredit(readCredit(taken))
+      case 'credit': {
+        const bytes = readCredit(taken)
+        return this.#writing(taken.call)?.addCredit(bytes)
+      }
       case 'stop':
         return this.#writing(taken.call)?.abort(new OcmError('job-cancelled'))
       case 'cancel':
