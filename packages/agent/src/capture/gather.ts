@@ -32,6 +32,9 @@ interface Draft {
   unstable: boolean
 }
 
+/** How often progress is told: there may be thousands of files in a second. */
+const TELL_MS = 250
+
 const nameOf = ({ root, path }: PlacedPath) => `${root}:${path}`
 
 export class Gathering {
@@ -45,6 +48,7 @@ export class Gathering {
   readonly #warnings: ManifestMeta['warnings'] = []
   #doneBytes = 0
   #totalBytes = 0
+  #toldAt = 0
 
   /** @param staging an empty directory for the account alone, for copies of databases. */
   constructor(
@@ -144,6 +148,8 @@ export class Gathering {
 
   #progress(bytes: number): void {
     this.#doneBytes = Math.min(this.#doneBytes + bytes, this.#totalBytes)
+    if (performance.now() - this.#toldAt < TELL_MS && this.#doneBytes < this.#totalBytes) return
+    this.#toldAt = performance.now()
     this.#parts.hub.progress('files', this.#doneBytes, this.#totalBytes, 'bytes')
   }
 
