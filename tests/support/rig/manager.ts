@@ -14,6 +14,8 @@ export interface Manager {
   /** What the gateway of that home found when it was started: the sum of its files. */
   readonly starts: readonly { readonly home: string; readonly config: string }[]
   start(home: string, port: number): Promise<void>
+  /** Nothing runs for that home, and nothing is masked. */
+  reset(home: string): Promise<void>
   close(): Promise<void>
 }
 
@@ -72,6 +74,10 @@ export async function startManager(): Promise<Manager> {
     stateOf,
     starts,
     start,
+    async reset(home) {
+      masks.delete(home)
+      await stop(home)
+    },
     async close() {
       for (const home of gateways.keys()) await stop(home)
       await closed(server)

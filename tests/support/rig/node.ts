@@ -112,6 +112,7 @@ function gatewayBy(place: Place, beforeStart: () => void): Gateway {
       }
       return false
     },
+    lastWords: async () => '',
     remember: async () => ({ kind: 'rig' }),
   }
 }

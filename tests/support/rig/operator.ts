@@ -30,11 +30,28 @@ export interface Wish {
 
 /** Opens the target's description, plans, and signs an order with a grant. */
 export function orderUnder(description: Uint8Array, wish: Wish): Uint8Array {
-  const { job, kind, source, target, snapshot } = wish
+  const { kind, source, target, snapshot } = wish
   const said = readStatement(p, 'description', Description, description, [target.key.public])
   const facts = openFacts(p, vault.sealing, said)
   const choices: Choices = { ...defaultChoices(kind), port: facts.layout.port }
   const plan = planApply(p, snapshot.manifest, facts, choices, { source, target: target.id })
+  return sign(wish, { nonce: said.nonce, jobKey: said.jobKey, choices, plan: plan.hash })
+}
+
+/** An order for its source alone: its target has made no offer and is never asked. */
+export const orderToSource = (wish: Wish): Uint8Array =>
+  sign(wish, {
+    nonce: p.random(32),
+    jobKey: p.x25519Pair().public,
+    choices: defaultChoices(wish.kind),
+    plan: '00'.repeat(32),
+  })
+
+function sign(
+  wish: Wish,
+  on: Pick<Order, 'nonce' | 'jobKey' | 'plan'> & { readonly choices: Choices },
+): Uint8Array {
+  const { job, kind, source, target, snapshot } = wish
   const context = { job, target: target.id, snapshot: snapshot.id }
   const order: Order = {
     v: 1,
@@ -46,12 +63,12 @@ export function orderUnder(description: Uint8Array, wish: Wish): Uint8Array {
     source,
     target: target.id,
     snapshot: snapshot.id,
-    nonce: said.nonce,
-    jobKey: said.jobKey,
-    choices: sealChoices(p, said.jobKey, context, choices),
-    plan: plan.hash,
+    nonce: on.nonce,
+    jobKey: on.jobKey,
+    choices: sealChoices(p, on.jobKey, context, on.choices),
+    plan: on.plan,
     fenceEpoch: wish.fenceEpoch ?? 0,
-    grant: sealGrant(p, said.jobKey, context, { packs: snapshot.keys, root: snapshot.root }),
+    grant: sealGrant(p, on.jobKey, context, { packs: snapshot.keys, root: snapshot.root }),
     at: 0,
     ...wish.order,
   }
