@@ -47,7 +47,7 @@ const program = new Command('ocm-hub').description('The server of OCM')
 program
   .command('serve')
   .description('run the hub')
-  .option('--data <dir>', 'where everything is kept', './ocm-data')
+  .option('--data <dir>', 'where everything is kept', './data')
   .option('--host <address>', 'address to listen on', '127.0.0.1')
   .option('--port <number>', 'port to listen on', '8001')
   .option('--public-url <url>', 'how people and nodes reach it, behind a proxy')

@@ -1,5 +1,6 @@
 /** Kysely over node:sqlite. One connection; Kysely lets one query or transaction use it at a time. */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { OcmError } from '@ocm/protocol'
 import { SqliteDialect } from 'kysely'
 
 /** Preparing costs more than running, so statements are kept, the least recently used ones given up. */
@@ -16,6 +17,23 @@ export function openDatabase(file: string): DatabaseSync {
   )
   return database
 }
+
+/** SQLite's own numbers for a disk that is full, broken or read-only, and for a file that is damaged or locked. */
+const DISK_ERRORS = new Set([5, 6, 8, 10, 11, 13, 14, 26])
+
+/** @throws OcmError 'catalog-failed' when it is the disk and not the question */
+function answered<T>(ask: () => T): T {
+  try {
+    return ask()
+  } catch (error) {
+    const { errcode } = error as { readonly errcode?: number }
+    // The lowest byte is the kind, the others say more of it.
+    if (errcode === undefined || !DISK_ERRORS.has(errcode & 0xff)) throw error
+    throw new OcmError('catalog-failed', {}, { cause: error })
+  }
+}
+
+const NOTHING_DONE = { changes: 0, lastInsertRowid: 0 }
 
 const values = (parameters: readonly unknown[]) => parameters as SQLInputValue[]
 
@@ -38,8 +56,12 @@ export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
         const statement = prepared(sql)
         return {
           reader: statement.columns().length > 0,
-          all: (parameters) => statement.all(...values(parameters)),
-          run: (parameters) => statement.run(...values(parameters)),
+          all: (parameters) => answered(() => statement.all(...values(parameters))),
+          run(parameters) {
+            // A disk that is full has rolled back already; asking again would hide the first error behind a second.
+            if (sql === 'rollback' && !database.isTransaction) return NOTHING_DONE
+            return answered(() => statement.run(...values(parameters)))
+          },
           iterate: (parameters) => statement.iterate(...values(parameters)),
         }
       },

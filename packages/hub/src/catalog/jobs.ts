@@ -97,6 +97,7 @@ const jobFrom = (row: Row): Job => ({
   endedAt: row.ended_at,
   createdBy: row.created_by,
   downtimeMs: row.downtime_ms,
+  inventoryEqual: row.inventory_equal === null ? null : row.inventory_equal === 1,
 })
 
 const storedFrom = (row: Row): StoredJob => ({
@@ -126,6 +127,7 @@ const rowOf = ({ job, ...more }: StoredJob): Row => ({
   ended_at: job.endedAt,
   created_by: job.createdBy,
   downtime_ms: job.downtimeMs,
+  inventory_equal: typeof job.inventoryEqual === 'boolean' ? Number(job.inventoryEqual) : null,
   cancel_asked: more.cancelAsked ? 1 : 0,
   discard_owed: more.discardOwed ? 1 : 0,
   order_statement: more.order,

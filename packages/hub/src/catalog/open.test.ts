@@ -2,8 +2,8 @@ import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { tmpdir } from 'node:os'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { firstBrokenEntry } from './audit.ts'
-import { nodeSqliteDialect } from './dialect.ts'
+import { auditIn, firstBrokenEntry } from './audit.ts'
+import { nodeSqliteDialect, openDatabase } from './dialect.ts'
 import { type Catalog, openCatalog } from './open.ts'
 import { Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
@@ -89,6 +89,25 @@ test('refuses a file that is none of its own with a clear error', async () => {
   await expect(openCatalog(`${directory}/no/such/place`)).rejects.toMatchObject({
     code: 'catalog-failed',
   })
+})
+
+test('says that the catalog failed when its disk is full', async () => {
+  await setUp('ada')
+  const raw = new DatabaseSync(file)
+  const { pages } = raw.prepare('select page_count as pages from pragma_page_count').get() as {
+    pages: number
+  }
+  await catalog.close()
+  const full = openDatabase(file)
+  full.exec(`pragma max_page_count = ${pages}`)
+  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(full) })
+  const note = auditIn(db).note({ at: 1, actor: 'x'.repeat(100_000), action: '', subject: '' })
+  await expect(note).rejects.toMatchObject({ code: 'catalog-failed' })
+  await db.destroy()
+  raw.close()
+  catalog = await openCatalog(file)
+  expect(await catalog.people.isSetUp()).toBe(true)
+  expect(await catalog.audit.newest(9)).toEqual([])
 })
 
 test('shows where its audit was changed, cut out or put in', async () => {

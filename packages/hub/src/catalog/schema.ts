@@ -86,6 +86,8 @@ export interface Schema {
     ended_at: number | null
     created_by: string
     downtime_ms: number | null
+    /** 1, 0, or null where it is not known. */
+    inventory_equal: number | null
     cancel_asked: number
     discard_owed: number
     /** Statements as they arrived, for asking again and for the record. */

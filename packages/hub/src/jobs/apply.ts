@@ -63,7 +63,7 @@ export async function activate(
   if (said.order !== orderHash(p, work.order) || said.node !== node) {
     throw new OcmError('order-invalid', { why: 'outcome' })
   }
-  await work.save({ outcome })
+  await work.save({ outcome }, { inventoryEqual: answer.inventoryEqual })
   return answer
 }
 

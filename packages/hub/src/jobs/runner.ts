@@ -2,7 +2,7 @@
  * Which job is at work on which node: one at a time, the oldest first, and those that were begun before a restart
  * before all others. A move is at work on both of its nodes.
  */
-import { type ErrorCode, type Job, isFinal, OcmError } from '@ocm/protocol'
+import { type ErrorCode, type Job, isFinal, OcmError, toWireError } from '@ocm/protocol'
 import type { Logger } from 'pino'
 import { apply } from './apply.ts'
 import { backUp } from './backup.ts'
@@ -141,7 +141,8 @@ export function createRunner(needs: RunnerNeeds): Runner {
         await jobs.saveJob({ ...stored, discardOwed: false })
       } catch (error) {
         // It stays owed, and is asked for when the node comes again.
-        log.warn({ err: error, job: stored.job.id, node }, 'discard failed')
+        const { code } = toWireError(error)
+        log.warn({ code, job: stored.job.id, node }, 'discard failed')
       }
     }
   }

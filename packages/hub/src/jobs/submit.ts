@@ -83,6 +83,7 @@ const newJob = ({ id, kind, node, source = '', snapshot = '', by, at }: Wish): J
   endedAt: null,
   createdBy: by,
   downtimeMs: null,
+  inventoryEqual: null,
 })
 
 const stored = (job: Job, order: Uint8Array | null): StoredJob => ({

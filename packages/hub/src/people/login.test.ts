@@ -49,6 +49,15 @@ test('ends a session at logout, after half an hour of silence and after half a d
   expect(await me()).toBe(401)
 })
 
+test('takes a request without a body for one that says nothing', async () => {
+  await login(PASSWORD)
+  expect((await hub.call('POST', '/api/logout')).status).toBe(200)
+  await login(PASSWORD)
+  expect((await hub.call('POST', '/api/logout', { all: true })).status).toBe(400)
+  await login(PASSWORD)
+  expect((await hub.call('DELETE', `/api/tokens/${'a'.repeat(32)}`)).body.code).toBe('not-found')
+})
+
 test('takes an API token wherever a cookie goes, until it is removed', async () => {
   await login(PASSWORD)
   const { id, token } = (await hub.call('POST', '/api/tokens', { label: 'laptop' })).body

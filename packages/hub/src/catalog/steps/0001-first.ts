@@ -112,6 +112,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       ended_at integer,
       created_by text not null,
       downtime_ms integer,
+      inventory_equal integer,
       cancel_asked integer not null default 0,
       order_statement blob,
       fenced_statement blob,
