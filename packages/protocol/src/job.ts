@@ -77,6 +77,6 @@ export const Job = Strict({
   /** How long no gateway spoke, for a move that has ended. */
   downtimeMs: Type.Union([Count, Type.Null()]),
   /** After an apply: what OpenClaw lists equals what it listed at capture; null when it could not be compared. */
-  inventoryEqual: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])),
+  inventoryEqual: Type.Union([Type.Boolean(), Type.Null()]),
 })
 export type Job = Static<typeof Job>

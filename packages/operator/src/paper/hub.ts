@@ -180,4 +180,5 @@ const DONE: Omit<Job, 'id' | 'kind'> = {
   endedAt: 0,
   createdBy: 'olivia',
   downtimeMs: null,
+  inventoryEqual: null,
 }

@@ -23,6 +23,7 @@ const job = (more: Partial<Job>): Job => ({
   endedAt: null,
   createdBy: 'olivia',
   downtimeMs: null,
+  inventoryEqual: null,
   ...more,
 })
 

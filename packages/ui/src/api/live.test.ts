@@ -18,6 +18,7 @@ const job = (id: string, more: Partial<Job> = {}): Job => ({
   endedAt: null,
   createdBy: 'ada',
   downtimeMs: null,
+  inventoryEqual: null,
   ...more,
 })
 
