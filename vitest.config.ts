@@ -29,8 +29,8 @@ export default defineConfig({
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/bench/**', 'tests/proof/**', '**/node_modules/**'],
           globalSetup: ['tests/support/build.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
           // After the unit tests: whole systems want the machine for themselves.
           sequence: { groupOrder: 1 },
         },

@@ -3,8 +3,9 @@
  * backed up while its gateway runs, set back to an older snapshot, moved to another home, and cloned from there. What
  * counts is what OpenClaw itself lists before and after.
  */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
-import { cp, mkdir, rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CANARIES, NAMES, PATHS } from './support/canaries.ts'
@@ -192,7 +193,7 @@ describe('a naive copy', () => {
   test('fails the same comparison: its cron jobs are gone', async () => {
     const copy = join(freshMachine('machine-naive'), 'dave')
     const original = await populatedHome()
-    await cp(original, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true })
+    execFileSync('cp', ['-a', original, copy])
     renameSync(original, `${original}.hidden`)
     const gateway = await startGateway(copy, PORT_C + 20)
     try {
@@ -206,12 +207,16 @@ describe('a naive copy', () => {
   })
 })
 
-/** Text for people and models, and what was said: a move leaves it as it is unless asked. */
+/**
+ * Text for people and models, and what was said and done: a move leaves it as it is unless asked. Titles are what
+ * OpenClaw makes of what was said.
+ */
 function isProse(where: string): boolean {
   return (
     /(?:MEMORY|SKILL|HOOK)\.md$/.test(where) ||
-    where.endsWith('tool.sh') ||
+    /(?:tool\.sh|source-origin\.json)$/.test(where) ||
     /session_transcript_fts|transcript_events|trajectory_runtime_events/.test(where) ||
+    /(?:task_runs\.task|display_name|cron_jobs\.(?:job_json|state_json))$/.test(where) ||
     where.startsWith('agent-beta/')
   )
 }
