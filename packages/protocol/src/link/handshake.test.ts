@@ -76,6 +76,14 @@ describe('a hub that refuses', () => {
     expect(wire.includes('node-revoked')).toBe(false)
   })
 
+  it('holds nobody for longer than ten seconds when it cannot decide', async () => {
+    const { agentOutcome, hubOutcome } = await shake({
+      hub: { accept: () => new Promise(() => {}) },
+    })
+    // The agent's own ten seconds pass first.
+    expect([agentOutcome, hubOutcome]).toEqual(['deadline-passed', 'link-lost'])
+  })
+
   it('does not let an unexpected error out', async () => {
     const { agentOutcome } = await shake({
       hub: { accept: () => Promise.reject(new Error('/secret/path')) },

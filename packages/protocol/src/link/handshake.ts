@@ -139,7 +139,8 @@ export async function hubHandshake(
   try {
     const hello = decodeAs(Hello, agent.body, 'hello')
     if (hello.min !== min || hello.max !== max) throw malformed()
-    const welcome = await accept(agent.key, hello)
+    // The deadline holds for the catalog too: who waits for it takes one of few places.
+    const welcome = await Promise.race([accept(agent.key, hello), wire.failed])
     for (const part of messageFrames('welcome', 0, welcome)) wire.send(transport.seal(part))
     const { kind: answer } = readFrame(transport.open(await wire.next(MAX_RECORD)))
     if (answer !== 'ready') throw malformed()

@@ -12,14 +12,26 @@ export interface Wire {
   next(atMost: number): Promise<Uint8Array>
   /** The other side has proved who it is. */
   trust(): void
+  /** Rejected as `next` would be, for who waits for something else. */
+  readonly failed: Promise<never>
 }
 
 export class Inbox {
   #records: Uint8Array[] = []
   #bytes = 0
   #limit = FROM_STRANGERS
+  readonly failed: Promise<never>
+  #reject: (error: OcmError) => void = () => {}
   #failure: OcmError | null = null
   #wake: (() => void) | null = null
+
+  constructor() {
+    this.failed = new Promise((_resolve, reject) => {
+      this.#reject = reject
+    })
+    // Whoever needs it waits for it; that nobody does is no error.
+    this.failed.catch(() => undefined)
+  }
 
   push(record: Uint8Array): void {
     this.#records.push(record)
@@ -31,6 +43,7 @@ export class Inbox {
   /** No more comes. What came before is not read either: a handshake is whole or nothing. */
   fail(error: OcmError): void {
     this.#failure ??= error
+    this.#reject(this.#failure)
     this.#records = []
     this.#rouse()
   }

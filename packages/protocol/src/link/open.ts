@@ -117,6 +117,7 @@ function open<Shaken, M extends Methods, T extends Methods>(
         send: (record) => carrier.send(record),
         next: (atMost) => inbox.next(atMost),
         trust: () => inbox.trust(),
+        failed: inbox.failed,
       })
       live = begin(shaken)
       for (const record of inbox.rest()) live.receive(record)
