@@ -2,10 +2,10 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Killing, type Point, type Verdict, hasStrace } from './support/rig/killing.ts'
+import { Killing, type Point, type Verdict, WORKS, hasStrace } from './support/rig/killing.ts'
 
 /** What `npm run proof -- apply-crash` does at every call there is, here at a sample that is spread over the run. */
-const SAMPLE = { apply: 52, fence: 20 } as const
+const SAMPLE = { clone: 34, move: 24, fence: 14 } as const
 const NEEDED = 60
 
 const folders = [0, 1].map(() => realpathSync(mkdtempSync(path.join(tmpdir(), 'ocm-crash-'))))
@@ -35,10 +35,8 @@ async function killEach(killing: Killing, points: readonly Point[]): Promise<rea
 test('an agent that is killed anywhere in an apply or a fence leaves the old tree or the new one', async (context) => {
   if (!isPossible) return context.skip('needs strace')
   const [one, two] = killings as [Killing, Killing]
-  const chosen = [
-    ...spread(await one.points('apply'), SAMPLE.apply),
-    ...spread(await one.points('fence'), SAMPLE.fence),
-  ]
+  const chosen: Point[] = []
+  for (const work of WORKS) chosen.push(...spread(await one.points(work), SAMPLE[work]))
   const halves = [chosen.filter((_, i) => i % 2 === 0), chosen.filter((_, i) => i % 2 === 1)]
   const verdicts = await Promise.all([
     killEach(one, halves[0] ?? []),

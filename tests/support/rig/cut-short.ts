@@ -1,11 +1,23 @@
 /**
  * The process that the crash tests kill: an agent at its apply or its fence, or one that starts after such a kill.
- * `cut-short.ts apply|fence|recover|recover-fence FOLDER`; prints one line of JSON.
+ * `cut-short.ts clone|move|fence [recover] FOLDER`; prints one line of JSON.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createApply } from '@ocm/agent'
-import { OcmError, fromCbor, toWireError } from '@ocm/protocol'
+import {
+  Description,
+  type Fenced,
+  OcmError,
+  fromCbor,
+  hex,
+  makeStatement,
+  readStatement,
+  sealGrant,
+  toWireError,
+} from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
 import { NOTHING, partsOf, rigHub } from './agent.ts'
+import type { Work } from './killing.ts'
 import { installationAt } from './node.ts'
 import { orderUnder } from './operator.ts'
 import { type Snapshot, deltaOf } from './snapshots.ts'
@@ -21,7 +33,7 @@ export interface Scene {
   readonly final: string
 }
 
-const [mode, folder] = process.argv.slice(2) as [string, string]
+const [work, folder, recover] = process.argv.slice(2) as [Work, string, 'recover' | undefined]
 const scene = JSON.parse(readFileSync(`${folder}/scene.json`, 'utf8')) as Scene
 const { place, job } = scene
 
@@ -34,10 +46,10 @@ function stored(file: string): Snapshot {
 }
 
 const base = stored(scene.base)
-const isTarget = mode === 'apply' || mode === 'recover'
-const me = isTarget ? { id: B, key: keys.b } : { id: A, key: keys.a }
+const final = stored(scene.final)
+const me = work !== 'fence' ? { id: B, key: keys.b } : { id: A, key: keys.a }
 const apply = createApply(
-  partsOf(place, me, installationAt(place), rigHub(base), async () => deltaOf(stored(scene.final))),
+  partsOf(place, me, installationAt(place), rigHub(base, final), async () => deltaOf(final)),
 )
 const record = vaultRecord()
 
@@ -51,40 +63,56 @@ async function answerOf<T>(asked: Promise<T>): Promise<T | string> {
   }
 }
 
-const activate = async () => {
-  const done = await answerOf(apply.activate({ job, fenced: NOTHING, header: NOTHING }))
+const fencedFile = `${folder}/fenced`
+
+/** What the source of a move says; kept for the process after this one, as a hub keeps it. */
+function sayFenced(description: Uint8Array, order: Uint8Array): void {
+  const { jobKey } = readStatement(p, 'description', Description, description, [me.key.public])
+  const context = { job, target: B, snapshot: final.id }
+  const body: Fenced = {
+    v: 1,
+    order: hex(p.sha256(order)),
+    node: A,
+    fenceEpoch: 1,
+    snapshot: final.id,
+    grant: sealGrant(p, jobKey, context, { packs: final.keys, root: final.root }),
+  }
+  writeFileSync(fencedFile, makeStatement(p, 'fenced', body, keys.a))
+}
+
+async function activate(): Promise<string> {
+  const isFenced = work === 'move' && existsSync(fencedFile)
+  // A job that has failed before its source was fenced is one that the hub has thrown away.
+  if (work === 'move' && !isFenced) await apply.discard(job)
+  const fenced = isFenced ? new Uint8Array(readFileSync(fencedFile)) : NOTHING
+  const done = await answerOf(apply.activate({ job, fenced, header: final.header }))
   return typeof done === 'string' ? done : done.code || 'spoke'
 }
 
-/** Of a fence: the same in every process. */
-const fenceOrder = () => new Uint8Array(readFileSync(`${folder}/order`))
+async function fence(): Promise<string> {
+  const order = new Uint8Array(readFileSync(`${folder}/order`))
+  const done = await answerOf(apply.fence({ job, order, record }))
+  return typeof done === 'string' ? done : 'fenced'
+}
 
-async function act(): Promise<unknown> {
-  switch (mode) {
-    case 'apply': {
-      const target = { id: B, key: keys.b }
-      const wish = { job, kind: 'clone', source: A, target, snapshot: base } as const
-      const order = orderUnder(await apply.describe(record), wish)
-      await apply.stage({ job, order, record, header: base.header, source: keys.a.public })
-      return { outcome: await activate() }
-    }
-    case 'recover': {
-      await apply.recover()
-      const settled = digestOf(place.home)
-      return { settled, outcome: await activate(), digest: digestOf(place.home) }
-    }
-    case 'fence': {
-      await apply.fence({ job, order: fenceOrder(), record })
-      return { outcome: 'fenced' }
-    }
-    default: {
-      await apply.recover()
-      const settled = digestOf(place.home)
-      const again = await answerOf(apply.fence({ job, order: fenceOrder(), record }))
-      const outcome = typeof again === 'string' ? again : 'fenced'
-      return { settled, outcome, digest: digestOf(place.home) }
-    }
+async function applyAll(kind: 'clone' | 'move'): Promise<string> {
+  const target = { id: B, key: keys.b }
+  const description = await apply.describe(record)
+  const wish = { job, kind, source: A, target, snapshot: base, fenceEpoch: 1 } as const
+  const order = orderUnder(description, wish)
+  await apply.stage({ job, order, record, header: base.header, source: keys.a.public })
+  if (kind === 'move') sayFenced(description, order)
+  return activate()
+}
+
+async function act() {
+  if (recover !== 'recover') {
+    return { outcome: work === 'fence' ? await fence() : await applyAll(work) }
   }
+  await apply.recover()
+  const settled = digestOf(place.home)
+  const outcome = work === 'fence' ? await fence() : await activate()
+  return { settled, outcome, digest: digestOf(place.home) }
 }
 
 writeFileSync(1, `${JSON.stringify(await act())}\n`)

@@ -22,7 +22,9 @@ const CHANGES =
   'creat,openat,write,pwrite64,writev,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,' +
   'mkdir,mkdirat,rmdir,fsync,fdatasync,ftruncate,chmod,fchmod,fchmodat,utimensat'
 
-export type Work = 'apply' | 'fence'
+/** A clone and a move on their target, a fence on the source of a move. */
+export const WORKS = ['clone', 'move', 'fence'] as const
+export type Work = (typeof WORKS)[number]
 
 export interface Point {
   readonly work: Work
@@ -34,6 +36,8 @@ export interface Point {
 export interface Verdict extends Point {
   /** Whether the process was killed there: a run may take another course. */
   readonly hit: boolean
+  /** Whether it was killed a second time, while it recovered. */
+  readonly hitAgain: boolean
   /** Which tree was found when the agent had started again. */
   readonly left: 'old' | 'new' | 'mixed'
   /** What is wrong; '' when all is well. */
@@ -70,7 +74,7 @@ export class Killing {
     const args = [input, '--dir', this.#bundle, '--format', 'esm', '--platform', 'node']
     await run(rolldown, args, {})
     this.#manager = await startManager()
-    for (const work of ['apply', 'fence'] as const) await this.#lay(work)
+    for (const work of WORKS) await this.#lay(work)
   }
 
   async close(): Promise<void> {
@@ -86,7 +90,7 @@ export class Killing {
       port: await freePort(),
       manager: (this.#manager as Manager).url,
     }
-    const from = work === 'apply' ? { home: '/src/home', port: 1111 } : place
+    const from = work === 'fence' ? place : { home: '/src/home', port: 1111 }
     const tree = treeOf(from, 'new')
     const of = { node: A, key: keys.a }
     const base = snapshotOf(from, tree, of)
@@ -103,7 +107,7 @@ export class Killing {
     ] as const) {
       writeFileSync(file, toCbor(storable(snapshot)))
     }
-    layDown(place, work === 'apply' ? treeOf(place, 'old', { 'state:cache/page': 'anew' }) : tree)
+    layDown(place, work === 'fence' ? tree : treeOf(place, 'old', { 'state:cache/page': 'anew' }))
     cpSync(place.home, path.join(own, 'template'), { ...COPY })
     writeFileSync(path.join(own, 'scene.json'), JSON.stringify(scene))
     writeFileSync(path.join(own, 'order'), orderToSource(fenceWish(base)))
@@ -122,6 +126,7 @@ export class Killing {
     await manager.reset(place.home)
     rmSync(place.home, { recursive: true, force: true })
     rmSync(place.agent, { recursive: true, force: true })
+    rmSync(path.join(own, 'fenced'), { force: true })
     cpSync(path.join(own, 'template'), place.home, { ...COPY })
     await manager.start(place.home, place.port)
   }
@@ -156,10 +161,10 @@ export class Killing {
     const laid = this.#scenes.get(work) as Laid
     const { old, done } = laid
     const killed = await this.#node([work, own], inject(call, n))
-    const recover = work === 'apply' ? 'recover' : 'recover-fence'
-    if (again) await this.#node([recover, own], inject(again.call, again.n))
-    const said = await this.#node([recover, own])
-    const base = { ...point, hit: killed.signal === 'SIGKILL' || killed.status === 137 }
+    const recover = [work, own, 'recover']
+    const killedAgain = again && (await this.#node(recover, inject(again.call, again.n)))
+    const said = await this.#node(recover)
+    const base = { ...point, hit: wasKilled(killed), hitAgain: wasKilled(killedAgain) }
     if (said.status !== 0) return { ...base, left: 'mixed', wrong: `no start: ${said.stderr}` }
     const { settled, outcome, digest } = JSON.parse(said.stdout) as {
       settled: readonly string[]
@@ -184,7 +189,7 @@ export class Killing {
     const { running, masked } = (this.#manager as Manager).stateOf(place.home)
     const isNew = outcome === 'spoke' || outcome === 'fenced'
     if (!same(bare(digest), isNew ? done : old)) return `${outcome}, but the tree is another`
-    const shouldRun = work === 'apply' || !isNew
+    const shouldRun = work !== 'fence' || !isNew
     if (running !== shouldRun || masked === shouldRun) {
       return `${outcome}, but running ${running}, masked ${masked}`
     }
@@ -203,6 +208,8 @@ export class Killing {
 }
 
 const COPY = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const
+
+const wasKilled = (ran: Ran | undefined) => ran?.signal === 'SIGKILL' || ran?.status === 137
 
 const inject = (call: string, n: number) => [
   '-f',
