@@ -51,7 +51,13 @@ test('a hub that swaps the key of a node gets it no order and no grant', async (
     catalog.prepare('update nodes set key = ? where label = ?').run(hex(swapped.public), 'eve')
   })
   const answer = await fleet.operator.ocm(
-    ...['clone', 'ada', 'eve', '--port', String(PORT + 1), '--json', '--yes'],
+    'clone',
+    'ada',
+    'eve',
+    '--port',
+    String(PORT + 1),
+    '--json',
+    '--yes',
   )
   expect(answer.code).toBe(1)
   expect(JSON.parse(answer.out)).toMatchObject({ code: 'node-unconfirmed' })

@@ -1,6 +1,6 @@
 /** The three programs as a user runs them: one file each from dist/, in processes of their own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openclawEnv } from './openclaw.ts'
@@ -50,6 +50,8 @@ export interface RunningHub extends Running {
   readonly data: string
 }
 
+const SETUP_LINK = /(http:\/\/\S+\/setup#\S+)/
+
 /** A hub on a port that is free, with its data in `data`. */
 export async function startHub(
   data: string,
@@ -58,16 +60,22 @@ export async function startHub(
   const args = ['serve', '--data', data, '--port', String(options.port ?? 0)]
   if (options.publicUrl !== undefined) args.push('--public-url', options.publicUrl)
   const running = launch('ocm-hub', args, process.env)
-  const address = () => /http:\/\/127\.0\.0\.1:[1-9]\d*/.exec(running.output())?.[0]
+  // The first line that people see comes last, when everything else is up.
+  const said = (what: RegExp) => what.exec(running.output())?.[1]
   await until(
     () => {
       if (running.process.exitCode !== null) throw new Error(`hub ended:\n${running.output()}`)
-      return address() !== undefined
+      return said(/^OCM hub: (\S+)$/m) !== undefined
     },
     { timeoutMs: 30_000, what: 'the hub prints its address' },
   )
-  const setupLink = /http:\/\/\S+\/setup#\S+/.exec(running.output())?.[0] ?? ''
-  return { ...running, url: address() ?? '', setupLink, data }
+  const isNew = !existsSync(join(data, 'packs', 'vault'))
+  await until(() => !isNew || said(SETUP_LINK) !== undefined, {
+    timeoutMs: 5000,
+    what: 'a new hub prints its set-up link',
+  })
+  const url = said(/listening at (http:\/\/[\d.]+:\d+)/) ?? ''
+  return { ...running, url, setupLink: said(SETUP_LINK) ?? '', data }
 }
 
 export interface AgentPlace {
