@@ -1,0 +1,133 @@
+/**
+ * A person at the dashboard, from the set-up link to a node that was moved: a real browser, a real hub, real agents,
+ * and a real gateway that starts at its new place.
+ */
+import { mkdirSync, readFileSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Visit, at, hasBrowser, visit } from './support/browser.ts'
+import { gatewayPid } from './support/node-state.ts'
+import { OPENCLAW, isReady } from './support/openclaw.ts'
+import { freshMachine } from './support/openclaw-home.ts'
+import {
+  type Running,
+  type RunningHub,
+  joinAgent,
+  startAgent,
+  startHub,
+} from './support/programs.ts'
+import { smallHome } from './support/small-home.ts'
+
+const PASSWORD = 'a login password of mine'
+const PORT = 28_971
+
+describe.skipIf(!hasBrowser)('the dashboard', () => {
+  let ground: string
+  let hub: RunningHub
+  let seen: Visit
+  let passphrase = ''
+  const agents: Running[] = []
+  const newHome = (name: string) => join(ground, 'home', name)
+
+  beforeAll(async () => {
+    ground = freshMachine('dashboard')
+    hub = await startHub(join(ground, 'hub'))
+    seen = await visit(hub.url)
+  })
+
+  afterAll(async () => {
+    await seen?.browser.close()
+    for (const agent of agents) await agent.stop()
+    const pid = ground && gatewayPid(newHome('bea'))
+    if (pid) process.kill(pid, 'SIGTERM')
+    await hub?.stop()
+  })
+
+  test('sets the hub up, with a vault that is made in the browser', async () => {
+    const { page } = seen
+    await page.goto(hub.setupLink)
+    await page.fill(at('setup-name'), 'olivia')
+    await page.fill(at('setup-password'), PASSWORD)
+    await page.click(at('setup-next'))
+    passphrase = ((await page.textContent(at('proposed-words'))) ?? '')
+      .trim()
+      .split(/\s+/)
+      .join(' ')
+    expect(passphrase.split(' ')).toHaveLength(6)
+    await page.click(at('setup-make'))
+    const code = ((await page.textContent(at('kit-code'))) ?? '').trim()
+    await page.fill(at('kit-typed'), code.split('-').at(-1) ?? '')
+    await page.click(at('setup-finish'))
+    await page.waitForSelector(at('first-steps'))
+
+    await page.goto(hub.setupLink)
+    await page.reload()
+    await page.waitForSelector(at('setup-closed'))
+  })
+
+  test('lets in who has the password', async () => {
+    const { page } = seen
+    await page.goto(`${hub.url}/nodes`)
+    await page.locator(at('logout')).locator('visible=true').click()
+    await page.fill(at('login-name'), 'olivia')
+    await page.fill(at('login-password'), 'not the password')
+    await page.click(at('login-submit'))
+    await page.waitForSelector(at('problem'))
+    await page.fill(at('login-password'), PASSWORD)
+    await page.click(at('login-submit'))
+    await page.waitForSelector(at('first-steps'))
+    expect(await page.isVisible(at('login-form'))).toBe(false)
+  })
+
+  /** Through the dialog, with the commands it shows run on the node. */
+  async function addNode(label: string, home: string): Promise<void> {
+    const { page } = seen
+    await page.goto(`${hub.url}/nodes`)
+    await page.locator(at('add-node')).locator('visible=true').first().click()
+    await page.fill(at('node-label'), label)
+    await page.fill(at('passphrase'), passphrase)
+    await page.click(at('passphrase-open'))
+    const command = await page.locator(`${at('join-command')} code`).textContent()
+    const place = { state: join(ground, `agent-${label}`), home, openclaw: OPENCLAW }
+    const joined = await joinAgent(place, command?.trim().split(' ').at(-1) ?? '')
+    expect(joined).toMatchObject({ code: 0 })
+    agents.push(startAgent(place))
+    await page.waitForSelector(`${at('waypoint-confirmed')}[data-state=done]`)
+    await page.waitForSelector(at('add-node-backup'))
+  }
+
+  test('adds nodes and sees them come', async () => {
+    await addNode('ada', smallHome(newHome('ada'), PORT))
+    mkdirSync(newHome('bea'), { recursive: true })
+    await addNode('bea', newHome('bea'))
+    const { page } = seen
+    await page.goto(`${hub.url}/nodes`)
+    await page.locator(at('node-row')).nth(1).waitFor()
+    expect(await page.locator(at('node-row')).count()).toBe(2)
+  })
+
+  test('moves a node in one flow, and shows how it ended', async () => {
+    const { page } = seen
+    await page.goto(`${hub.url}/move?kind=move`)
+    await page.selectOption(at('flow-source'), { label: 'ada' })
+    await page.selectOption(at('flow-target'), { label: 'bea' })
+    await page.click(at('flow-next'))
+    await page.fill(at('passphrase'), passphrase)
+    await page.click(at('passphrase-open'))
+    await page.waitForSelector(at('plan'))
+    expect(await page.textContent(at('plan'))).toContain(newHome('bea'))
+    await page.click(at('approve'))
+    await page.waitForSelector(at('job-steps'))
+    await page.waitForSelector(at('flow-done'), { timeout: 240_000 })
+
+    expect(await isReady(PORT)).toBe(true)
+    expect(existsSync(join(newHome('ada'), '.openclaw'))).toBe(false)
+    const config = readFileSync(join(newHome('bea'), '.openclaw', 'openclaw.json'), 'utf8')
+    expect(config).not.toContain(newHome('ada'))
+  })
+
+  test('has asked nothing of the world outside, and nothing went wrong on its pages', () => {
+    const expected = /status of (?:401|404)/
+    expect(seen.complaints.filter((text) => !expected.test(text))).toEqual([])
+  })
+})
