@@ -217,10 +217,10 @@ async function checkByReading(work: Work, record: TargetRecord): Promise<void> {
   if (inventory === null || layout === null || record.state === 'spoke') return
   const now = await work.installation.inventory(layout)
   if (now === null) return
-  const { lost } = compareInventories(inventory, now, kind)
-  if (lost.length === 0) return
-  work.hub.log(job, `missing: ${lost.join('; ')}`)
-  throw new OcmError('apply-failed', { step: 'checking', why: 'inventory', count: lost.length })
+  const { missing } = compareInventories(inventory, now, kind)
+  if (missing.length === 0) return
+  work.hub.log(job, `missing: ${missing.join('; ')}`)
+  throw new OcmError('apply-failed', { step: 'checking', why: 'inventory', count: missing.length })
 }
 
 async function compared(work: Work, record: TargetRecord): Promise<boolean | null> {

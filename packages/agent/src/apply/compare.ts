@@ -5,6 +5,8 @@ export interface Comparison {
   readonly equal: boolean
   /** What was captured and is not there any more, for the sealed log. */
   readonly lost: readonly string[]
+  /** Of these, what has to be there before anything runs; the rest may be made by a start, or come with OpenClaw. */
+  readonly missing: readonly string[]
 }
 
 /** What OpenClaw makes by itself, and what does not come along in this kind of apply, is left out of the comparison. */
@@ -22,7 +24,9 @@ export function compareInventories(
     // A gateway that runs adds conversations by itself.
     ...conversationsOf(captured).filter((item) => !conversations.has(item)),
   ]
-  return { equal: lost.length === 0 && was.length === is.length, lost }
+  const essential = new Set(essentialOf(now, kind))
+  const missing = essentialOf(captured, kind).filter((item) => !essential.has(item))
+  return { equal: lost.length === 0 && was.length === is.length, lost, missing }
 }
 
 function listed(of: Inventory, kind: Order['kind']): readonly string[] {
@@ -44,6 +48,16 @@ function listed(of: Inventory, kind: Order['kind']): readonly string[] {
     ...of.skills.map((name) => `skill ${name}`),
     ...(clone ? [] : of.channels.map((name) => `channel ${name}`)),
     ...(clone ? [] : [`pairings ${of.pairings}`]),
+  ]
+}
+
+function essentialOf(of: Inventory, kind: Order['kind']): readonly string[] {
+  return [
+    ...of.personas.map((name) => `persona ${name}`),
+    ...of.cron.filter((job) => job.user).map((job) => `cron job ${job.id}`),
+    // Which credentials a clone gets is decided elsewhere.
+    ...(kind === 'clone' ? [] : of.authProfiles.map((name) => `auth profile ${name}`)),
+    ...(kind === 'clone' ? [] : conversationsOf(of)),
   ]
 }
 
