@@ -14,6 +14,7 @@ import { describeRoutes, docPages } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
 import { jobRoutes } from './http/jobs.ts'
 import { liveRoute } from './http/live.ts'
+import { metricsRoute } from './http/metrics.ts'
 import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
 import { createServer } from './http/server.ts'
@@ -166,6 +167,10 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const server = await createServer({ log, addresses: addressesOf(publicUrl), sessions, cookies })
   await describeRoutes(server, VERSION)
   healthRoutes(server, { probes: { catalog: catalog.probe, packs: packs.probe } })
+  metricsRoute(server, {
+    nodes: roster.list,
+    unfinished: async () => (await jobs.unfinished()).map(({ job }) => runner.now(job)),
+  })
   linkRoute(server, {
     p,
     clock: { now: () => performance.now(), setTimeout, clearTimeout: clearTimer },

@@ -199,6 +199,16 @@ describe('the live socket', () => {
   })
 })
 
+test('gives its figures to whoever is logged in', async () => {
+  const { body } = await hub.call('GET', '/metrics')
+  expect(body).toMatch(/^ocm_nodes\{state="active"\} \d+$/m)
+  expect(body).toMatch(/^process_resident_memory_bytes \d{7,}$/m)
+  const { cookie } = hub
+  hub.cookie = ''
+  expect((await hub.call('GET', '/metrics')).status).toBe(401)
+  hub.cookie = cookie
+})
+
 test('is ready while catalog and store can be written', async () => {
   expect((await hub.call('GET', '/readyz')).body).toEqual({ ok: true, catalog: true, packs: true })
   expect((await hub.call('GET', '/api/vault')).body.hubKey).toBe(
