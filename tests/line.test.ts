@@ -152,7 +152,15 @@ describe('a real node', () => {
     await mkdir(carol)
     await fleet.enrol('gamma', carol, machineB)
     await fleet.operator.json('backup', 'beta')
-    await fleet.operator.json('clone', 'beta', 'gamma', '--port', String(PORT_C))
+    await fleet.operator.json(
+      'clone',
+      'beta',
+      'gamma',
+      '--port',
+      String(PORT_C),
+      '--root',
+      `workspace:${NAMES.persona}=${join(machineB, 'srv', 'carols', 'quill')}`,
+    )
 
     expect(await isReady(PORT_C)).toBe(true)
     expect(await isReady(PORT_B)).toBe(true)

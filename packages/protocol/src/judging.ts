@@ -52,6 +52,7 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   ({ manifest, facts, choices }) => judgeVersions(manifest.layout, facts.layout, choices),
   ({ placed, choices }) => judgePlacement(placed, choices),
   newNeighbours,
+  sharedRoots,
   diskSpace,
   ({ port, facts }) =>
     facts.portsInUse.includes(port.to) ? [blocker('port-taken', { port: port.to })] : [],
@@ -144,6 +145,15 @@ function newNeighbours({ placed, manifest }: Judged): readonly Finding[] {
         blocker('roots-collide', { root: inner.root, other: outer.root, path: inner.to }),
       ),
   )
+}
+
+/** Two nodes of one machine: a clone that is put where its source lies would take the source's own files away. */
+function sharedRoots({ kind, manifest, facts, placed }: Judged): readonly Finding[] {
+  if (kind !== 'clone' || manifest.layout.hostname !== facts.layout.hostname) return []
+  const theirs = new Set(Object.values(manifest.layout.roots))
+  return placed
+    .filter(({ to }) => theirs.has(to))
+    .map(({ root, to }) => blocker('root-shared', { root, path: to }))
 }
 
 /** Two measurements of one filesystem differ by what was written in between. */

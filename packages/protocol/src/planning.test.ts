@@ -148,6 +148,16 @@ describe('where roots go', () => {
     expect(codes(made, 'blocker')).toEqual([])
   })
 
+  test('of a clone never where its source on the same machine has its own', () => {
+    const neighbour = { layout: { ...THERE, hostname: HERE.hostname } }
+    const clone = plan({ kind: 'clone', facts: neighbour })
+    expect(factsOf(clone, 'root-shared')).toEqual({ root: 'extra:models', path: '/opt/models' })
+    expect(codes(clone, 'blocker')).toEqual(['root-shared'])
+    const apart = { roots: { 'extra:models': '/opt/models-of-bob' } }
+    expect(codes(plan({ kind: 'clone', facts: neighbour, choices: apart }), 'blocker')).toEqual([])
+    expect(codes(plan({ kind: 'clone' }), 'blocker')).toEqual([])
+  })
+
   test("to the target's own root of that name, and where an operator says above all", () => {
     const roots = { ...THERE.roots, 'workspace:work': '/data/work', 'extra:models': '/data/models' }
     const made = plan({

@@ -82,6 +82,8 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'root-invalid': (f) => `The place chosen for ${f['root']} cannot be used: ${f['why']}.`,
   'root-stays': (f) =>
     `${f['root']} stays at ${f['path']}; choose another place with --root if that is not meant.`,
+  'root-shared': (f) =>
+    `Source and target are one machine, and ${f['root']} would take the source's own ${f['path']} away; choose another place with --root.`,
   'roots-collide': (f) =>
     `${f['root']} would come to lie where ${f['other']} has something already: ${f['path']}.`,
   'config-read-only': () =>
