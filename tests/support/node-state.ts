@@ -24,3 +24,23 @@ export function deviceOf(home: string): string {
     database.close()
   }
 }
+
+/** Paths under `home` that a persona's conversations name as paths, not as part of a text. */
+export function sessionPaths(at: string, persona: string, home: string): readonly string[] {
+  const file = join(at, '.openclaw', 'agents', persona, 'agent', 'openclaw-agent.sqlite')
+  if (!existsSync(file)) return []
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    const rows = database.prepare('select entry_json from session_nodes').all()
+    const found: string[] = []
+    for (const row of rows) {
+      JSON.parse(String(row['entry_json']), (_, value: unknown) => {
+        if (typeof value === 'string' && value.startsWith(home)) found.push(value)
+        return value
+      })
+    }
+    return found
+  } finally {
+    database.close()
+  }
+}
