@@ -17,6 +17,8 @@ export default defineConfig({
       autoImport: false,
       // theme.ts does it: the choice has a third state, the system's.
       colorMode: false,
+      // Styles of the components in use, not of all hundred.
+      experimental: { componentDetection: true },
       ui: {
         colors: {
           primary: 'tide',

@@ -6,9 +6,11 @@ export type Act = (typeof ACTS)[number]
 
 export function mayDo(
   act: Act,
-  node: Pick<NodeState, 'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot'>,
+  node: Pick<NodeState, 'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot' | 'movedTo'>,
 ): boolean {
   if (node.state === 'revoked') return act === 'rename'
+  // Fenced: there is nothing that runs and nothing new to be taken from it.
+  if (node.movedTo !== null && (act === 'backup' || act === 'move')) return false
   switch (act) {
     case 'backup':
       return node.state === 'active' && node.online && node.job === null

@@ -6,7 +6,6 @@ import { useClient } from './client.ts'
 export const KEYS = {
   setup: ['setup'],
   me: ['me'],
-  vault: ['vault'],
   nodes: ['nodes'],
   tickets: ['tickets'],
   snapshots: ['snapshots'],
@@ -25,11 +24,6 @@ export function useSetupState() {
 export function useMe() {
   const client = useClient()
   return useQuery({ queryKey: KEYS.me, queryFn: client.me, staleTime: Number.POSITIVE_INFINITY })
-}
-
-export function useVaultState() {
-  const client = useClient()
-  return useQuery({ queryKey: KEYS.vault, queryFn: client.vault })
 }
 
 export function useNodes() {

@@ -1,0 +1,27 @@
+import type { NodeState } from '@ocm/protocol'
+import { expect, test } from 'vitest'
+import { ACTS, mayDo } from './node-acts.ts'
+
+const node = (more: Partial<NodeState> = {}) =>
+  ({
+    state: 'active',
+    confirmed: true,
+    online: true,
+    job: null,
+    movedTo: null,
+    lastSnapshot: { id: 's', receivedAt: 0, bytes: 0 },
+    ...more,
+  }) as NodeState
+const allowed = (more: Partial<NodeState>) => ACTS.filter((act) => mayDo(act, node(more)))
+
+test.each([
+  ['a node that is well', {}, ['backup', 'move', 'clone', 'restore', 'rename', 'retire']],
+  ['one that is off', { online: false }, ['clone', 'restore', 'rename', 'retire']],
+  ['one at work', { job: 'j' }, ['move', 'clone', 'restore', 'rename', 'retire']],
+  ['an unconfirmed one', { confirmed: false }, ['backup', 'confirm', 'rename', 'retire']],
+  ['one that moved away', { movedTo: 'b' }, ['clone', 'restore', 'rename', 'retire']],
+  ['a retired one', { state: 'revoked' }, ['rename']],
+  ['one without a snapshot', { lastSnapshot: null }, ['backup', 'move', 'rename', 'retire']],
+] as const)('%s may be asked for what makes sense', (_, more, acts) =>
+  expect(allowed(more)).toEqual(acts),
+)
