@@ -29,7 +29,6 @@ import { until } from './support/until.ts'
 
 const PORT_B = GATEWAY_PORT + 20
 const PORT_C = GATEWAY_PORT + 40
-const NAIVE_PORT = GATEWAY_PORT + 80
 
 interface Snapshot {
   readonly id: string
@@ -206,7 +205,7 @@ describe('a naive copy', () => {
     const original = await populatedHome()
     execFileSync('cp', ['-a', original, copy])
     renameSync(original, `${original}.hidden`)
-    const gateway = await startGateway(copy, NAIVE_PORT)
+    const gateway = await startGateway(copy, GATEWAY_PORT)
     try {
       const cron = (await openclawJson(copy, ['cron', 'list', '--all', '--json'])) as {
         jobs: { declarationKey?: string }[]
