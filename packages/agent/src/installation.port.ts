@@ -129,6 +129,7 @@ export interface Installation {
   layout(): Promise<Layout>
   survey(): Promise<Survey>
   examine(captured: Captured): Findings
+  /** @param wish.ports to be tried, beside those that the kernel lists */
   facts(wish: { readonly ports: readonly number[] }): Promise<TargetFacts>
   /** What OpenClaw lists, read from the live state; null when there is none. */
   inventory(layout: Layout): Promise<Inventory | null>

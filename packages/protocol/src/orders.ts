@@ -23,7 +23,7 @@ export const TargetFacts = Strict({
     kind: Type.Enum(['user-unit', 'system-unit', 'process', 'none']),
     running: Type.Boolean(),
   }),
-  /** Ports of the source's configuration that something else listens on here. */
+  /** TCP ports that something else than this node's own gateway listens on. */
   portsInUse: Type.Array(Type.Integer()),
   /** This node was moved away and may not start. */
   fenced: Type.Boolean(),

@@ -61,7 +61,7 @@ export async function stageBase(
   checkBlockers(plan)
   if (plan.hash !== order.plan) throw new OcmError('plan-changed')
   const { portsInUse } = await work.installation.facts({ ports: [plan.port.to] })
-  if (portsInUse.length > 0) throw new OcmError('port-taken', { port: plan.port.to })
+  if (portsInUse.includes(plan.port.to)) throw new OcmError('port-taken', { port: plan.port.to })
   return write(work, held, record, source, plan, { mark: record.job, base: [] })
 }
 

@@ -1,5 +1,5 @@
 /** What an operator must know of this node before anything is written to it. */
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
@@ -20,17 +20,16 @@ export async function factsOf(
   const freeBytes: Record<string, number> = {}
   for (const [root, absolute] of Object.entries(layout.roots))
     freeBytes[root] = await freeAt(absolute)
-  const portsInUse: number[] = []
-  for (const port of new Set(ports)) {
-    // Our own gateway stops before anything else wants its port.
-    if (port !== lock?.port && !(await isFree(port))) portsInUse.push(port)
-  }
+  const inUse = listeningPorts()
+  for (const port of ports) if (!inUse.has(port) && !(await isFree(port))) inUse.add(port)
+  // Our own gateway stops before anything else wants its port.
+  if (lock?.port !== undefined) inUse.delete(lock.port)
   return {
     layout,
     occupied: existsSync(where.config) || existsSync(stateDatabaseOf(where.state)),
     freeBytes,
     gateway: { kind: gateway.kind, running: await gateway.isRunning() },
-    portsInUse: portsInUse.toSorted((a, b) => a - b),
+    portsInUse: [...inUse].toSorted((a, b) => a - b),
     fenced: existsSync(tombstonePath(where.state)),
     readOnlyConfig: isReadOnly(where),
   }
@@ -52,6 +51,21 @@ async function freeAt(absolute: string): Promise<number> {
     }
   }
 }
+
+/** TCP ports that something listens on, as the kernel lists them; none where it does not. */
+function listeningPorts(): Set<number> {
+  const ports = new Set<number>()
+  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+    if (!existsSync(table)) continue
+    for (const line of readFileSync(table, 'utf8').split('\n').slice(1)) {
+      const [, local = '', , state] = line.trim().split(/\s+/)
+      if (state === LISTENING) ports.add(Number.parseInt(local.split(':')[1] ?? '', 16))
+    }
+  }
+  return ports
+}
+
+const LISTENING = '0A'
 
 /** Whether a gateway could listen there: on both loopback addresses and on all. */
 async function isFree(port: number): Promise<boolean> {
