@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
 import { OPENCLAW } from './support/openclaw.ts'
@@ -172,21 +173,31 @@ describe('an apply', () => {
     await agent.stop()
   })
 
-  test('of a damaged pack changes nothing', async () => {
+  test.each([
+    ['contents, which the node finds', ['secret', 'state', 'bulk']],
+    ['the manifest, which the operator finds', ['tree']],
+  ])('of a damaged pack of %s changes nothing', async (_, classes) => {
     const tree = before()
-    const packs = join(fleet.hub.data, 'packs')
-    for (const name of readdirSync(packs, { recursive: true, encoding: 'utf8' })) {
-      if (!/\/[0-9a-f]{64}$/.test(name)) continue
-      const path = join(packs, name)
-      const bytes = readFileSync(path)
-      // In the middle of the sealed segments: header and footer stay as they are.
-      bytes[Math.floor(bytes.length / 2)] = (bytes[Math.floor(bytes.length / 2)] ?? 0) ^ 1
-      writeFileSync(path, bytes)
-    }
+    damagePacks(classes)
     expect((await refusal('restore', 'ada', snapshot)).code).toBe('pack-damaged')
     expect(before()).toEqual(tree)
   })
 })
+
+/** Flips a bit in the middle of the sealed segments; header and footer stay as they are. */
+function damagePacks(classes: readonly string[]): void {
+  const catalog = new DatabaseSync(join(fleet.hub.data, 'catalog.sqlite'), { readOnly: true })
+  const packs = catalog.prepare('select id, class from packs').all()
+  catalog.close()
+  for (const { id, class: of } of packs) {
+    if (!classes.includes(String(of))) continue
+    const path = join(fleet.hub.data, 'packs', String(id).slice(0, 2), String(id))
+    const bytes = readFileSync(path)
+    const middle = Math.floor(bytes.length / 2)
+    bytes[middle] = (bytes[middle] ?? 0) ^ 1
+    writeFileSync(path, bytes)
+  }
+}
 
 /** An OpenClaw that says of itself that it has another version; nothing of it is run before the plan is refused. */
 function openclawOf(version: string): string {

@@ -165,6 +165,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
           const newest = await acceptRecord(bytes)
           const { fenced } = await installation.facts({ ports: [] })
           if (fenced) throw new OcmError('source-fenced')
+          await apply.checkAtRest()
           return capture(captureParts(job, newest), { job, trigger })
         },
       })

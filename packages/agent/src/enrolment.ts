@@ -70,23 +70,29 @@ export class Enrolment {
 
   /** Answers when it is on disk. */
   async welcomed(seq: number, version: number): Promise<void> {
-    await this.#change({ seq, version: Math.max(version, this.#known.version) })
+    await this.#change((known) => ({ seq, version: Math.max(version, known.version) }))
   }
 
   /** @throws OcmError 'signature-invalid', 'vault-changed', 'vault-record-stale' */
   async acceptRecord(p: Primitives, bytes: Uint8Array): Promise<VaultRecord> {
     const record = readVaultRecord(p, this.#known.root, bytes, this.#known.serial)
-    if (record.serial > this.#known.serial) await this.#change({ serial: record.serial })
+    if (record.serial > this.#known.serial) {
+      await this.#change((known) => ({ serial: Math.max(record.serial, known.serial) }))
+    }
     return record
   }
 
-  #change(change: Partial<Enrolled>): Promise<void> {
-    this.#known = { ...this.#known, ...change }
-    const written = this.#writing.then(() =>
-      writeDurable(fileIn(this.#stateDir), toCbor(this.#known)),
-    )
+  /** What is known follows what is on disk: a number that was shown and then forgotten would look like a clone's. */
+  #change(change: (known: Enrolled) => Partial<Enrolled>): Promise<void> {
+    const written = this.#writing.then(() => this.#write(change))
     // A write that failed is told to whoever waits for it; the next one is tried all the same.
     this.#writing = written.catch(() => undefined)
     return written
+  }
+
+  async #write(change: (known: Enrolled) => Partial<Enrolled>): Promise<void> {
+    const next = { ...this.#known, ...change(this.#known) }
+    await writeDurable(fileIn(this.#stateDir), toCbor(next))
+    this.#known = next
   }
 }

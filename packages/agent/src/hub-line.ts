@@ -19,6 +19,8 @@ import type { CaptureHub } from './capture/hub.port.ts'
 
 /** A pack of 16 MiB over a slow line. */
 const TRANSFER_MS = 600_000
+/** Letters. Sealed and written as text, three bytes each still fit what the hub keeps of one line. */
+const LOG_PIECE = 6000
 
 export class HubLine implements ApplyHub {
   readonly #p: Primitives
@@ -46,7 +48,12 @@ export class HubLine implements ApplyHub {
     const params = { job, id: pack, offset, length }
     const { body } = await this.#now().request('pack.get', params, { deadlineMs: TRANSFER_MS })
     const parts: Uint8Array[] = []
-    for await (const part of body) parts.push(part)
+    let got = 0
+    for await (const part of body) {
+      got += part.length
+      if (got > length) throw new OcmError('pack-damaged', { pack })
+      parts.push(part)
+    }
     return concat(...parts)
   }
 
@@ -57,10 +64,13 @@ export class HubLine implements ApplyHub {
   log(job: JobId, text: string): void {
     const sealing = this.#sealing()
     if (!sealing) return // Before the first record nobody could open it.
-    this.#session?.emit('job.log', {
-      job,
-      sealed: base64url(sealJobLog(this.#p, sealing, job, text)),
-    })
+    for (let at = 0; at < text.length; at += LOG_PIECE) {
+      const piece = text.slice(at, at + LOG_PIECE).toWellFormed()
+      this.#session?.emit('job.log', {
+        job,
+        sealed: base64url(sealJobLog(this.#p, sealing, job, piece)),
+      })
+    }
   }
 
   /** The same line, for the capture of one job. */

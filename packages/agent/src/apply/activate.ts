@@ -197,6 +197,8 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
     inventoryEqual,
     startedAt: work.now(),
   }
+  // Before it counts as done: afterwards nobody would come back to it.
+  await supersedeFence(work, record)
   record = await work.journal.write<TargetRecord>({
     ...record,
     state: 'committed',
@@ -205,7 +207,6 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
     outcome,
   })
   await clearScraps(record)
-  await supersedeFence(work, record)
   await removeOldCopies(work, record)
   report(work, job, 'finished', 1)
   return record

@@ -63,6 +63,8 @@ export interface Apply {
     readonly order: Uint8Array
     readonly abort: Uint8Array
   }): Promise<void>
+  /** @throws OcmError 'node-busy' while what is live is neither wholly old nor wholly new */
+  checkAtRest(): Promise<void>
   /** Throws away what a job staged; answers when nothing of it is left. */
   discard(job: string): Promise<void>
 }
@@ -136,12 +138,17 @@ export function createApply(parts: ApplyParts): Apply {
       equal(offer.nonce, order.nonce) &&
       equal(offer.jobKey.public, order.jobKey)
     if (!offer || !isNewest) throw new OcmError('order-invalid', { why: 'stale' })
+    await endOthers()
+    held.set(order.job, { verified, jobKey: offer.jobKey })
+    offer = undefined
+  }
+
+  /** What is staged and not begun gives way. @throws OcmError 'node-busy' when something live is in between */
+  async function endOthers(): Promise<void> {
     for (const other of await unfinished()) {
       if (other.state !== 'prepared' && other.state !== 'staged') throw new OcmError('node-busy')
       await end(other, 'job-cancelled')
     }
-    held.set(order.job, { verified, jobKey: offer.jobKey })
-    offer = undefined
   }
 
   const unfinished = async (): Promise<readonly TargetRecord[]> =>
@@ -176,8 +183,13 @@ export function createApply(parts: ApplyParts): Apply {
 
   async function recover(): Promise<void> {
     for (const record of await journal.all()) {
-      if (record.role === 'source') await settleSource(work, record)
-      else await recoverTarget(record)
+      try {
+        if (record.role === 'source') await settleSource(work, record)
+        else await recoverTarget(record)
+      } catch (error) {
+        // The journal keeps where it stands. A node that cannot be reached could be helped by nobody.
+        failure(work, record.job, 'recovery', error)
+      }
     }
   }
 
@@ -230,6 +242,9 @@ export function createApply(parts: ApplyParts): Apply {
         checkIsMe(identity, { id: order.source, key: sourceKey })
         const known = await journal.source(request.job)
         if (known && known.order !== hash) throw new OcmError('order-invalid', { why: 'used' })
+        // What was staged here under another order must not come to life when another node speaks.
+        offer = undefined
+        await endOthers()
         return { fenced: await fence(work, verified, known) }
       }),
     release: (request) =>
@@ -238,6 +253,15 @@ export function createApply(parts: ApplyParts): Apply {
         if (!record) throw new OcmError('not-found', { what: 'job' })
         await release(work, record, request)
       }),
+    async checkAtRest() {
+      for (const record of await journal.all()) {
+        const isMoving =
+          record.role === 'source'
+            ? ['stopping', 'putting-back', 'releasing'].includes(record.state)
+            : isUnfinished(record) && record.state !== 'prepared' && record.state !== 'staged'
+        if (isMoving) throw new OcmError('node-busy')
+      }
+    },
     discard: (job) => once('discard', job, () => discard(job)),
   }
 }

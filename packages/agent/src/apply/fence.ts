@@ -14,6 +14,7 @@ import {
 } from '@ocm/protocol'
 import { readDurable, removeDurable, writeDurable } from '../store/durable.ts'
 import { exists } from './disk.ts'
+import type { Gateway } from '../installation.port.ts'
 import type { SourceRecord } from './journal.ts'
 import { type VerifiedOrder, readAbort } from './orders.ts'
 import { move } from './renames.ts'
@@ -25,7 +26,9 @@ const epochFile = (work: Work) => `${work.stateDir}/fence-epoch`
 
 async function epochSeen(work: Work): Promise<number> {
   const bytes = await readDurable(epochFile(work))
-  return bytes === undefined ? 0 : Number(fromUtf8(bytes))
+  const epoch = bytes === undefined ? 0 : Number(fromUtf8(bytes))
+  if (!Number.isSafeInteger(epoch)) throw new OcmError('malformed', { what: 'fence epoch' })
+  return epoch
 }
 
 /**
@@ -73,6 +76,7 @@ export async function fence(
     await gateway.mask()
     if (await gateway.isRunning()) await gateway.stop()
     const delta = await work.captureDelta(job, order.snapshot)
+    await checkStill(gateway)
     report(work, job, 'fencing')
     const context = { job, target: order.target, snapshot: delta.snapshot }
     const grant = sealGrant(work.p, order.jobKey, context, {
@@ -89,6 +93,7 @@ export async function fence(
     }
     await writeDurable(tombstoneFor(record), JSON.stringify(tombstone))
     await move(record.stateDirectory, record.kept, strayOf(record))
+    await checkStill(gateway)
     const body = {
       v: 1,
       order: hash,
@@ -114,6 +119,17 @@ export async function fence(
     }
     throw why
   }
+}
+
+/**
+ * Somebody may have started it by hand, or something that OCM knows nothing of keeps it alive: then its last changes
+ * are not in the delta, and it would go on speaking.
+ * @throws OcmError 'gateway-will-not-stop'
+ */
+async function checkStill(gateway: Gateway): Promise<void> {
+  if (!(await gateway.isRunning())) return
+  await gateway.stop()
+  throw new OcmError('gateway-will-not-stop')
 }
 
 async function putBackFirst(work: Work, known: SourceRecord): Promise<void> {
@@ -187,7 +203,12 @@ async function putBack(
     await gateway.unmask()
     if (memory.ran && !(await gateway.isRunning())) {
       report(work, job, 'launching')
-      await gateway.start(memory.layout)
+      try {
+        await gateway.start(memory.layout)
+      } catch (error) {
+        // The node is whole again. That its gateway does not start is said, and must not keep the agent from running.
+        failure(work, job, 'starting what ran before', error)
+      }
     }
   }
   await work.journal.write<SourceRecord>({

@@ -7,7 +7,13 @@ import type { Work } from './work.ts'
 export async function supersedeFence(work: Work, by: TargetRecord): Promise<void> {
   for (const record of await work.journal.all()) {
     if (record.role !== 'source' || record.state !== 'fenced') continue
-    await work.journal.write<SourceRecord>({ ...record, state: 'superseded', supersededBy: by.job })
+    await work.journal.write<SourceRecord>({
+      ...record,
+      state: 'superseded',
+      supersededBy: by.job,
+      // Never run again from here, so what its gateway's environment held is not kept.
+      gateway: null,
+    })
   }
 }
 

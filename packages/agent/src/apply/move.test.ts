@@ -4,11 +4,11 @@ import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NOTHING, partsOf, stageBy } from '../../../../tests/support/rig/agent.ts'
 import { type RigInstallation, installationAt } from '../../../../tests/support/rig/node.ts'
-import type { Wish } from '../../../../tests/support/rig/operator.ts'
+import { type Wish, orderUnder } from '../../../../tests/support/rig/operator.ts'
 import { type Snapshot, deltaOf, snapshotOf } from '../../../../tests/support/rig/snapshots.ts'
 import { JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { type Place, digestOf, layDown, treeOf } from '../../../../tests/support/rig/trees.ts'
-import { A, keys, vaultRecord } from '../../../../tests/support/rig/vault.ts'
+import { A, B, keys, vaultRecord } from '../../../../tests/support/rig/vault.ts'
 import { type Apply, createApply } from './apply.ts'
 
 /** The target, and beside it the source with an agent of its own. */
@@ -19,6 +19,7 @@ let installation: RigInstallation
 let final: Snapshot
 let captures = 0
 let failCapture: Error | undefined
+let wakeUp: (() => Promise<unknown>) | undefined
 
 const LARGE = 3 * 1024 * 1024
 
@@ -39,6 +40,7 @@ beforeEach(async () => {
   installation = installationAt(a)
   captures = 0
   failCapture = undefined
+  wakeUp = undefined
   restartSource()
 })
 afterEach(() => stand.close())
@@ -46,6 +48,7 @@ afterEach(() => stand.close())
 async function capture() {
   captures++
   if (failCapture) throw failCapture
+  await wakeUp?.()
   return deltaOf(final)
 }
 
@@ -92,6 +95,38 @@ test('a node is moved: the source is fenced, the target goes on with the last de
   // What has not changed was still staged, and is not fetched again while nobody speaks.
   expect(stand.hub.reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(LARGE / 10)
   expect(await handOver(fenced)).toEqual(done)
+})
+
+test('what was staged on a node before it is fenced never comes to life afterwards', async () => {
+  const before = stand.live
+  await stand.stage(await stand.order())
+  const other = '0e'.repeat(16)
+  const away = orderUnder(await source.describe(vaultRecord()), {
+    job: other,
+    kind: 'move',
+    source: B,
+    target: { id: A, key: keys.a },
+    snapshot: stand.snapshot,
+    fenceEpoch: 1,
+  })
+  // Whether the fence comes about is another matter: here nothing can be captured, and the node runs again.
+  await expect(
+    stand.apply.fence({ job: other, order: away, record: vaultRecord() }),
+  ).rejects.toMatchObject({ code: 'internal' })
+  expect(await stand.activate()).toMatchObject({ spoke: false, code: 'job-cancelled' })
+  expect(stand.live).toEqual(before)
+})
+
+test('a gateway that comes back while the last changes are captured is not fenced over', async () => {
+  const order = await move()
+  await stand.stage(order)
+  wakeUp = async () => {
+    await fetch(`${stand.manager.url}/unmask?home=${encodeURIComponent(a.home)}`)
+    await stand.manager.start(a.home, a.port)
+  }
+  await expect(fence(order)).rejects.toMatchObject({ code: 'gateway-will-not-stop' })
+  expect(existsSync(tombstone())).toBe(false)
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
 })
 
 test('a fenced source stays fenced, through a restart too, and answers the same FENCED', async () => {

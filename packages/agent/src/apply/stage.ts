@@ -60,6 +60,7 @@ export async function stageBase(
   // What has come to block it says more than that the plan is another one.
   checkBlockers(plan)
   if (plan.hash !== order.plan) throw new OcmError('plan-changed')
+  held.plan = plan
   const { portsInUse } = await work.installation.facts({ ports: [plan.port.to] })
   if (portsInUse.includes(plan.port.to)) throw new OcmError('port-taken', { port: plan.port.to })
   return write(work, held, record, source, plan, { mark: record.job, base: [] })
@@ -78,6 +79,7 @@ export async function stageFinal(
   const source = await openSource(work, record.job, grant.root, [held.packKeys ?? [], grant.packs])
   const plan = planOf(work, held, source.manifest)
   checkBlockers(plan)
+  checkSamePlaces(held.plan, plan)
   return write(work, held, record, source, plan, {
     mark: `${record.job}-final`,
     base: record.units,
@@ -128,6 +130,16 @@ function checkBlockers(plan: Plan): void {
   const { root: _, path: __, ...facts } = blocker.facts
   if (KNOWN_BLOCKERS.has(blocker.code)) throw new OcmError(blocker.code as ErrorCode, facts)
   throw new OcmError('plan-blocked', { why: blocker.code })
+}
+
+/**
+ * The source may have got another workspace since the plan was approved. Nobody has looked at where that would go here.
+ * @throws OcmError 'plan-changed'
+ */
+function checkSamePlaces(approved: Plan | undefined, now: Plan): void {
+  const places = new Map(approved?.roots.map(({ root, to }) => [root, to]))
+  const isKnown = now.roots.every(({ root, to }) => places.get(root) === to)
+  if (!isKnown || approved?.port.to !== now.port.to) throw new OcmError('plan-changed')
 }
 
 interface Where {

@@ -4,6 +4,7 @@ import {
   type KeyPair,
   type LinkEvents,
   OcmError,
+  type Plan,
   type TargetFacts,
   base64url,
   fromBase64url,
@@ -26,6 +27,8 @@ export interface Held {
   /** From the moment on when the order's grant was opened. */
   packKeys?: Grant['packs']
   facts?: TargetFacts
+  /** As it was approved: where things go must not change with the last delta. */
+  plan?: Plan
   /** What was validated when the base was staged, to see whether the last delta needs it again. */
   validated?: unknown
 }

@@ -54,7 +54,7 @@ async function handOver(work: Work, needs: MoveNeeds): Promise<void> {
   const source = await nodeOf(needs, work.job.source)
   if (!fenced || fencedAt === null) throw new OcmError('internal', { what: 'fenced' })
 
-  const outcome = await activate(work, needs, {
+  const outcome = await wordOf(work, needs, {
     fenced: base64url(fenced),
     header: await headerOf(needs, finalSnapshot),
   })
@@ -71,4 +71,19 @@ async function handOver(work: Work, needs: MoveNeeds): Promise<void> {
   const downtimeMs = Math.min(Math.max(outcome.startedAt - fencedAt, 0), now() - fencedAt)
   await work.save({}, { downtimeMs })
   for (const node of [source.id, target]) publish({ kind: 'node-changed', node })
+}
+
+/**
+ * Between FENCED and the target's word nobody speaks, so a failure must not be the end of it: the target is told to
+ * leave off, and then has an ABORT to give.
+ */
+async function wordOf(work: Work, needs: MoveNeeds, final: { fenced: string; header: string }) {
+  try {
+    return await activate(work, needs, final)
+  } catch (error) {
+    work.signal.throwIfAborted()
+    if (!(error instanceof OcmError)) throw error
+    await work.ask(work.job.node, 'discard', async () => ({ job: work.job.id }))
+    return activate(work, needs, final)
+  }
 }

@@ -29,6 +29,9 @@ export interface WorkNeeds {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
+/** The agent, or what it needed of us, was out of reach: nothing has been decided, it is asked again. */
+const PASSING: ReadonlySet<string> = new Set(['link-lost', 'deadline-passed', 'hub-unreachable'])
+
 /** The hub stops; the job is taken up at its next start. */
 export class Stopped extends Error {
   override readonly name = 'Stopped'
@@ -141,7 +144,7 @@ export class Work {
       } catch (error) {
         this.signal.throwIfAborted()
         if (!(error instanceof OcmError)) throw error
-        if (error.code === 'link-lost') {
+        if (PASSING.has(error.code)) {
           await this.#be('waiting')
           await Promise.race([conversation.closed, pause(BUSY_MS, this.signal)])
         } else if (error.code === 'node-busy') {

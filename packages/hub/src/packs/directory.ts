@@ -38,7 +38,11 @@ export async function openPackDirectory(root: string): Promise<Packs> {
 
     async put(id, bytes, body) {
       // Read all the same: who puts a pack has it.
-      if ((await size(id)) === bytes) return checked(id, bytes, body, async () => {})
+      if ((await size(id)) === bytes) {
+        await checked(id, bytes, body, async () => {})
+        // The try before may have ended between the rename and this.
+        return stored(syncDirectory(shelfOf(id)))
+      }
       const unfinished = unfinishedName(pathOf(id))
       try {
         await stored(makeDirectory(shelfOf(id)))
