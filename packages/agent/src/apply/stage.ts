@@ -191,7 +191,8 @@ async function write(
   }
   report(work, job, 'rewriting')
   const { changed } = await work.installation.rewrite(staged)
-  work.hub.log(job, `rewritten: ${JSON.stringify(changed)}`)
+  const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)
+  work.hub.log(job, `Rewritten: ${counts.join(', ') || 'nothing'}.`)
   await validateOnce(work, held, job, staged, manifest)
   for (const [i, unit] of units.entries()) await sealTree(unit.stage, items[i] ?? [])
   return work.journal.write<TargetRecord>({
