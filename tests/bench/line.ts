@@ -20,7 +20,7 @@ interface Job {
   readonly steps: readonly { name: string; startedAt: number; endedAt: number }[]
 }
 interface Snapshot {
-  readonly metrics: { readonly bytes: number; readonly newBytes: number; readonly files: number }
+  readonly metrics: { readonly bytes: number; readonly storedBytes: number; readonly files: number }
   readonly storedBytes: number
 }
 
@@ -67,7 +67,7 @@ try {
     bytes: whole?.metrics.bytes,
     files: whole?.metrics.files,
     storedBytes: whole?.storedBytes,
-    unchangedStoredBytes: unchanged?.storedBytes,
+    unchangedStoredBytes: unchanged?.metrics.storedBytes,
     moveSeconds: move.wall,
     moveStepSeconds: steps,
     downtimeSeconds: seconds(move.job.downtimeMs ?? 0),
