@@ -4,7 +4,14 @@
  * counts is what OpenClaw itself lists before and after.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -153,6 +160,9 @@ describe('a real node', () => {
   test('is cloned with an identity of its own and speaks on no channel', async () => {
     await mkdir(carol)
     await fleet.enrol('gamma', carol, machineB)
+    // A token in this file alone makes a gateway poll, at its next start.
+    const token = '1234567890:canary-telegram-token-speedwell'
+    appendFileSync(join(bob, '.openclaw', '.env'), `TELEGRAM_BOT_TOKEN=${token}\n`)
     await fleet.operator.json('backup', 'beta')
     await fleet.operator.json(
       'clone',
@@ -170,6 +180,10 @@ describe('a real node', () => {
     expect(own.token).not.toBe(theirs.token)
     expect(own.token.length).toBeGreaterThanOrEqual(32)
     expect(own.device).not.toBe(theirs.device)
+    expect(traces(carol, [token], 'plain')).toEqual([])
+    const said = readFileSync(join(carol, '.openclaw', 'logs', 'gateway.out'), 'utf8')
+    expect(said).toContain('[gateway]')
+    expect(said).not.toContain('[telegram]')
     const cron = (await openclawJson(carol, ['cron', 'list', '--all', '--json'])) as {
       jobs: { id: string; enabled: boolean; declarationKey?: string }[]
     }
