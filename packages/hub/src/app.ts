@@ -1,7 +1,7 @@
 /** Puts the hub together: the only place that knows every part. */
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type HubSession, OcmError, settleSequence, type Welcome } from '@ocm/protocol'
+import { type HubSession, OcmError, settleSequence, VERSION, type Welcome } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -53,7 +53,6 @@ export interface Hub {
   close(): Promise<void>
 }
 
-const VERSION = '0.1.0'
 const HEARTBEAT_MS = 20_000
 
 /** @throws OcmError 'port-taken', 'catalog-failed', 'store-failed' */

@@ -11,6 +11,7 @@ import { type VerifiedOrder, checkIsMe, readOrder } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
+import { turns } from '../turns.ts'
 
 export interface StageRequest {
   readonly job: string
@@ -83,15 +84,13 @@ export function createApply(parts: ApplyParts): Apply {
 
   // One at a time; and what is asked again while it is at work is answered with that.
   const atWork = new Map<string, Promise<unknown>>()
-  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = turns()
   function once<T>(what: string, job: string, act: () => Promise<T>): Promise<T> {
     const name = `${what} ${job}`
     const running = atWork.get(name) as Promise<T> | undefined
     if (running) return running
-    const next = last.then(act).finally(() => atWork.delete(name))
+    const next = inTurn(act).finally(() => atWork.delete(name))
     atWork.set(name, next)
-    // Who asked is told of a failure; the next in line is not.
-    last = next.catch(() => undefined)
     return next
   }
 

@@ -12,4 +12,5 @@ export interface Tombstone {
   readonly kept: string
 }
 
+/** Beside the state directory, so that no swap of the state takes it away. */
 export const tombstoneOf = (stateDirectory: string): string => `${stateDirectory}.ocm-fenced.json`

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { discover, tombstonePath } from './discovery.ts'
+import { tombstoneOf } from '../apply/tombstone.port.ts'
+import { discover } from './discovery.ts'
 import { makeHome } from './home.fixture.ts'
 
 test('the state directory is named, pinned, of a profile, or the usual one, in this order', () => {
@@ -46,5 +47,5 @@ test('the directory of former days is used where there is no other', () => {
 })
 
 test('the tombstone of a fence lies beside the state directory', () => {
-  expect(tombstonePath('/home/a/.openclaw')).toBe('/home/a/.openclaw.ocm-fenced.json')
+  expect(tombstoneOf('/home/a/.openclaw')).toBe('/home/a/.openclaw.ocm-fenced.json')
 })

@@ -49,9 +49,6 @@ export function resolveUserPath(text: string, home: string): string {
   return path.resolve(home, trimmed)
 }
 
-/** Written by a fence, beside the state directory so that no swap of the state takes it away. */
-export const tombstonePath = (stateDir: string): string => `${stateDir}.ocm-fenced.json`
-
 const pin = (env: Env, name: string): string | undefined => env[name]?.trim() || undefined
 
 /** OPENCLAW_HOME moves the home only for who did not name another one. */

@@ -4,8 +4,9 @@ import { statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import type { TargetFacts } from '@ocm/protocol'
+import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
-import { type Where, tombstonePath } from './discovery.ts'
+import type { Where } from './discovery.ts'
 import { errno } from './errno.ts'
 import { stateDatabaseOf } from './implied.ts'
 import type { Located } from './layout.ts'
@@ -30,7 +31,7 @@ export async function factsOf(
     freeBytes,
     gateway: { kind: gateway.kind, running: await gateway.isRunning() },
     portsInUse: [...inUse].toSorted((a, b) => a - b),
-    fenced: existsSync(tombstonePath(where.state)),
+    fenced: existsSync(tombstoneOf(where.state)),
     readOnlyConfig: isReadOnly(where),
   }
 }

@@ -14,8 +14,8 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { type Layout, OcmError } from '@ocm/protocol'
+import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
-import { tombstonePath } from './discovery.ts'
 import { errno } from './errno.ts'
 import type { GatewaySite } from './gateway.ts'
 import {
@@ -75,7 +75,7 @@ export function processGateway(
     unmask: async () => {},
 
     async start(layout) {
-      if (existsSync(tombstonePath(site.stateDir))) throw new OcmError('source-fenced')
+      if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
       started = launch(withPort(memory ?? firstTime(site), layout))
     },
 

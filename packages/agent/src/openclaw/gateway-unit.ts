@@ -4,8 +4,8 @@ import { mkdir, readlink, symlink, unlink } from 'node:fs/promises'
 import { homedir, userInfo } from 'node:os'
 import path from 'node:path'
 import { type Layout, OcmError } from '@ocm/protocol'
+import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
-import { tombstonePath } from './discovery.ts'
 import { errno } from './errno.ts'
 import type { GatewaySite } from './gateway.ts'
 import { STOP_MS, stopProcesses } from './gateway-process.ts'
@@ -145,7 +145,7 @@ export function unitGateway(
     },
 
     async start(layout) {
-      if (existsSync(tombstonePath(site.stateDir))) throw new OcmError('source-fenced')
+      if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
       if (kind === 'user-unit' && !fits(memory, site, layout)) await install(site, layout)
       await reload()
       // Says no when there was no failure to forget, which is as good.
