@@ -89,7 +89,10 @@ export class HubLine implements ApplyHub {
       },
       commit: async (forJob, header) => {
         const params = { job: forJob, header: base64url(header) }
-        return (await this.#now().request('snapshot.commit', params)).result.snapshot
+        const { result } = await this.#now().request('snapshot.commit', params)
+        if (result.snapshot === null)
+          throw new OcmError('pack-missing', { count: result.missing.length })
+        return result.snapshot
       },
       head: async () => {
         const { header } = (await this.#now().request('snapshot.head', {})).result

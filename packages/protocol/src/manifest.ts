@@ -52,7 +52,7 @@ export const Entry = Strict({
   modifiedAt: Type.Number(),
   /** Bytes of the content; of the target for a link; 0 for a directory. */
   size: Count,
-  /** SHA-256 of the content. */
+  /** SHA-256 of the content; of a database that of the SHA-256s of its pieces (see `contentHash`). */
   sha256: Type.Optional(Bytes(32)),
   extents: Type.Optional(Type.Array(ExtentRef)),
   /** A link's target as it stands. */

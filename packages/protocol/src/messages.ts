@@ -68,8 +68,17 @@ export const TO_HUB = {
   'pack.put': message(Strict({ id: Hash, bytes: Count, class: PackClass }), Empty),
   /** Answers with `length` bytes from `offset` as body; only packs that a job of this node needs. */
   'pack.get': message(Strict({ job: Id, id: Hash, offset: Count, length: Count }), Empty),
-  /** Commit, the last act of a capture. Fails with 'pack-missing' when a pack is not there. */
-  'snapshot.commit': message(Strict({ job: Id, header: B64 }), Strict({ snapshot: Hash })),
+  /**
+   * Commit, the last act of a capture. When the hub lacks packs that the header names, `snapshot` is null, nothing was
+   * committed, and `missing` lists them (the first 10,000): what was in them has to be stored again.
+   */
+  'snapshot.commit': message(
+    Strict({ job: Id, header: B64 }),
+    Strict({
+      snapshot: Type.Union([Hash, Type.Null()]),
+      missing: Type.Array(Hash, { maxItems: 10_000 }),
+    }),
+  ),
   /** The newest header the hub has of this node, to go on from; '' when there is none. */
   'snapshot.head': message(Empty, Strict({ header: B64 })),
 } as const

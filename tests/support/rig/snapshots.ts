@@ -1,6 +1,7 @@
 /** Really sealed snapshots of trees of the rig. */
 import type { Delta } from '@ocm/agent'
 import {
+  contentHash,
   type Entry,
   type ExtentRef,
   type Grant,
@@ -125,10 +126,11 @@ export function snapshotOf(
       return { ...entry, kind: 'link', size: target.length, target }
     }
     const bytes = bytesOf(content)
-    const sha256 = p.sha256(bytes)
-    const extents = [...(refs.get(hex(sha256)) ?? [])]
+    const extents = [...(refs.get(hex(p.sha256(bytes))) ?? [])]
     const kind = key.endsWith('.sqlite') ? 'database' : 'file'
-    return { ...entry, kind, size: bytes.length, sha256, extents }
+    const hash = contentHash(p, kind, bytes.length)
+    hash.update(bytes)
+    return { ...entry, kind, size: bytes.length, sha256: hash.digest(), extents }
   })
   const layout = layoutOf(place)
   const manifest: Manifest = {

@@ -9,6 +9,7 @@ import {
   OcmError,
   Packs,
   type Plan,
+  contentHash,
   decodeRoot,
   equal,
   isWithin,
@@ -289,7 +290,7 @@ async function holds(work: Work, path: string, entry: Entry): Promise<boolean> {
   if (!stat?.isFile() || stat.size !== entry.size || !entry.sha256) return false
   // For its owner only; one that the owner may not read is fetched.
   if ((stat.mode & 0o400) === 0) return false
-  const hash = work.p.sha256Parts()
+  const hash = contentHash(work.p, entry.kind, entry.size)
   await withOpen(path, constants.O_RDONLY | constants.O_NOFOLLOW, async (handle) => {
     const buffer = Buffer.allocUnsafe(READ_BYTES)
     for (;;) {

@@ -4,8 +4,10 @@ import {
   CUT_WINDOW_BYTES,
   EXTENT_MAX_BYTES,
   type ExtentKeys,
+  type Hasher,
   type PackClass,
   type Primitives,
+  contentHash,
   cutAfter,
   databaseExtentBytes,
   isOneExtent,
@@ -69,7 +71,15 @@ export const largeContent = (
   packClass: PackClass,
   descriptor: number,
   bytes: number,
-): Promise<Content> => stream(sink, packClass, descriptor, bytes, byContent(sink.keys))
+): Promise<Content> =>
+  stream(
+    sink,
+    packClass,
+    descriptor,
+    bytes,
+    byContent(sink.keys),
+    contentHash(sink.p, 'file', bytes),
+  )
 
 export const databaseContent = (
   sink: ContentSink,
@@ -77,7 +87,14 @@ export const databaseContent = (
   descriptor: number,
   bytes: number,
 ): Promise<Content> =>
-  stream(sink, packClass, descriptor, bytes, byPages(databaseExtentBytes(bytes)))
+  stream(
+    sink,
+    packClass,
+    descriptor,
+    bytes,
+    byPages(databaseExtentBytes(bytes)),
+    contentHash(sink.p, 'database', bytes),
+  )
 
 async function stream(
   sink: ContentSink,
@@ -85,9 +102,9 @@ async function stream(
   descriptor: number,
   bytes: number,
   cut: Cut,
+  hash: Hasher,
 ): Promise<Content> {
   const window = new Uint8Array(Math.min(WINDOW_BYTES, bytes))
-  const hash = sink.p.sha256Parts()
   const refs: Ref[] = []
   let size = 0
   let held = 0

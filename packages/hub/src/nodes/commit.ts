@@ -4,12 +4,16 @@ import {
   OcmError,
   type Primitives,
   readSnapshot,
-  type SnapshotId,
+  type ResultOf,
   snapshotIdOf,
+  type TO_HUB,
 } from '@ocm/protocol'
 import type { Publish } from '../events.ts'
 import type { Node, Packs, SnapshotCatalog } from './ports.ts'
 import type { VaultKeeper } from './vault.ts'
+
+/** Missing packs named in one answer. */
+const LISTED = 10_000
 
 export interface CommitNeeds {
   readonly p: Primitives
@@ -21,14 +25,14 @@ export interface CommitNeeds {
 }
 
 /**
- * Committing the newest snapshot again answers as before.
- * @throws OcmError 'signature-invalid', 'malformed', 'snapshot-refused' with `why`, 'pack-missing' with `count`
+ * Committing the newest snapshot again answers as before. Nothing is committed when packs are missing.
+ * @throws OcmError 'signature-invalid', 'malformed', 'snapshot-refused' with `why`
  */
 export async function commitSnapshot(
   { p, snapshots, packs, vault, publish, now }: CommitNeeds,
   node: Pick<Node, 'id' | 'key'>,
   statement: Uint8Array,
-): Promise<SnapshotId> {
+): Promise<ResultOf<typeof TO_HUB, 'snapshot.commit'>> {
   const header = readSnapshot(p, node.key, statement)
   const id = snapshotIdOf(p, statement)
   const { record } = vault.needed()
@@ -37,26 +41,26 @@ export async function commitSnapshot(
   if (header.epoch > record.epoch) throw new OcmError('snapshot-refused', { why: 'epoch' })
 
   const newest = await snapshots.newest(node.id)
-  if (newest?.id === id) return id
+  if (newest?.id === id) return { snapshot: id, missing: [] }
   checkFollows(header, newest)
 
   const ids = header.packs.map((pack) => pack.id)
   if (new Set(ids).size !== ids.length) throw new OcmError('malformed', { what: 'snapshot' })
   const held = await snapshots.heldPacks(node.id, ids)
-  let missing = 0
+  const missing: string[] = []
   for (const pack of header.packs) {
     const have = held.get(pack.id)
     const there =
       have?.bytes === pack.bytes &&
       have.class === pack.class &&
       (await packs.size(pack.id)) === pack.bytes
-    if (!there) missing++
+    if (!there) missing.push(pack.id)
   }
-  if (missing > 0) throw new OcmError('pack-missing', { count: missing })
+  if (missing.length > 0) return { snapshot: null, missing: missing.slice(0, LISTED) }
 
   // The file first: a header without a row is a copy too many, a row without its file could not be recovered.
   await packs.keepHeader(id, statement)
   await snapshots.addSnapshot(id, header, statement, now())
   publish({ kind: 'snapshot-created', node: node.id, snapshot: id })
-  return id
+  return { snapshot: id, missing: [] }
 }

@@ -40,7 +40,7 @@ export function serveStoring(
 
   conversation.handle('snapshot.commit', async ({ job, header }) => {
     await needs.checkJob(job, node.id)
-    return { snapshot: await commitSnapshot(needs, node, fromBase64url(header)) }
+    return commitSnapshot(needs, node, fromBase64url(header))
   })
 
   conversation.handle('snapshot.head', async () => {

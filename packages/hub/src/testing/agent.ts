@@ -1,5 +1,6 @@
 /** An agent of which the test writes the part: a real link over a real socket, and handlers that are handed in. */
 import {
+  OcmError,
   agentLink,
   type AgentSession,
   base64url,
@@ -127,6 +128,9 @@ export class TestAgent {
       job,
       header: base64url(statement),
     })
+    if (result.snapshot === null) {
+      throw new OcmError('pack-missing', { count: result.missing.length })
+    }
     return result.snapshot
   }
 

@@ -4,8 +4,8 @@
  * on two nodes, or in two classes, have nothing in common.
  */
 import { utf8 } from '../bytes.ts'
-import { PACK_CLASSES, type PackClass } from '../manifest.ts'
-import type { Primitives } from '../primitives/primitives.ts'
+import { type Entry, PACK_CLASSES, type PackClass } from '../manifest.ts'
+import type { Hasher, Primitives } from '../primitives/primitives.ts'
 import { EXTENT_MAX_BYTES } from './limits.ts'
 
 const KIB = 1024
@@ -38,6 +38,39 @@ export const isOneExtent = (fileBytes: number): boolean => fileBytes <= EXTENT_M
 
 export const databaseExtentBytes = (databaseBytes: number): number =>
   databaseBytes > LARGE_DATABASE ? LARGE_DATABASE_EXTENT : DATABASE_EXTENT
+
+/**
+ * The hash that an entry carries, from its content in parts of any length. Of a database it is the SHA-256 of the SHA-256s of
+ * its pieces: these are known already when a database is cut, and a second pass over all of it would cost as much again.
+ * @param size bytes of the whole content.
+ */
+export function contentHash(p: Primitives, kind: Entry['kind'], size: number): Hasher {
+  return kind === 'database' ? hashOfPieces(p, databaseExtentBytes(size)) : p.sha256Parts()
+}
+
+function hashOfPieces(p: Primitives, pieceBytes: number): Hasher {
+  const whole = p.sha256Parts()
+  let piece = p.sha256Parts()
+  let held = 0
+  return {
+    update(part) {
+      for (let at = 0; at < part.length;) {
+        const end = Math.min(at + pieceBytes - held, part.length)
+        piece.update(part.subarray(at, end))
+        held += end - at
+        at = end
+        if (held < pieceBytes) continue
+        whole.update(piece.digest())
+        piece = p.sha256Parts()
+        held = 0
+      }
+    },
+    digest() {
+      if (held > 0) whole.update(piece.digest())
+      return whole.digest()
+    },
+  }
+}
 
 /** How many bytes of a file `cutAfter` must be shown at once, unless the file ends before. */
 export const CUT_WINDOW_BYTES = CUT.max

@@ -1,6 +1,7 @@
 export {
   type ExtentKeys,
   CUT_WINDOW_BYTES,
+  contentHash,
   cutAfter,
   databaseExtentBytes,
   extentKeys,

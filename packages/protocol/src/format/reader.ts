@@ -15,6 +15,7 @@ import {
 } from '../manifest.ts'
 import type { Primitives } from '../primitives/primitives.ts'
 import { decodeAs } from '../shapes.ts'
+import { contentHash } from './extent.ts'
 import { MANIFEST_MAX_BYTES, MANIFEST_MAX_PAGES, PACK_MAX_BYTES, PAGE_MAX_BYTES } from './limits.ts'
 import { manifestFromPages } from './manifest-pages.ts'
 import { type OpenPack, type PackOpener, openPack } from './open-pack.ts'
@@ -144,7 +145,7 @@ const tooLarge = () => new OcmError('malformed', { what: 'manifest' })
  * @throws OcmError 'pack-damaged', 'seal-broken'
  */
 export async function* readEntry(packs: Packs, entry: Entry): AsyncGenerator<Uint8Array> {
-  const hash = packs.p.sha256Parts()
+  const hash = contentHash(packs.p, entry.kind, entry.size)
   let size = 0
   for (const ref of entry.extents ?? []) {
     const part = await packs.extent(ref)
