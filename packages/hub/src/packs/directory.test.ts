@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openPackDirectory } from './directory.ts'
 import { packsContract } from './packs.contract.ts'
@@ -9,7 +10,7 @@ let root: string
 beforeEach(async () => {
   root = `${await mkdtemp(`${tmpdir()}/ocm-packs-`)}/packs`
 })
-afterEach(() => rm(root, { recursive: true, force: true }))
+afterEach(() => rm(dirname(root), { recursive: true, force: true }))
 
 describe('a directory', () => {
   packsContract(
