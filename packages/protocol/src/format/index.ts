@@ -18,10 +18,14 @@ export {
 export { eachManifestPage, manifestFromPages, manifestPages } from './manifest-pages.ts'
 export {
   type OpenPack,
+  type PackAtHand,
+  type PackBytes,
   type PackHead,
   type PackOpener,
   type PackRanges,
   openPack,
+  openPackAtHand,
+  packKeyFor,
   readPackHead,
 } from './open-pack.ts'
 export {

@@ -94,6 +94,81 @@ export function packKeyFor(p: Primitives, head: PackHead, opener: PackOpener): U
   return packKeyOf(p, runKey, head.header.salt, head.headerHash)
 }
 
+/** The parts of a pack that are at hand. @throws OcmError 'pack-damaged' for bytes that are not. */
+export interface PackBytes {
+  /** Length of the whole pack. */
+  readonly bytes: number
+  read(offset: number, length: number): Uint8Array
+}
+
+/** A pack that is read without waiting: for workers, who are handed what they need. */
+export interface PackAtHand {
+  readonly header: PackHeader
+  readonly segments: readonly number[]
+  /** Where each sealed segment lies in the pack. */
+  readonly places: readonly { readonly offset: number; readonly bytes: number }[]
+  /** @throws OcmError 'pack-damaged' */
+  segment(number: number): Uint8Array
+}
+
+interface Expected {
+  readonly id?: PackId
+  readonly header?: Uint8Array
+}
+
+/** What has been read of a pack when its footer is verified. */
+interface Opened {
+  readonly head: PackHead
+  readonly key: Uint8Array
+  readonly footer: readonly FooterRow[]
+}
+
+type Range = readonly [offset: number, length: number]
+
+/** Asks for the ranges that it needs, one after the other; whoever drives it may wait for them or not. */
+function* opening(
+  p: Primitives,
+  bytes: number,
+  opener: PackOpener,
+  { id, header: expected }: Expected,
+): Generator<Range, Opened, Uint8Array> {
+  if (bytes > PACK_MAX_BYTES) throw damaged(id)
+  const head = readPackHead(p, yield [0, Math.min(bytes, FIXED_BYTES + PACK_HEADER_MAX_BYTES)], id)
+  const { headerHash, end } = head
+  if (expected && !equal(expected, headerHash)) throw damaged(id)
+  const key = orDamaged(id, () => packKeyFor(p, head, opener))
+
+  const footerBytes = u32At(yield [bytes - 4, 4], 0)
+  const areaBytes = bytes - 4 - footerBytes - end
+  if (footerBytes > PACK_FOOTER_MAX_BYTES || areaBytes < 1) throw damaged(id)
+  const sealed = yield [end + areaBytes, footerBytes]
+  const footer = orDamaged(id, () => {
+    const associated = footerAssociated(headerHash, areaBytes)
+    return readFooter(p.open(key, FOOTER_NONCE, associated, sealed), areaBytes)
+  })
+  return { head, key, footer }
+}
+
+const placeOf = ({ head }: Opened, row: FooterRow): Range => [
+  head.end + row.offset,
+  row.sealedBytes,
+]
+
+function openSegment(
+  p: Primitives,
+  { head, key }: Opened,
+  number: number,
+  { plainBytes, flags }: FooterRow,
+  sealed: Uint8Array,
+): Uint8Array {
+  const associated = segmentAssociated(head.headerHash, number, plainBytes, flags)
+  const stored = p.open(key, segmentNonce(number), associated, sealed)
+  return flags === ZSTD ? p.unzstd(stored, plainBytes) : stored
+}
+
+const isInside = (bytes: number, [offset, length]: Range) =>
+  offset >= 0 && length >= 0 && offset + length <= bytes
+
 /**
  * Opens a pack and verifies its footer; segments are read and verified when they are asked for.
  * @param expected what a signed header or a manifest says of it. With the whole pack at hand its id is verified too.
@@ -103,13 +178,13 @@ export async function openPack(
   p: Primitives,
   source: Uint8Array | PackRanges,
   opener: PackOpener,
-  expected: { readonly id?: PackId; readonly header?: Uint8Array } = {},
+  expected: Expected = {},
 ): Promise<OpenPack> {
   const { id } = expected
   const bytes = source instanceof Uint8Array ? source.length : source.bytes
-  if (bytes > PACK_MAX_BYTES) throw damaged(id)
-  const read = async (offset: number, length: number): Promise<Uint8Array> => {
-    if (offset < 0 || length < 0 || offset + length > bytes) throw damaged(id)
+  const read = async (range: Range): Promise<Uint8Array> => {
+    const [offset, length] = range
+    if (!isInside(bytes, range)) throw damaged(id)
     if (source instanceof Uint8Array) return source.subarray(offset, offset + length)
     const part = await source.read(offset, length)
     if (part.length !== length) throw damaged(id)
@@ -118,35 +193,57 @@ export async function openPack(
   if (source instanceof Uint8Array && id !== undefined && hex(p.sha256(source)) !== id) {
     throw damaged(id)
   }
-
-  const start = await read(0, Math.min(bytes, FIXED_BYTES + PACK_HEADER_MAX_BYTES))
-  const head = readPackHead(p, start, id)
-  const { headerHash, end } = head
-  if (expected.header && !equal(expected.header, headerHash)) throw damaged(id)
-  const key = orDamaged(id, () => packKeyFor(p, head, opener))
-
-  const footerBytes = u32At(await read(bytes - 4, 4), 0)
-  const areaBytes = bytes - 4 - footerBytes - end
-  if (footerBytes > PACK_FOOTER_MAX_BYTES || areaBytes < 1) throw damaged(id)
-  const sealedFooter = await read(end + areaBytes, footerBytes)
-  const footer = orDamaged(id, () => {
-    const associated = footerAssociated(headerHash, areaBytes)
-    return readFooter(p.open(key, FOOTER_NONCE, associated, sealedFooter), areaBytes)
-  })
+  const asking = opening(p, bytes, opener, expected)
+  let asked = asking.next()
+  while (!asked.done) asked = asking.next(await read(asked.value))
+  const opened = asked.value
 
   return {
-    header: head.header,
-    headerHash,
-    segments: footer.map((row) => row.plainBytes),
+    header: opened.head.header,
+    headerHash: opened.head.headerHash,
+    segments: opened.footer.map((row) => row.plainBytes),
     async segment(number) {
-      const row = footer[number]
+      const row = opened.footer[number]
       if (!row) throw damaged(id)
-      const sealed = await read(end + row.offset, row.sealedBytes)
-      return orDamaged(id, () => {
-        const associated = segmentAssociated(headerHash, number, row.plainBytes, row.flags)
-        const stored = p.open(key, segmentNonce(number), associated, sealed)
-        return row.flags === ZSTD ? p.unzstd(stored, row.plainBytes) : stored
-      })
+      const sealed = await read(placeOf(opened, row))
+      return orDamaged(id, () => openSegment(p, opened, number, row, sealed))
+    },
+  }
+}
+
+/**
+ * The same without waiting. The hash of the whole is not taken: whatever is used of the pack has a tag of its own, and
+ * so a damaged segment costs what lies in it and nothing else.
+ * @throws OcmError 'pack-damaged', 'version-unsupported'
+ */
+export function openPackAtHand(
+  p: Primitives,
+  source: PackBytes,
+  opener: PackOpener,
+  expected: Expected = {},
+): PackAtHand {
+  const { id } = expected
+  const read = (range: Range): Uint8Array => {
+    if (!isInside(source.bytes, range)) throw damaged(id)
+    return source.read(...range)
+  }
+  const asking = opening(p, source.bytes, opener, expected)
+  let asked = asking.next()
+  while (!asked.done) asked = asking.next(read(asked.value))
+  const opened = asked.value
+  const places = opened.footer.map((row) => {
+    const [offset, length] = placeOf(opened, row)
+    return { offset, bytes: length }
+  })
+  return {
+    header: opened.head.header,
+    segments: opened.footer.map((row) => row.plainBytes),
+    places,
+    segment(number) {
+      const row = opened.footer[number]
+      if (!row) throw damaged(id)
+      const sealed = read(placeOf(opened, row))
+      return orDamaged(id, () => openSegment(p, opened, number, row, sealed))
     },
   }
 }
