@@ -7,12 +7,22 @@
  *     GET  /api/tokens                [{ id, label, createdAt }]
  *     POST /api/tokens                TokenRequest → TokenIssued               DELETE /api/tokens/:id
  *     GET  /api/vault                 VaultState      PUT  /api/vault/record   PutRecord → {}
+ *     PUT  /api/vault                 PutVault → {}   slots, record and epoch together, signed by the vault's root
  *     GET  /api/tickets               [TicketState]   POST /api/tickets        TicketRequest → TicketState
  *     GET  /api/nodes                 [NodeState]     GET  /api/nodes/:id      NodeState
  *     PATCH /api/nodes/:id            { label } → NodeState                    POST /api/nodes/:id/retire  {} → NodeState
  *     POST /api/nodes/:id/describe    {} → DescribeAnswer
- *     GET  /api/snapshots?node=       [SnapshotState], newest first            GET  /api/snapshots/:id     SnapshotState
- *     GET  /api/snapshots/:id/header  HeaderState
+ *     GET  /api/snapshots?node=&pruned=  [SnapshotState], newest first; pruned ones too with `pruned=true`
+ *     GET  /api/snapshots/:id         SnapshotState   GET  /api/snapshots/:id/header  HeaderState
+ *     GET  /api/snapshots/:id/damage  [PackDamage]: which of its packs are damaged or missing
+ *     POST /api/snapshots/:id/pin     {} → SnapshotState                       POST /api/snapshots/:id/unpin  {} → SnapshotState
+ *     POST /api/snapshots/:id/undo    {} → SnapshotState: takes its prune back
+ *     GET  /api/retention             RetentionState
+ *     PUT  /api/retention/policy      SetPolicy → RetentionState               PUT  /api/retention/lock   SetLock → RetentionState
+ *     POST /api/retention/resume      {} → RetentionState: the clock is right, go on
+ *     GET  /api/prune?node=           PrunePreview    POST /api/prune          PruneRequest → PruneResult
+ *     GET  /api/scrub                 ScrubState      POST /api/scrub          {} → ScrubState, starts a full one
+ *     POST /api/snapshots/:id/verified  {} → {}: an operator has read all of it and found it whole
  *     POST /api/packs/headers         PackHeadersRequest → PackHeaders
  *     GET  /api/packs/:id             the pack's bytes, honours Range
  *     GET  /api/jobs?node=            [Job], newest first                      POST /api/jobs              JobRequest → Job
@@ -27,6 +37,7 @@ import { type Static, Type } from 'typebox'
 import { Hash, Id } from './ids.ts'
 import { Job, JobKind } from './job.ts'
 import { B64 } from './messages.ts'
+import { RetentionLock, RetentionPolicy, RetentionVerdict } from './retention.ts'
 import { Metrics, Trigger } from './snapshot.ts'
 import { Count, Millis, Strict } from './shapes.ts'
 
@@ -44,7 +55,7 @@ export type ApiError = Static<typeof ApiError>
 
 /** A slot as JSON; `B64` where the CBOR has bytes. */
 export const SlotJson = Strict({
-  kind: Type.Enum(['passphrase', 'recovery']),
+  kind: Type.Enum(['passphrase', 'recovery', 'handover']),
   operator: Type.Union([Id, Type.Null()]),
   /** CBOR of the Slot, base64url: the hub stores it as it is. */
   slot: B64,
@@ -90,11 +101,16 @@ export const VaultState = Strict({
   root: B64,
   record: B64,
   slots: Type.Array(SlotJson),
+  /** Of each epoch that ended, its statement (see `openEpochs`). */
+  epochs: Type.Array(Strict({ epoch: Count, statement: B64 })),
   hubKey: B64,
 })
 export type VaultState = Static<typeof VaultState>
 
-/** PUT /api/vault/record: serial must be exactly one more. */
+/** PUT /api/vault: the signed VaultChange. */
+export const PutVault = Strict({ change: B64 })
+
+/** PUT /api/vault/record: serial must be exactly one more, epoch and sealing key the same. */
 export const PutRecord = Strict({ record: B64 })
 
 /** POST /api/tickets */
@@ -142,6 +158,8 @@ export const SnapshotState = Strict({
   openclaw: Type.String(),
   metrics: Metrics,
   storedBytes: Count,
+  /** When an operator last read all of it with the keys and found it whole, by the hub's clock. */
+  verifiedAt: Type.Optional(Type.Union([Millis, Type.Null()])),
 })
 export type SnapshotState = Static<typeof SnapshotState>
 
@@ -177,6 +195,109 @@ export const AuditEntry = Strict({
   subject: Type.String(),
 })
 export type AuditEntry = Static<typeof AuditEntry>
+
+/** A stored pack that is not as it was put. The node's next backup stores again what was in it. */
+export const PackDamage = Strict({
+  pack: Hash,
+  node: Id,
+  kind: Type.Enum(['damaged', 'missing']),
+  foundAt: Millis,
+  bytes: Count,
+})
+export type PackDamage = Static<typeof PackDamage>
+
+/** Which policy a node follows: its own, that of all, or, with null, none: nothing of it goes. */
+export const NodePolicy = Strict({
+  node: Id,
+  policy: Type.Union([RetentionPolicy, Type.Null()]),
+})
+
+/** GET /api/retention */
+export const RetentionState = Strict({
+  /** Of every node without one of its own. Null: nothing goes. */
+  policy: Type.Union([RetentionPolicy, Type.Null()]),
+  /** Nodes with one of their own; null there keeps all of that node. */
+  nodes: Type.Array(NodePolicy),
+  lock: RetentionLock,
+  /** How long a prune can be taken back, and how long a pack stays that nothing refers to. */
+  graceHours: Count,
+  /** The last prune that the hub did by itself. */
+  ranAt: Type.Union([Millis, Type.Null()]),
+  /**
+   * The hub's clock is further ahead than a hub can have slept: nothing is pruned or deleted by itself until it is set
+   * right or somebody says that it is.
+   */
+  held: Type.Union([Strict({ since: Millis, lastSeenAt: Millis }), Type.Null()]),
+  /** The hub's clock. */
+  now: Millis,
+})
+export type RetentionState = Static<typeof RetentionState>
+
+/** PUT /api/retention/policy: `node` null is for all; `policy` 'inherit' makes a node follow that of all again. */
+export const SetPolicy = Strict({
+  node: Type.Union([Id, Type.Null()]),
+  policy: Type.Union([RetentionPolicy, Type.Null(), Type.Literal('inherit')]),
+})
+export type SetPolicy = Static<typeof SetPolicy>
+
+/** PUT /api/retention/lock: lowering any of it has to be said. */
+export const SetLock = Strict({
+  lock: RetentionLock,
+  graceHours: Type.Integer({ minimum: 1, maximum: 24 * 3650 }),
+  lower: Type.Boolean(),
+})
+export type SetLock = Static<typeof SetLock>
+
+/** GET /api/prune: what would go, what stays and why. */
+export const PrunePreview = Strict({
+  nodes: Type.Array(
+    Strict({
+      node: Id,
+      policy: Type.Union([RetentionPolicy, Type.Null()]),
+      /** Newest first; one without reasons would go. */
+      snapshots: Type.Array(RetentionVerdict),
+      /** Of packs that only snapshots use which would go; they return when the grace is over. */
+      bytes: Count,
+    }),
+  ),
+  lock: RetentionLock,
+  graceHours: Count,
+})
+export type PrunePreview = Static<typeof PrunePreview>
+
+/** POST /api/prune: those of a preview that was looked at. One that has found a reason to stay meanwhile stays. */
+export const PruneRequest = Strict({ snapshots: Type.Array(Hash, { maxItems: 100_000 }) })
+export type PruneRequest = Static<typeof PruneRequest>
+
+export const PruneResult = Strict({ pruned: Type.Array(Hash), kept: Type.Array(Hash) })
+export type PruneResult = Static<typeof PruneResult>
+
+/** GET /api/scrub */
+export const ScrubState = Strict({
+  /** A full one that somebody has started. */
+  running: Type.Union([
+    Strict({
+      startedAt: Millis,
+      /** It waits while a node is backed up or restored. */
+      paused: Type.Boolean(),
+      packs: Count,
+      ofPacks: Count,
+      bytes: Count,
+      ofBytes: Count,
+    }),
+    Type.Null(),
+  ]),
+  /** The last full one. */
+  endedAt: Type.Union([Millis, Type.Null()]),
+  packs: Count,
+  bytes: Count,
+  /** No pack was checked longer ago than this; null without packs. */
+  oldestCheckAt: Type.Union([Millis, Type.Null()]),
+  damage: Type.Array(PackDamage),
+  /** Snapshots that use one of them, those that are pruned left out. */
+  snapshots: Type.Array(Strict({ snapshot: Hash, node: Id, receivedAt: Millis, damaged: Count })),
+})
+export type ScrubState = Static<typeof ScrubState>
 
 /** What the live socket says; the client fetches what changed. */
 export const LiveEvent = Type.Union([

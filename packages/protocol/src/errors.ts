@@ -82,6 +82,14 @@ export const MEANINGS = {
     'The vault record is older than one already seen.',
     'Fetch the newest record; a hub that keeps serving an old one is not to be trusted.',
   ),
+  'epoch-unknown': meaning(
+    (f) => `The key of the vault's epoch ${f['epoch']} is not here.`,
+    'It lies in the store as vault/epoch-N; without it the snapshots of that time do not open.',
+  ),
+  'handover-missing': meaning(
+    'The vault has a new epoch, and nobody handed its key to this operator.',
+    'Use the recovery code from the printed kit: ocm vault recover.',
+  ),
   'vault-changed': meaning(
     'The hub serves a vault that is not the one pinned here.',
     'Compare the fingerprint with the printed recovery kit before going on.',
@@ -226,6 +234,19 @@ export const MEANINGS = {
   'snapshot-foreign': meaning(
     'The snapshot is of another node.',
     'Use move or clone to bring it here, or choose a snapshot of this node.',
+  ),
+  'snapshot-pruned': meaning(
+    'The snapshot is pruned.',
+    'Take that back while it can be (ocm prune --undo SNAPSHOT), or choose another one.',
+  ),
+  'undo-too-late': meaning(
+    'The prune cannot be taken back: the grace is over, or packs of the snapshot are gone.',
+    'Choose another snapshot.',
+  ),
+  'retention-locked': meaning(
+    (f) =>
+      `The retention lock (${f['days']} days, the last ${f['last']}, ${f['graceHours']} hours of grace) is not lowered in passing.`,
+    'Say that you lower it: ocm retention lock … --lower.',
   ),
   'plan-changed': meaning(
     'The node has changed since the plan was made.',

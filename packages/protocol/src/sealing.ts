@@ -21,6 +21,7 @@ export type SealUse =
   | 'job-log'
   | 'enrolment'
   | 'epoch'
+  | 'handover'
 
 const Sealed = Strict({
   /** Ephemeral X25519 public key. */

@@ -12,6 +12,8 @@ import { Bytes, Strict, decodeAs } from './shapes.ts'
 /** What a signature can be about. A signature over one kind never passes for another. */
 export type StatementKind =
   | 'vault-record'
+  | 'vault-change'
+  | 'epoch'
   | 'ticket'
   | 'enrolment'
   | 'snapshot'

@@ -8,6 +8,7 @@ import { toCbor } from './cbor.ts'
 import { OcmError } from './errors.ts'
 import { Id, type VaultId, vaultIdOf } from './ids.ts'
 import type { KeyPair, Primitives } from './primitives/primitives.ts'
+import { openSealed, sealTo } from './sealing.ts'
 import { Bytes, Count, Millis, Strict, decodeAs } from './shapes.ts'
 import { makeStatement, readStatement } from './statements.ts'
 
@@ -41,10 +42,20 @@ export const VaultRecord = Strict({
   serial: Type.Integer({ minimum: 1 }),
   epoch: Count,
   sealing: Bytes(32),
-  operators: Type.Array(Strict({ id: Id, key: Bytes(32) }), { maxItems: 256 }),
+  operators: Type.Array(
+    Strict({
+      id: Id,
+      key: Bytes(32),
+      /** X25519, see `operatorBox`: what a new epoch is handed over to. */
+      box: Type.Optional(Bytes(32)),
+    }),
+    { maxItems: 256 },
+  ),
   hubs: Type.Array(Bytes(32), { maxItems: 16 }),
   nodes: Type.Array(Strict({ id: Id, key: Bytes(32) }), { maxItems: 65_536 }),
   revoked: Type.Array(Bytes(32), { maxItems: 65_536 }),
+  /** Which nodes the revoked keys were, so that their snapshots can still be read. */
+  retired: Type.Optional(Type.Array(Strict({ id: Id, key: Bytes(32) }), { maxItems: 65_536 })),
   /** By the clock of the operator who wrote it; for people only. */
   at: Millis,
 })
@@ -65,6 +76,8 @@ export const Slot = Type.Union([
     salt: Bytes(16),
     sealed: Bytes(),
   }),
+  /** The secret of a new epoch, sealed to an operator who was not there when it began; see `openHandover`. */
+  Strict({ kind: Type.Literal('handover'), operator: Id, sealed: Bytes() }),
 ])
 export type Slot = Static<typeof Slot>
 
@@ -97,6 +110,23 @@ export const createVault = (p: Primitives): Vault =>
 export const createOperator = (p: Primitives): OpenedVault['operator'] => ({
   id: hex(p.random(16)),
   key: p.ed25519Pair(),
+})
+
+/**
+ * An operator's X25519 key, out of the signing key: what is sealed to it opens with the slot of any epoch, and only with
+ * that operator's passphrase.
+ */
+export const operatorBox = (p: Primitives, { key }: OpenedVault['operator']): KeyPair =>
+  p.x25519Pair(p.hkdf(key.secret, new Uint8Array(0), utf8('ocm/1 operator box'), 32))
+
+/** How an operator stands in the vault record. */
+export const listedOperator = (
+  p: Primitives,
+  operator: OpenedVault['operator'],
+): VaultRecord['operators'][number] => ({
+  id: operator.id,
+  key: operator.key.public,
+  box: operatorBox(p, operator).public,
 })
 
 const NONCE = new Uint8Array(12)
@@ -170,6 +200,36 @@ export function openRecoverySlot(
   const vault = vaultFrom(p, openSlot(p, key, context, slot.sealed, 'recovery-code-wrong').secret)
   if (vault.id !== vaultId) throw new OcmError('vault-changed')
   return vault
+}
+
+/** @param box of the operator who is to open it, from the vault record. */
+export const handoverSlot = (
+  p: Primitives,
+  vault: Vault,
+  operator: string,
+  box: Uint8Array,
+): Slot => ({
+  kind: 'handover',
+  operator,
+  sealed: sealTo(p, [box], 'handover', { vault: vault.id, operator }, toCbor(secretOf(vault))),
+})
+
+/**
+ * The vault of a newer epoch than the operator's own slot holds.
+ * @throws OcmError 'seal-broken', 'malformed', 'vault-changed'
+ */
+export function openHandover(
+  p: Primitives,
+  { vault, operator }: OpenedVault,
+  slot: Extract<Slot, { kind: 'handover' }>,
+): Vault {
+  const box = operatorBox(p, operator)
+  const context = { vault: vault.id, operator: operator.id }
+  const plain = openSealed(p, box, 'handover', context, slot.sealed)
+  const handed = vaultFrom(p, decodeAs(VaultSecret, plain, 'slot'))
+  // Only who holds the root can have made it.
+  if (handed.id !== vault.id) throw new OcmError('vault-changed')
+  return handed
 }
 
 function openSlot(
