@@ -43,31 +43,67 @@ export interface Survey {
     readonly absolute: string
     readonly kind: 'directory' | 'file'
   }[]
-  readonly databases: readonly DatabaseSource[]
-  /** Called for everything found while walking; an omitted directory is not entered. Databases and their side files are omitted here. */
+  /** Called for everything found while walking; an omitted directory is not entered. */
   classify(
     place: PlacedPath,
     kind: 'file' | 'directory' | 'link',
   ): Placement | { readonly omit: Omission['why'] } | { readonly skip: true }
+  /**
+   * Tells databases from everything else, once all has been walked: reads the first bytes of those few files that may
+   * be one. What SQLite keeps beside a database is in neither list.
+   */
+  separate<F extends FoundThing>(found: readonly F[]): Separated<F>
   readonly warnings: ManifestMeta['warnings']
 }
 
-/** Contents for `examine`: capture hands over what it captured, not what lies on the disk a moment later. */
+/** Something that a walk found and `classify` did not leave out. */
+export interface FoundThing {
+  readonly place: PlacedPath
+  readonly placement: Placement
+  readonly kind: 'file' | 'directory' | 'link'
+  /** Of a file. */
+  readonly size: number
+}
+
+export interface Separated<F> {
+  readonly databases: readonly DatabaseSource[]
+  /** In the order in which they were found. */
+  readonly others: readonly F[]
+  readonly warnings: ManifestMeta['warnings']
+}
+
+/**
+ * Contents for `examine`: capture hands over what it captured, not what lies on the disk a moment later. What was found
+ * before in a content of the same hash is not asked for again.
+ */
 export interface Captured {
   readonly survey: Survey
-  /** Absolute path of the consistent copy of each database of the survey, by `root:path`. */
-  readonly databaseCopies: ReadonlyMap<string, string>
+  /** Those that were captured, by `root:path`; the hash is the one that names their content in the manifest. */
+  readonly databases: ReadonlyMap<
+    string,
+    { readonly source: DatabaseSource; readonly sha256: Uint8Array }
+  >
+  /**
+   * Absolute path of a database with exactly that content: a copy, or the original itself while nobody writes to it.
+   * It is opened as immutable, so nothing is made beside it; whether an original changed meanwhile is looked at, and
+   * then this is called again. Undefined when there is none any more.
+   */
+  openDatabase(place: PlacedPath): Promise<string | undefined>
   /** Files and links that were captured. */
   readonly entries: readonly {
     readonly place: PlacedPath
     readonly kind: 'file' | 'link'
     readonly placement: Placement
     readonly size: number
+    /** Of a file: as in the manifest. */
+    readonly sha256?: Uint8Array
     /** Of a link. */
     readonly target?: string
   }[]
-  /** The bytes of a captured file. */
+  /** The bytes of a captured file. They need not have its hash: then they take the place of what was captured. */
   read(place: PlacedPath): Uint8Array
+  /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
+  readonly recall: Uint8Array | undefined
 }
 
 export interface Findings {
@@ -76,6 +112,11 @@ export interface Findings {
   readonly config: unknown
   readonly inventory: Inventory | null
   readonly warnings: ManifestMeta['warnings']
+  /**
+   * What was found in which content, for the next capture; holds names and paths, so it is kept for the account alone.
+   * The very same object as `recall` when there is nothing new to remember.
+   */
+  readonly remember: Uint8Array
 }
 
 /** A tree that was written beside the live state and is to become it. */
@@ -128,7 +169,8 @@ export interface Installation {
   /** Works without a valid configuration, and without any state (a fresh target). */
   layout(): Promise<Layout>
   survey(): Promise<Survey>
-  examine(captured: Captured): Findings
+  /** The same with and without `recall`; gives way to other work in between. */
+  examine(captured: Captured): Promise<Findings>
   /** @param wish.ports to be tried, beside those that the kernel lists */
   facts(wish: { readonly ports: readonly number[] }): Promise<TargetFacts>
   /** What OpenClaw lists, read from the live state; null when there is none. */

@@ -170,14 +170,16 @@ test('a file that goes before it is read is noted', async () => {
 test('what is examined is what is captured, also when a file changes in between', async () => {
   const seen: string[] = []
   const installation = node.installation({
-    examine(captured) {
+    async examine(captured) {
       const place = { root: 'state', path: 'config' }
       seen.push(Buffer.from(captured.read(place)).toString())
       writeFileSync(node.at('config'), '{ "port": 2 }')
       seen.push(Buffer.from(captured.read(place)).toString())
       const link = captured.entries.find((entry) => entry.place.path === 'odd-link')
       seen.push(link?.target ?? '')
-      const database = new DatabaseSync(captured.databaseCopies.get('state:main.db') as string)
+      const database = new DatabaseSync(
+        (await captured.openDatabase({ root: 'state', path: 'main.db' })) as string,
+      )
       seen.push(JSON.stringify(database.prepare('SELECT count(*) AS n FROM t').get()))
       database.close()
     },

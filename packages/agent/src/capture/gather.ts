@@ -71,20 +71,22 @@ export class Gathering {
     hub.progress('starting', 0, 0, 'items')
     const survey = await installation.survey()
 
-    hub.progress('databases', 0, survey.databases.length, 'items')
-    const copies = await copyDatabases(survey.databases, this.#staging)
     hub.progress('scanning', 0, 0, 'items')
     const walked = await walk(survey, stateDir, this.#pace)
     this.#omissions.push(...walked.omissions)
-    const found = walked.found.filter(({ kind }) => kind === 'file')
+    const { databases, others, warnings } = survey.separate(walked.found)
+    this.#warnings.push(...warnings)
+    hub.progress('databases', 0, databases.length, 'items')
+    const copies = await copyDatabases(databases, this.#staging)
+    const found = others.filter(({ kind }) => kind === 'file')
     this.#totalBytes = [...copies, ...found].reduce(
       (bytes, one) => bytes + ('size' in one ? one.size : 0),
       0,
     )
 
     for (const copy of copies) await this.#database(copy)
-    for (const one of walked.found) await this.#found(one)
-    const findings = installation.examine(this.#captured(survey, copies))
+    for (const one of others) await this.#found(one)
+    const findings = await installation.examine(this.#captured(survey, copies))
     await this.#finish(['secret', 'state', 'bulk'])
 
     hub.progress('manifest', 0, 0, 'items')
@@ -155,12 +157,18 @@ export class Gathering {
 
   #captured(survey: Survey, copies: readonly CopyOutcome[]): Captured {
     const copied = copies.filter((copy): copy is DatabaseCopy => 'absolute' in copy)
+    const paths = new Map(copied.map(({ source, absolute }) => [nameOf(source.place), absolute]))
     const drafts = [...this.#drafts.values()]
     return {
       survey,
-      databaseCopies: new Map(
-        copied.map(({ source, absolute }) => [nameOf(source.place), absolute]),
+      recall: undefined,
+      databases: new Map(
+        copied.flatMap(({ source }) => {
+          const sha256 = this.#drafts.get(nameOf(source.place))?.content?.sha256
+          return sha256 ? [[nameOf(source.place), { source, sha256 }]] : []
+        }),
       ),
+      openDatabase: (place) => Promise.resolve(paths.get(nameOf(place))),
       entries: drafts.flatMap(({ place, kind, placement, content, target }) =>
         kind === 'file' || kind === 'link'
           ? [
@@ -169,6 +177,7 @@ export class Gathering {
                 kind,
                 placement,
                 size: content?.size ?? target?.length ?? 0,
+                ...(content ? { sha256: content.sha256 } : {}),
                 ...(target ? { target: pathFromBytes(target) } : {}),
               },
             ]

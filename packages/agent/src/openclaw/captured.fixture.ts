@@ -1,14 +1,58 @@
 /** What a capture would hand to `examine`: everything that a survey takes, read where it lies. */
+import { createHash } from 'node:crypto'
 import { lstatSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
-import { absoluteOf, placeOf } from '@ocm/protocol'
+import { type PlacedPath, absoluteOf, placeOf } from '@ocm/protocol'
 import { onTestFinished } from 'vitest'
-import type { Captured, Survey } from '../installation.port.ts'
+import type { Captured, DatabaseSource, FoundThing, Survey } from '../installation.port.ts'
 
-export async function captureOf(survey: Survey): Promise<Captured> {
-  const entries: Captured['entries'][number][] = []
+export interface Capture extends Captured {
+  /** What was asked for, in order: `root:path` of files and databases. */
+  readonly asked: string[]
+}
+
+/** @param recall what an earlier examination gave to remember */
+export async function captureOf(survey: Survey, recall?: Uint8Array): Promise<Capture> {
+  const { databases, others } = survey.separate(foundIn(survey))
+  const copies = await copiesOf(databases)
+  const asked: string[] = []
+  return {
+    survey,
+    recall,
+    asked,
+    entries: others.flatMap((one): Captured['entries'] => {
+      const { kind, place } = one
+      if (kind === 'directory') return []
+      const absolute = absoluteOf(survey.layout, place) as string
+      return kind === 'link'
+        ? [{ ...one, kind, target: readlinkSync(absolute) }]
+        : [{ ...one, kind, sha256: hashOf(readFileSync(absolute)) }]
+    }),
+    databases: new Map(
+      databases.map((source) => [
+        nameOf(source.place),
+        { source, sha256: hashOf(readFileSync(copies.get(nameOf(source.place)) as string)) },
+      ]),
+    ),
+    openDatabase(place) {
+      asked.push(nameOf(place))
+      return Promise.resolve(copies.get(nameOf(place)))
+    },
+    read(place) {
+      asked.push(nameOf(place))
+      return readFileSync(absoluteOf(survey.layout, place) ?? '')
+    },
+  }
+}
+
+const nameOf = ({ root, path: below }: PlacedPath) => `${root}:${below}`
+
+const hashOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+
+export function foundIn(survey: Survey): readonly FoundThing[] {
+  const found: FoundThing[] = []
   const seen = new Set<string>()
   const walk = (absolute: string): void => {
     const stats = lstatSync(absolute)
@@ -16,23 +60,20 @@ export async function captureOf(survey: Survey): Promise<Captured> {
     if (place === undefined || seen.has(absolute)) return
     seen.add(absolute)
     const kind = stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'link' : 'file'
-    const meaning = survey.classify(place, kind)
-    if (!('section' in meaning)) return
-    if (kind !== 'directory') {
-      const target = kind === 'link' ? { target: readlinkSync(absolute) } : {}
-      entries.push({ place, kind, placement: meaning, size: stats.size, ...target })
-    } else for (const name of readdirSync(absolute)) walk(path.join(absolute, name))
+    const placement = survey.classify(place, kind)
+    if (!('section' in placement)) return
+    found.push({ place, placement, kind, size: stats.size })
+    if (kind === 'directory') {
+      for (const name of readdirSync(absolute)) walk(path.join(absolute, name))
+    }
   }
   for (const { absolute } of survey.trees) walk(absolute)
-  return {
-    survey,
-    entries,
-    databaseCopies: await copiesOf(survey),
-    read: (place) => readFileSync(absoluteOf(survey.layout, place) ?? ''),
-  }
+  return found
 }
 
-async function copiesOf({ databases }: Survey): Promise<ReadonlyMap<string, string>> {
+async function copiesOf(
+  databases: readonly DatabaseSource[],
+): Promise<ReadonlyMap<string, string>> {
   const directory = mkdtempSync(path.join(tmpdir(), 'ocm-copies-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   const copies = new Map<string, string>()
@@ -41,7 +82,7 @@ async function copiesOf({ databases }: Survey): Promise<ReadonlyMap<string, stri
     const source = new DatabaseSync(absolute, { readOnly: true })
     await backup(source, copy)
     source.close()
-    copies.set(`${place.root}:${place.path}`, copy)
+    copies.set(nameOf(place), copy)
   }
   return copies
 }

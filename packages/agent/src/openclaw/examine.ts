@@ -9,8 +9,17 @@ import { collectMentions } from './mentions.ts'
 import { withCapturedSight } from './sight.ts'
 import { viewOf } from './view.ts'
 
-export function examine(captured: Captured, where: Where): Findings {
-  return withCapturedSight(captured, where, (sight) => {
+export async function examine(captured: Captured, where: Where): Promise<Findings> {
+  const copies = new Map<string, string>()
+  for (const [name, { source }] of captured.databases) {
+    const copy = await captured.openDatabase(source.place)
+    if (copy !== undefined) copies.set(name, copy)
+  }
+  const mentions = await mentionsOf(captured)
+  return withCapturedSight(captured, where, copies, (sight) => {
+    if ('flaw' in mentions) {
+      sight.warnings.push({ code: 'mentions-missing', detail: mentions.flaw })
+    }
     const known = sight.state !== undefined || sight.config.files.length > 0
     const inventory = inventoryOf(sight, where)
     const walked = new Set(captured.survey.trees.map(({ root }) => root))
@@ -20,26 +29,25 @@ export function examine(captured: Captured, where: Where): Findings {
       sight.warnings.push({ code: 'workspace-missing', detail: absolute })
     }
     return {
-      mentions: mentionsOf(captured, sight.warnings),
+      mentions: 'flaw' in mentions ? [] : mentions.found,
       holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
       config: viewOf(sight.config.tree),
       inventory: known ? inventory : null,
       warnings: sight.warnings,
+      remember: new Uint8Array(),
     }
   })
 }
 
 /** A snapshot without its mentions is worth more than none: it restores where it came from. */
-function mentionsOf(
+async function mentionsOf(
   captured: Captured,
-  warnings: { readonly code: string; readonly detail: string }[],
-): readonly Mention[] {
+): Promise<{ readonly found: readonly Mention[] } | { readonly flaw: string }> {
   try {
-    return collectMentions(captured)
+    return { found: await collectMentions(captured) }
   } catch (error) {
     if (!isDatabaseError(error)) throw error
-    warnings.push({ code: 'mentions-missing', detail: error.message })
-    return []
+    return { flaw: error.message }
   }
 }
 

@@ -8,6 +8,7 @@ import { detectGateway } from './gateway.ts'
 import { inventoryOf } from './inventory.ts'
 import { stateDatabaseOf } from './implied.ts'
 import { type Located, locate } from './layout.ts'
+import { liveDatabases } from './live-walk.ts'
 import { rewriteStaged } from './rewriting.ts'
 import { REGENERABLE } from './sources.ts'
 import { withLiveSight } from './sight.ts'
@@ -61,7 +62,7 @@ export function createInstallation(options: InstallationOptions): Installation {
       const { home, state } = layout.roots as { home: string; state: string }
       const located = at(discover({ ...options, env, home, stateDir: state }))
       if (!existsSync(located.where.config) && !existsSync(stateDatabaseOf(state))) return null
-      return withLiveSight(await surveyOf(located), located.config, (sight) =>
+      return withLiveSight(located.layout, liveDatabases(located), located.config, (sight) =>
         inventoryOf(sight, located.where),
       )
     },

@@ -14,7 +14,7 @@ const installationIn = ({ home, at }: Home) =>
 
 async function inventoriesOf(home: Home) {
   const installation = installationIn(home)
-  const findings = installation.examine(await captureOf(await installation.survey()))
+  const findings = await installation.examine(await captureOf(await installation.survey()))
   return { live: await installation.inventory(await installation.layout()), findings }
 }
 

@@ -10,10 +10,10 @@ const shown = (mentions: readonly Mention[], more: Partial<Mention>) =>
     .filter((m) => Object.entries(more).every(([key, value]) => m[key as keyof Mention] === value))
     .map((m) => `${pathFromBytes(m.path)} ${m.at} ${m.text}`)
 
-test('each place is told once, with the root that its path lies under', () => {
+test('each place is told once, with the root that its path lies under', async () => {
   const node = makeNode()
   const H = node.home.home
-  const mentions = mentionsOf(node)
+  const mentions = await mentionsOf(node)
   const places = mentions.map((m) => `${m.kind} ${m.root} ${pathFromBytes(m.path)} ${m.at}`)
   expect(places.filter((place, i) => places.indexOf(place) !== i)).toEqual([])
   expect(mentions).toContainEqual({
@@ -37,10 +37,10 @@ test('each place is told once, with the root that its path lies under', () => {
   )
 })
 
-test('what people and models read is prose, what nobody declared is unknown', () => {
+test('what people and models read is prose, what nobody declared is unknown', async () => {
   const node = makeNode()
   const H = node.home.home
-  const mentions = mentionsOf(node)
+  const mentions = await mentionsOf(node)
   expect(shown(mentions, { class: 'prose', section: 'cron' })).toEqual([
     `state/openclaw.sqlite cron_job_scratch.content ${H}/.openclaw/cron/jobs.json report last in ${H}/work`,
     `state/openclaw.sqlite cron_jobs.job_json ${H}/.openclaw/cron/jobs.json report /payload/message Write to ${H}/work/report.md`,
@@ -54,14 +54,14 @@ test('what people and models read is prose, what nobody declared is unknown', ()
   ])
 })
 
-test('what was said in conversations is nobody’s business', () => {
-  const mentions = mentionsOf(makeNode())
+test('what was said in conversations is nobody’s business', async () => {
+  const mentions = await mentionsOf(makeNode())
   expect(mentions.some((m) => m.at.startsWith('transcript_events'))).toBe(false)
   expect(mentions.some((m) => m.at.startsWith('notes_fts'))).toBe(false)
 })
 
-test('addresses of this machine and ports are told, and places under no root', () => {
-  const mentions = mentionsOf(makeNode())
+test('addresses of this machine and ports are told, and places under no root', async () => {
+  const mentions = await mentionsOf(makeNode())
   expect(shown(mentions, { kind: 'port' })).toEqual([
     'openclaw.json /gateway/controlUi/allowedOrigins/0 http://127.0.0.1:28910',
     'openclaw.json /gateway/port 28910',
@@ -79,15 +79,13 @@ test('addresses of this machine and ports are told, and places under no root', (
   ])
 })
 
-test('no secret stands in a mention, not even one that looks like a path', () => {
+test('no secret stands in a mention, not even one that looks like a path', async () => {
   const node = makeNode()
   writeFileSync(
     node.home.at('.openclaw/.env'),
     `A=token-in-env:${node.home.home}/work\nB=/abc/secret+like/path==\n`,
   )
-  const all = mentionsOf(node)
-    .map(({ text }) => text)
-    .join('\n')
+  const all = (await mentionsOf(node)).map(({ text }) => text).join('\n')
   for (const secret of [
     'token-in-env',
     'secret+like',
@@ -103,18 +101,18 @@ test('no secret stands in a mention, not even one that looks like a path', () =>
   expect(all).toContain(`${node.home.home}/work`)
 })
 
-test('a text that is full of paths does not fill the manifest', () => {
+test('a text that is full of paths does not fill the manifest', async () => {
   const node = makeNode()
   const line = `${'x'.repeat(5000)} ${node.home.home}/work ${'y'.repeat(5000)}`
   node.home.write('work/notes.md', `${line}\n`.repeat(50))
-  const own = mentionsOf(node).filter((m) => pathFromBytes(m.path) === 'notes.md')
+  const own = (await mentionsOf(node)).filter((m) => pathFromBytes(m.path) === 'notes.md')
   expect(own.map(({ at }) => at).slice(-2)).toEqual(['line 20', 'and 30 more'])
   expect(Math.max(...own.map(({ text }) => text.length))).toBeLessThan(500)
   expect(own[0]?.text).toContain(`${node.home.home}/work`)
 })
 
-test('history of the configuration stays on its machine and is not told', () => {
+test('history of the configuration stays on its machine and is not told', async () => {
   const node = makeNode()
   node.home.write('.openclaw/openclaw.json.bak', `{ workspace: '${node.home.home}/work' }`)
-  expect(mentionsOf(node).some((m) => pathFromBytes(m.path).endsWith('.bak'))).toBe(false)
+  expect((await mentionsOf(node)).some((m) => pathFromBytes(m.path).endsWith('.bak'))).toBe(false)
 })

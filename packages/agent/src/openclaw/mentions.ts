@@ -21,8 +21,8 @@ import { at } from './tree.ts'
 const MAX_PROSE = 20
 const MAX_TEXT = 400
 
-export function collectMentions(captured: Captured): readonly Mention[] {
-  const { layout, databases } = captured.survey
+export async function collectMentions(captured: Captured): Promise<readonly Mention[]> {
+  const { layout } = captured.survey
   const rules = rulesBetween(layout, layout)
   const mentions: Mention[] = []
   const walkOf = (place: PlacedPath): Walk & { end(): void } => {
@@ -56,8 +56,9 @@ export function collectMentions(captured: Captured): readonly Mention[] {
     visitLink(walkOf(place), { at: 'link target', section: placement.section }, link, target)
   }
 
-  for (const { place } of databases) {
-    const copy = captured.databaseCopies.get(`${place.root}:${place.path}`)
+  for (const { source } of captured.databases.values()) {
+    const { place } = source
+    const copy = await captured.openDatabase(place)
     const role = roleOf(place)
     if (copy === undefined || role === undefined) continue
     const database = openImmutable(copy)

@@ -99,7 +99,7 @@ describe('a move to another home', () => {
 
   test('changes exactly what the mentions said it would', async () => {
     const node = makeNode()
-    const mentions = collectMentions(captured(node))
+    const mentions = await collectMentions(captured(node))
     const { rewritten } = await moved({ node })
     const rules = rulesBetween(node.layout, BOB)
     const expected = (is: string) =>

@@ -9,7 +9,7 @@ import {
   pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
-import type { Captured, DatabaseSource, Survey } from '../installation.port.ts'
+import type { Captured, DatabaseSource } from '../installation.port.ts'
 import { type Config, readConfig, readFromDisk } from './config.ts'
 import { isDatabaseError, openImmutable, openLive } from './databases.ts'
 import type { Where } from './discovery.ts'
@@ -30,7 +30,8 @@ export interface Sight {
 
 /** Looks at the live files and databases for as long as `use` takes. */
 export function withLiveSight<T>(
-  { layout, databases }: Pick<Survey, 'layout' | 'databases'>,
+  layout: Layout,
+  databases: readonly DatabaseSource[],
   config: Config,
   use: (sight: Sight) => T,
 ): T {
@@ -50,14 +51,16 @@ export function withLiveSight<T>(
 export function withCapturedSight<T>(
   captured: Captured,
   where: Where,
+  copies: ReadonlyMap<string, string>,
   use: (sight: Sight) => T,
 ): T {
-  const { layout, databases } = captured.survey
+  const { layout } = captured.survey
+  const databases = [...captured.databases.values()].map(({ source }) => source)
   const files = indexOf(captured)
   const read = (place: PlacedPath): Uint8Array | undefined =>
     files.isFile(place) ? captured.read(place) : undefined
   const open = openAll(databases, ({ place }) => {
-    const copy = captured.databaseCopies.get(`${place.root}:${place.path}`)
+    const copy = copies.get(`${place.root}:${place.path}`)
     return copy === undefined ? undefined : openImmutable(copy)
   })
   return closing(open, () =>

@@ -187,30 +187,40 @@ function thingsIn({ home, layout }: Node) {
   })
 }
 
-export function captured(node: Node): Captured {
+export function captured(node: Node, recall?: Uint8Array): Captured {
   const things = thingsIn(node)
   const survey: Survey = {
     layout: node.layout,
     trees: [],
-    databases: things
-      .filter(({ kind }) => kind === 'database')
-      .map(({ place, absolute, placement }) => ({ ...placement, place, absolute, role: '' })),
     classify: () => ({ skip: true }),
+    separate: (found) => ({ databases: [], others: found, warnings: [] }),
     warnings: [],
   }
+  const sources = things
+    .filter(({ kind }) => kind === 'database')
+    .map(({ place, absolute, placement }) => ({ ...placement, place, absolute, role: '' }))
   return {
     survey,
-    databaseCopies: new Map(
-      survey.databases.map(({ place, absolute }) => [`${place.root}:${place.path}`, absolute]),
+    recall,
+    databases: new Map(
+      sources.map((source) => [
+        `${source.place.root}:${source.place.path}`,
+        { source, sha256: hashOf(source.absolute) },
+      ]),
     ),
+    openDatabase: (place) => Promise.resolve(absoluteOf(node.layout, place)),
     entries: things.flatMap(({ kind, place, placement, size, absolute }) => {
       if (kind === 'database') return []
-      const target = kind === 'link' ? { target: readlinkSync(absolute) } : {}
-      return [{ place, kind, placement, size, ...target }]
+      const more =
+        kind === 'link' ? { target: readlinkSync(absolute) } : { sha256: hashOf(absolute) }
+      return [{ place, kind, placement, size, ...more }]
     }),
     read: (place) => readFileSync(absoluteOf(node.layout, place) ?? ''),
   }
 }
+
+const hashOf = (absolute: string): Uint8Array =>
+  createHash('sha256').update(readFileSync(absolute)).digest()
 
 export interface Staging {
   readonly staged: Staged

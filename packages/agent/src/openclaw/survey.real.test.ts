@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { captureOf } from './captured.fixture.ts'
+import { captureOf, foundIn } from './captured.fixture.ts'
 import { createInstallation } from './installation.ts'
 
 const home = process.env['OCM_TEST_HOME'] ?? ''
@@ -23,9 +23,8 @@ describe.skipIf(home === '')('a real home (skipped unless OCM_TEST_HOME names on
     const before = readdirSync(home, { recursive: true }).length
     const survey = await installation.survey()
     expect(survey.warnings).toEqual([])
-    expect(survey.databases.map(({ role }) => role)).toEqual(
-      expect.arrayContaining(['state', 'agent']),
-    )
+    const { databases } = survey.separate(foundIn(survey))
+    expect(databases.map(({ role }) => role)).toEqual(expect.arrayContaining(['state', 'agent']))
     expect(survey.layout.versions.schemas['state']).toBeGreaterThan(0)
     expect(readdirSync(home, { recursive: true }).length).toBe(before)
   })
@@ -52,7 +51,7 @@ describe.skipIf(home === '')('a real home (skipped unless OCM_TEST_HOME names on
   )
 
   test('a capture finds in it what is live', async () => {
-    const findings = installation.examine(await captureOf(await installation.survey()))
+    const findings = await installation.examine(await captureOf(await installation.survey()))
     expect(findings.inventory).toEqual(await installation.inventory(await installation.layout()))
     expect(findings.holdings.map(({ what }) => what)).toEqual(
       expect.arrayContaining(['personas', 'device identity', 'gateway token']),

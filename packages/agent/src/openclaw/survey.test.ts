@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { PlacedPath } from '@ocm/protocol'
 import { expect, test } from 'vitest'
 import type { Survey } from '../installation.port.ts'
+import { foundIn } from './captured.fixture.ts'
 import {
   type Home,
   makeAgentDatabase,
@@ -17,6 +18,11 @@ const installationIn = ({ home, at }: Home, env = {}, agentStateDir = at('agent'
   createInstallation({ home, env, agentStateDir, openclawBin: '/nowhere/openclaw', now: () => 0 })
 const survey = (home: Home, env = {}, agentStateDir?: string) =>
   installationIn(home, env, agentStateDir).survey()
+/** A survey with what a walk finds. */
+const separated = async (...of: Parameters<typeof survey>) => {
+  const it = await survey(...of)
+  return { ...it, ...it.separate(foundIn(it)) }
+}
 const codes = ({ warnings }: Survey) => warnings.map(({ code }) => code)
 const at = (root: string, where: string): PlacedPath => ({ root, path: where })
 
@@ -110,7 +116,7 @@ test('databases are listed by what they are; their side files are passed over', 
   makeDatabase(home.at('.openclaw/workspace/busy.db'), 'CREATE TABLE t (x)', true)
   makeDatabase(home.at('.openclaw/state/openclaw-quarantine.sqlite'), 'CREATE TABLE t (x)')
   home.write('.openclaw/some-plugin/notes.sqlite', 'not a database')
-  const { databases, classify } = await survey(home)
+  const { classify, databases, others } = await separated(home)
   expect(
     databases.map(({ place, role }) => `${place.root}:${place.path} ${role}`).toSorted(),
   ).toEqual([
@@ -120,15 +126,13 @@ test('databases are listed by what they are; their side files are passed over', 
     'workspace:main:busy.db user',
   ])
   expect(databases.find(({ role }) => role === 'agent')?.persona).toBe('main')
-  expect(classify(at('state', 'state/openclaw.sqlite-wal'), 'file')).toEqual({ skip: true })
-  expect(classify(at('state', 'some-plugin/store'), 'file')).toEqual({ skip: true })
+  const names = others.map(({ place }) => place.path)
+  expect(names).not.toContain('state/openclaw.sqlite-wal')
+  expect(names).not.toContain('some-plugin/store')
   expect(classify(at('state', 'state/openclaw-quarantine.sqlite'), 'file')).toEqual({
     omit: 'regenerable',
   })
-  expect(classify(at('state', 'some-plugin/notes.sqlite'), 'file')).toHaveProperty('section')
-  expect(classify(at('workspace:main', 'quiet.db'), 'file')).toMatchObject({
-    section: 'workspaces',
-  })
+  expect(names).toEqual(expect.arrayContaining(['some-plugin/notes.sqlite', 'quiet.db']))
 })
 
 test('a survey leaves nothing beside the databases of a stopped gateway', async () => {
@@ -138,7 +142,7 @@ test('a survey leaves nothing beside the databases of a stopped gateway', async 
   makeAgentDatabase(home, 'main')
   const before = readdirSync(home.state, { recursive: true })
   const installation = installationIn(home)
-  await installation.survey()
+  await installation.survey().then((it) => it.separate(foundIn(it)))
   expect(await installation.inventory(await installation.layout())).not.toBeNull()
   expect(readdirSync(home.state, { recursive: true })).toEqual(before)
 })
@@ -147,10 +151,10 @@ test('a damaged database is captured as the file it is, and said so', async () =
   const home = makeHome()
   home.write('.openclaw/openclaw.json', '{}')
   home.write('.openclaw/state/openclaw.sqlite', `SQLite format 3\0${'x'.repeat(5000)}`)
-  const found = await survey(home)
-  expect(found.databases).toEqual([])
-  expect(codes(found)).toEqual(['database-unreadable'])
-  expect(found.classify(at('state', 'state/openclaw.sqlite'), 'file')).toHaveProperty('section')
+  const { databases, others, warnings } = await separated(home)
+  expect(databases).toEqual([])
+  expect(warnings.map(({ code }) => code)).toEqual(['database-unreadable'])
+  expect(others.map(({ place }) => place.path)).toContain('state/openclaw.sqlite')
 })
 
 test('databases that OpenClaw has noted elsewhere come along, wherever they lie', async () => {
@@ -169,7 +173,7 @@ test('databases that OpenClaw has noted elsewhere come along, wherever they lie'
     INSERT INTO agent_databases VALUES ('gone', 'agents/gone/agent/openclaw-agent.sqlite');
     INSERT INTO agent_databases VALUES ('lone', '${home.at('lone/old.sqlite')}');`,
   )
-  const { layout, databases, classify } = await survey(home)
+  const { layout, databases, classify } = await separated(home)
   expect(layout.roots).toMatchObject({
     'extra:persona-far': home.at('far/agent'),
     'extra:database-lone': home.at('lone/old.sqlite'),
@@ -214,7 +218,7 @@ test('the agent’s own state never travels, even from inside a captured tree', 
   const home = makeHome()
   home.write('.openclaw/openclaw.json', '{}')
   makeDatabase(home.at('.openclaw/ocm/index.sqlite'), 'CREATE TABLE t (x)')
-  const { databases, classify } = await survey(home, {}, home.at('.openclaw/ocm'))
+  const { databases, classify } = await separated(home, {}, home.at('.openclaw/ocm'))
   expect(classify(at('state', 'ocm'), 'directory')).toEqual({ skip: true })
   expect(classify(at('state', 'ocm/identity.json'), 'file')).toEqual({ skip: true })
   expect(classify(at('state', 'ocmx'), 'file')).toHaveProperty('section')
@@ -251,7 +255,7 @@ test('a home whose configuration is broken or missing is surveyed all the same',
   mkdirSync(home.at('.openclaw/workspace'))
   const without = await survey(home)
   expect(codes(without)).toEqual(['config-invalid'])
-  expect(without.databases).toHaveLength(1)
+  expect(without.separate(foundIn(without)).databases).toHaveLength(1)
   expect(without.layout.roots).toHaveProperty('workspace:main')
   home.write(
     '.openclaw/openclaw.json',

@@ -31,7 +31,13 @@ import {
   readManifest,
 } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
-import type { Captured, Installation, Placement, Survey } from '../../installation.port.ts'
+import type {
+  Captured,
+  FoundThing,
+  Installation,
+  Placement,
+  Survey,
+} from '../../installation.port.ts'
 import { type Identity, createIdentity } from '../../store/identity.ts'
 import type { CaptureParts } from '../parts.ts'
 import { MemoryHub } from './hub.ts'
@@ -114,11 +120,12 @@ export class SmallNode {
   installation(
     more: {
       readonly classify?: Survey['classify']
-      readonly examine?: (captured: Captured) => void
+      readonly examine?: (captured: Captured) => void | Promise<void>
     } = {},
   ): Pick<Installation, 'survey' | 'examine'> {
     const workspace = join(this.state, 'ws')
     const notes = join(this.dir, 'home', 'notes.txt')
+    const { state } = this
     const survey: Survey = {
       layout: {
         platform: 'linux',
@@ -139,26 +146,35 @@ export class SmallNode {
         { root: 'workspace:main', absolute: workspace, kind: 'directory' },
         { root: 'extra:notes', absolute: notes, kind: 'file' },
       ],
-      databases: [
-        {
-          ...placed('history'),
-          place: { root: 'state', path: 'main.db' },
-          absolute: join(this.state, 'main.db'),
-          role: 'state',
-        },
-      ],
       warnings: [{ code: 'survey', detail: 'one' }],
       classify(place, kind) {
-        if (place.root === 'state' && place.path.startsWith('main.db')) return { skip: true }
         if (place.path === 'cache') return { omit: 'regenerable' }
         return more.classify ? more.classify(place, kind) : placementOf(place.root, place.path)
+      },
+      separate(found) {
+        const place = { root: 'state', path: 'main.db' }
+        const absolute = join(state, place.path)
+        const isPart = ({ place: { root, path } }: FoundThing) =>
+          root === place.root && path.startsWith(place.path)
+        return {
+          databases: [{ ...placed('history'), place, absolute, role: 'state' }],
+          others: found.filter((one) => !isPart(one)),
+          warnings: [],
+        }
       },
     }
     return {
       survey: () => Promise.resolve(survey),
-      examine(captured) {
-        more.examine?.(captured)
-        return { mentions: [], holdings: [], config: {}, inventory: INVENTORY, warnings: [] }
+      async examine(captured) {
+        await more.examine?.(captured)
+        return {
+          mentions: [],
+          holdings: [],
+          config: {},
+          inventory: INVENTORY,
+          warnings: [],
+          remember: new Uint8Array(),
+        }
       },
     }
   }
