@@ -158,6 +158,12 @@ export const SnapshotState = Strict({
   openclaw: Type.String(),
   metrics: Metrics,
   storedBytes: Count,
+  /** No policy removes it. */
+  pinned: Type.Boolean(),
+  /** Since when it is pruned; it can be taken back until it is collected. */
+  prunedAt: Type.Union([Millis, Type.Null()]),
+  /** How many of its packs are damaged or missing in the store; see GET /api/snapshots/:id/damage. */
+  damaged: Count,
   /** When an operator last read all of it with the keys and found it whole, by the hub's clock. */
   verifiedAt: Type.Optional(Type.Union([Millis, Type.Null()])),
 })

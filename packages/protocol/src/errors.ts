@@ -216,6 +216,37 @@ export const MEANINGS = {
     'Use the node it was moved to, or restore this one from a snapshot.',
   ),
 
+  // getting out and in
+  'store-not-found': meaning(
+    (f) => `There is no store of OCM here: ${f['what'] ?? 'nothing of it was found'}.`,
+    "Name the directory with vault/ and snapshots/ in it; it is `packs` in the hub's data directory.",
+  ),
+  'target-not-empty': meaning(
+    'There is something already where it is to be written.',
+    'Name a directory that is empty or not there yet.',
+  ),
+  'archive-refused': meaning(
+    (f) =>
+      `The archive is refused: ${f['why']}${f['entry'] === undefined ? '' : ` (entry ${f['entry']})`}.`,
+    'Do not unpack it by other means unless you know who made it. Make it again on the node: openclaw backup create.',
+  ),
+  'archive-too-large': meaning(
+    (f) => `The archive is refused: more ${f['what']} than the ${f['limit']} that are allowed.`,
+    'If you know who made it, raise --max-ratio or make it again with less in it.',
+  ),
+  'archive-unreadable': meaning(
+    'The archive cannot be read to its end.',
+    'It was cut or damaged on its way: copy it again.',
+  ),
+  'errand-stopped': meaning(
+    (f) => `The work was stopped: it used more ${f['limit']} than it may.`,
+    'Nothing was kept. If the input is an archive from elsewhere, it is not to be trusted.',
+  ),
+  'errand-failed': meaning(
+    'The agent program ended without an answer.',
+    'Check that ocm-agent.mjs lies beside ocm.mjs and is of the same version.',
+  ),
+
   // packs, snapshots, plans
   'pack-damaged': meaning(
     'A stored pack is damaged.',
@@ -225,6 +256,11 @@ export const MEANINGS = {
     'A stored pack is missing.',
     'Run a new backup of the node: what is missing is sent again.',
     'now',
+  ),
+  'snapshot-damaged': meaning(
+    (f) =>
+      `What ${f['files']} ${f['files'] === 1 ? 'file' : 'files'} of this snapshot consist of is damaged or missing.`,
+    'Take the rest with --partial, which says what is not there, or choose another snapshot.',
   ),
   'pack-mismatch': meaning('A pack does not match its name.', 'It is sent again.', 'now'),
   'snapshot-refused': meaning(

@@ -78,5 +78,10 @@ export const Job = Strict({
   downtimeMs: Type.Union([Count, Type.Null()]),
   /** After an apply: what OpenClaw lists equals what it listed at capture; null when it could not be compared. */
   inventoryEqual: Type.Union([Type.Boolean(), Type.Null()]),
+  /**
+   * Of a backup that is done: warnings, unreadable and unstable entries of its snapshot. With more than none it is
+   * done with warnings, not well. Absent for other kinds and before the end.
+   */
+  warnings: Type.Optional(Count),
 })
 export type Job = Static<typeof Job>

@@ -194,6 +194,9 @@ export function takeSnapshot(
     openclaw: '2026.9.6',
     metrics: METRICS,
     storedBytes: 0,
+    pinned: false,
+    prunedAt: null,
+    damaged: 0,
   }
   hub.snapshots.unshift(state)
   hub.headers.set(id, { header: base64url(statement), nodeKey: base64url(node.identity.public) })
