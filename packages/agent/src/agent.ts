@@ -1,6 +1,7 @@
 /** Puts an agent together: what it is made of, and how long it lives. The only file that knows everything. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
 import {
   LINK_VERSION,
   OcmError,
@@ -15,12 +16,14 @@ import { createApply } from './apply/apply.ts'
 import { capture, captureDelta } from './capture/capture.ts'
 import type { CaptureParts } from './capture/parts.ts'
 import { Enrolment, readEnrolment } from './enrolment.ts'
+import { serveErrand } from './errands/serve.ts'
 import { HubLine } from './hub-line.ts'
 import type { Installation } from './installation.port.ts'
 import { type Fingerprints, fingerprintsOf, joinHub } from './join.ts'
 import { connect } from './link/websocket.ts'
 import type { Log } from './log.ts'
 import { createInstallation } from './openclaw/installation.ts'
+import { rewriteStaged } from './openclaw/rewriting.ts'
 import { markRunning, runningAgent } from './running.ts'
 import { Chain } from './store/chain.ts'
 import { readIdentity } from './store/identity.ts'
@@ -86,6 +89,10 @@ export function createAgent({ stateDir, home, openclawBin, log }: AgentOptions):
     status: () => status(stateDir, installation),
   }
 }
+
+/** @returns the exit status of a process that does one errand of `ocm`. */
+export const errand = (input: Readable, output: Writable): Promise<number> =>
+  serveErrand({ p, rewrite: rewriteStaged }, input, output)
 
 interface RunParts {
   readonly stateDir: string

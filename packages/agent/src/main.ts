@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { OcmError, VERSION } from '@ocm/protocol'
-import { type Status, createAgent } from './agent.ts'
+import { type Status, createAgent, errand } from './agent.ts'
 import { createLog } from './log.ts'
 
 interface Options {
@@ -99,6 +99,15 @@ function describe(status: Status): string {
     `OpenClaw   ${openclawLine}`,
   ].join('\n')
 }
+
+program
+  .command('errand', { hidden: true })
+  .description('do one piece of work that `ocm` asks for on standard input')
+  .action(async () => {
+    process.umask(0o077)
+    // What is left then are open handles of work that nobody waits for.
+    process.exit(await errand(process.stdin, process.stdout))
+  })
 
 function fail(error: unknown): void {
   if (error instanceof OcmError) console.error(`${error.message}\n${error.next} [${error.code}]`)
