@@ -56,6 +56,8 @@ export function pathToBytes(path: string): Uint8Array {
 
 /** The inverse of `pathToBytes`. */
 export function pathFromBytes(bytes: Uint8Array): string {
+  // Nearly every name, and a large node has many.
+  if (bytes.length < 256 && bytes.every((byte) => byte < 0x80)) return String.fromCharCode(...bytes)
   let text = ''
   for (let at = 0; at < bytes.length;) {
     const length = validSequence(bytes, at)

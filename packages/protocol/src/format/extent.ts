@@ -86,9 +86,30 @@ export function cutAfter(gear: Int32Array, bytes: Uint8Array, from: number, end:
   const mean = Math.min(last, from + CUT.mean)
   let at = from + CUT.min
   let hash = 0
+  // Four bytes a round: a cut costs as much time as all else that is done to a byte but compressing it.
+  for (const stop = mean - 3; at < stop; at += 4) {
+    hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+    if ((hash & HARD) === 0) return at + 1
+    hash = ((hash << 1) + (gear[bytes[at + 1] as number] as number)) | 0
+    if ((hash & HARD) === 0) return at + 2
+    hash = ((hash << 1) + (gear[bytes[at + 2] as number] as number)) | 0
+    if ((hash & HARD) === 0) return at + 3
+    hash = ((hash << 1) + (gear[bytes[at + 3] as number] as number)) | 0
+    if ((hash & HARD) === 0) return at + 4
+  }
   for (; at < mean; at++) {
     hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
     if ((hash & HARD) === 0) return at + 1
+  }
+  for (const stop = last - 3; at < stop; at += 4) {
+    hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+    if ((hash & EASY) === 0) return at + 1
+    hash = ((hash << 1) + (gear[bytes[at + 1] as number] as number)) | 0
+    if ((hash & EASY) === 0) return at + 2
+    hash = ((hash << 1) + (gear[bytes[at + 2] as number] as number)) | 0
+    if ((hash & EASY) === 0) return at + 3
+    hash = ((hash << 1) + (gear[bytes[at + 3] as number] as number)) | 0
+    if ((hash & EASY) === 0) return at + 4
   }
   for (; at < last; at++) {
     hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0

@@ -15,7 +15,15 @@ export {
   SECRET_STEP_BYTES,
   SEGMENT_MAX_BYTES,
 } from './limits.ts'
-export { eachManifestPage, manifestFromPages, manifestPages } from './manifest-pages.ts'
+export {
+  compareEntries,
+  cutEntries,
+  eachManifestPage,
+  eachOtherPage,
+  entriesPage,
+  manifestFromPages,
+  manifestPages,
+} from './manifest-pages.ts'
 export {
   type OpenPack,
   type PackAtHand,
@@ -31,6 +39,7 @@ export {
 export {
   type FinishedPack,
   type NewSegment,
+  PACK_ROOM,
   type Run,
   PackHeader,
   PackWriter,

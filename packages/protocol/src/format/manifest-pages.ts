@@ -24,9 +24,6 @@ const byName = (a: Named, b: Named) =>
 
 const byPlace = (a: Mention, b: Mention) => byName(a, b) || compareBytes(toCbor(a), toCbor(b))
 
-const bySection = (a: Entry, b: Entry) =>
-  SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section) || byName(a, b)
-
 /** A page is cut after the first item past these whose name says so, and at the latest at the limits. */
 const PAGE_MIN_ITEMS = 64
 const PAGE_MEAN_ITEMS = 256
@@ -77,18 +74,40 @@ export const manifestPages = (manifest: Manifest): readonly Uint8Array[] => [
 
 /** The same, one after the other: of a large manifest they take a while. */
 export function* eachManifestPage(manifest: Manifest): Generator<Uint8Array> {
-  const { entries, omissions, mentions, ...meta } = manifest
-  const pages: ManifestPage[] = [
+  const [meta, ...others] = otherPages(manifest)
+  if (meta) yield toCbor(meta)
+  for (const page of cutEntries(manifest.entries.toSorted(compareEntries))) yield entriesPage(page)
+  for (const page of others) yield toCbor(page)
+}
+
+/** Those without entries. */
+export function* eachOtherPage(manifest: Omit<Manifest, 'entries'>): Generator<Uint8Array> {
+  for (const page of otherPages(manifest)) yield toCbor(page)
+}
+
+function otherPages(manifest: Omit<Manifest, 'entries'>): readonly ManifestPage[] {
+  const { omissions, mentions, ...rest } = manifest
+  const { entries: _, ...meta } = rest as typeof rest & { readonly entries?: unknown }
+  return [
     ['meta', meta],
-    ...cut(entries.toSorted(bySection), (entry) => entry.section).map((page): ManifestPage => [
-      'entries',
-      page,
-    ]),
     ...cut(omissions.toSorted(byName), () => '').map((page): ManifestPage => ['omissions', page]),
     ...cut(mentions.toSorted(byPlace), () => '').map((page): ManifestPage => ['mentions', page]),
   ]
-  for (const page of pages) yield toCbor(page)
 }
+
+/** The order of entries in the pages. */
+export const compareEntries = (
+  a: Pick<Entry, 'section' | 'root' | 'path'>,
+  b: Pick<Entry, 'section' | 'root' | 'path'>,
+): number => SECTIONS.indexOf(a.section) - SECTIONS.indexOf(b.section) || byName(a, b)
+
+/** Which entries share a page. @param entries in the order of the pages. */
+export const cutEntries = (entries: readonly Entry[]): readonly (readonly Entry[])[] =>
+  cut(entries, (entry) => entry.section)
+
+/** @param entries in order, those of one page. */
+export const entriesPage = (entries: readonly Entry[]): Uint8Array =>
+  toCbor(['entries', [...entries]] satisfies ManifestPage)
 
 /**
  * Entries come sorted by root and path, so a directory stands before what is in it.

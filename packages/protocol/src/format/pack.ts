@@ -156,17 +156,24 @@ export interface FinishedPack {
   readonly header: Uint8Array
 }
 
+/** Room for a whole pack and what its last segment and footer may add. */
+export const PACK_ROOM = PACK_TARGET_BYTES + SEGMENT_MAX_BYTES + 128 * 1024
+const SMALL_ROOM = 64 * 1024
+const MEDIUM_ROOM = 2 * 1024 * 1024
+
 export class PackWriter {
   readonly class: PackClass
   readonly #p: Primitives
-  readonly #head: Uint8Array
   readonly #headerHash: Uint8Array
   readonly #key: Uint8Array
-  readonly #sealed: Uint8Array[] = []
+  /** Head and segments as they will be stored; grows with them. */
+  #bytes: Uint8Array
+  #length: number
   readonly #footer: PackFooter = []
   #areaBytes = 0
 
-  constructor(p: Primitives, run: Run, packClass: PackClass) {
+  /** @param room where to write, if it is at hand from an earlier pack; it belongs to the pack from then on. */
+  constructor(p: Primitives, run: Run, packClass: PackClass, room?: Uint8Array) {
     const salt = p.random(32)
     const header = toCbor({
       v: 1,
@@ -181,7 +188,10 @@ export class PackWriter {
     } satisfies PackHeader)
     this.class = packClass
     this.#p = p
-    this.#head = concat(PACK_MAGIC, u32(header.length), header)
+    this.#bytes = room ?? new Uint8Array(SMALL_ROOM)
+    const head = concat(PACK_MAGIC, u32(header.length), header)
+    this.#length = head.length
+    this.#bytes.set(head)
     this.#headerHash = p.sha256(header)
     this.#key = packKeyOf(p, run.key, salt, this.#headerHash)
   }
@@ -207,7 +217,7 @@ export class PackWriter {
     const number = this.#footer.length
     const associated = segmentAssociated(this.#headerHash, number, plainBytes, flags)
     const sealed = this.#p.seal(this.#key, segmentNonce(number), associated, stored)
-    this.#sealed.push(sealed)
+    this.#append(sealed)
     this.#footer.push([sealed.length, plainBytes, flags])
     this.#areaBytes += sealed.length
     return number
@@ -221,8 +231,9 @@ export class PackWriter {
     plain.set(rows, 4)
     const associated = footerAssociated(this.#headerHash, this.#areaBytes)
     const footer = this.#p.seal(this.#key, FOOTER_NONCE, associated, plain)
-    const bytes = concat(this.#head, ...this.#sealed, footer, u32(footer.length))
-    this.#sealed.length = 0
+    this.#append(footer)
+    this.#append(u32(footer.length))
+    const bytes = this.#bytes.subarray(0, this.#length)
     return {
       id: hex(this.#p.sha256(bytes)),
       class: this.class,
@@ -230,5 +241,18 @@ export class PackWriter {
       key: this.#key,
       header: this.#headerHash,
     }
+  }
+
+  #append(part: Uint8Array): void {
+    const needed = this.#length + part.length
+    if (needed > this.#bytes.length) {
+      const larger = new Uint8Array(
+        needed > MEDIUM_ROOM ? Math.max(needed, PACK_ROOM) : MEDIUM_ROOM,
+      )
+      larger.set(this.#bytes.subarray(0, this.#length))
+      this.#bytes = larger
+    }
+    this.#bytes.set(part, this.#length)
+    this.#length = needed
   }
 }
