@@ -19,6 +19,7 @@ import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
 import { createServer } from './http/server.ts'
 import { snapshotRoutes } from './http/snapshots.ts'
+import { vaultRoutes } from './http/vault.ts'
 import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
 import { createRunner, nodesOf } from './jobs/runner.ts'
@@ -209,6 +210,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
           throttle: { pair: createThrottle(now, 5), address: createThrottle(now, 20) },
         },
       })
+      vaultRoutes(api, { vault, roster, audit, now })
       nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now })
       snapshotRoutes(api, { snapshots, nodes, packs })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, runner, audit, now })

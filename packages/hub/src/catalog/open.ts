@@ -11,9 +11,15 @@ import { peopleIn } from './people.ts'
 import type { Database, Schema } from './schema.ts'
 import { snapshotsIn } from './snapshots.ts'
 import { up as first } from './steps/0001-first.ts'
+import { up as keeping } from './steps/0002-keeping.ts'
+import { up as epochs } from './steps/0003-epochs.ts'
 import { vaultIn } from './vault.ts'
 
-const STEPS = { '0001-first': { up: first } }
+const STEPS = {
+  '0001-first': { up: first },
+  '0002-keeping': { up: keeping },
+  '0003-epochs': { up: epochs },
+}
 
 /** @throws OcmError 'catalog-failed' with the cause */
 export async function openCatalog(file: string) {

@@ -5,6 +5,8 @@ export interface Schema {
   /** One row when set-up is done. */
   vault: { id: 1; root: Uint8Array; set_up_at: number }
   vault_records: { serial: number; bytes: Uint8Array; received_at: number }
+  /** The statement of each epoch that ended. */
+  vault_epochs: { epoch: number; bytes: Uint8Array }
   slots: { id: Generated<number>; kind: string; operator: string | null; bytes: Uint8Array }
 
   operators: {
@@ -55,7 +57,19 @@ export interface Schema {
     moved_to: string | null
   }
 
-  packs: { node: string; id: string; class: string; bytes: number; received_at: number }
+  packs: {
+    node: string
+    id: string
+    class: string
+    bytes: number
+    received_at: number
+    state: Generated<'live' | 'tombstoned' | 'deleting'>
+    tombstoned_at: Generated<number | null>
+    /** When its stored bytes were last hashed. */
+    checked_at: number
+    damage: Generated<'damaged' | 'missing' | null>
+    damaged_at: Generated<number | null>
+  }
   snapshots: {
     id: string
     node: string
@@ -68,6 +82,10 @@ export interface Schema {
     openclaw: string
     metrics: string
     stored_bytes: number
+    pinned: Generated<number>
+    pruned_at: Generated<number | null>
+    pruned_by: Generated<string | null>
+    verified_at: Generated<number | null>
   }
   snapshot_packs: { snapshot: string; node: string; pack: string; live_bytes: number }
 
@@ -97,10 +115,28 @@ export interface Schema {
     /** What the source captured last, in a move. */
     final_snapshot: string | null
     fenced_at: number | null
+    /** Of a backup that is done. */
+    warnings: number | null
   }
   /** An order is used once: by the hash of its statement. */
   orders: { hash: string; job: string; used_at: number }
   job_log: { id: Generated<number>; job: string; at: number; sealed: Uint8Array }
+
+  loose_headers: { snapshot: string }
+  /** `node` '' is for all. */
+  retention_policies: { node: string; policy: string | null }
+  /** One row. */
+  keeping: {
+    id: 1
+    lock_days: number
+    lock_last: number
+    grace_hours: number
+    ran_at: number | null
+    /** The hub's clock when it last was believed. */
+    seen_at: number | null
+    held_at: number | null
+    scrubbed_at: number | null
+  }
 
   audit: {
     seq: Generated<number>

@@ -31,4 +31,27 @@ export const vaultIn = (db: Database): VaultCatalog => ({
       .execute()
     return rows as StoredSlot[]
   },
+
+  epochs: () => db.selectFrom('vault_epochs').select(['epoch', 'bytes']).orderBy('epoch').execute(),
+
+  change: ({ slots, record, operators, ended, at }) =>
+    db.transaction().execute(async (tx) => {
+      if (record) {
+        const { numInsertedOrUpdatedRows } = await tx
+          .insertInto('vault_records')
+          .values({ ...record, received_at: at })
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst()
+        if (numInsertedOrUpdatedRows !== 1n) return false
+      }
+      if (ended) await tx.insertInto('vault_epochs').values(ended).execute()
+      // Sessions and tokens go with an account.
+      if (operators) await tx.deleteFrom('operators').where('id', 'not in', operators).execute()
+      await tx.deleteFrom('slots').execute()
+      await tx
+        .insertInto('slots')
+        .values(slots.map(({ kind, operator, bytes }) => ({ kind, operator, bytes })))
+        .execute()
+      return true
+    }),
 })

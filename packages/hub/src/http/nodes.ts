@@ -1,15 +1,13 @@
-/** The vault's public side, tickets and nodes. */
+/** Tickets and nodes. */
 import {
   base64url,
   DescribeAnswer,
   Id,
   NodeState,
   OcmError,
-  PutRecord,
   Strict,
   TicketRequest,
   TicketState,
-  VaultState,
 } from '@ocm/protocol'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
@@ -31,29 +29,11 @@ export interface NodeNeeds extends TicketNeeds {
 
 const ById = Strict({ id: Id })
 const Label = Strict({ label: Type.String({ minLength: 1, maxLength: 64 }) })
-/** A record lists every node of the fleet. */
-const RECORD_BYTES = 8 * 1024 * 1024
 /** A description asks OpenClaw for its facts, which takes a while on a small machine. */
 const DESCRIBE_MS = 120_000
 
 export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
   const { catalog, vault, presence, roster, audit, now } = needs
-
-  route(api, 'GET', '/vault', { answer: VaultState }, () => vault.state())
-
-  route(
-    api,
-    'PUT',
-    '/vault/record',
-    { body: PutRecord, answer: Strict({}), bodyLimit: RECORD_BYTES },
-    async (request) => {
-      const { serial } = await vault.put(bytesOf(request.body.record, 'vault record'))
-      const actor = operatorOf(request).name
-      await audit.note({ at: now(), actor, action: 'vault-record', subject: String(serial) })
-      await roster.judge()
-      return {}
-    },
-  )
 
   route(api, 'GET', '/tickets', { answer: Type.Array(TicketState) }, async () => {
     const at = now()

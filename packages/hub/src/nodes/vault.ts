@@ -1,4 +1,4 @@
-/** What the hub keeps of the vault: the newest signed record and the wrapped slots. It can open neither. */
+/** What the hub keeps of the vault: the newest signed record, the wrapped slots, the sealed epochs. It can open none. */
 import {
   base64url,
   equal,
@@ -10,6 +10,7 @@ import {
   type VaultState,
 } from '@ocm/protocol'
 import type { Packs, VaultCatalog } from './ports.ts'
+import { readChange } from './vault-change.ts'
 
 export interface CurrentVault {
   readonly root: Uint8Array
@@ -28,6 +29,12 @@ export interface VaultKeeper {
   state(): Promise<VaultState>
   /** @throws OcmError 'signature-invalid', 'vault-record-stale' when the serial is not the next one, 'malformed' */
   put(statement: Uint8Array): Promise<VaultRecord>
+  /**
+   * Slots, record and epoch together: all of it in one transaction, or nothing. Operators whom the record no longer lists lose their
+   * accounts with it. The copies beside the packs follow, new slots before the old ones go.
+   * @throws OcmError 'signature-invalid', 'malformed'; 'vault-record-stale' when it was made over another state
+   */
+  change(statement: Uint8Array): Promise<VaultRecord>
   /** Listed in the newest record, with this key. */
   isConfirmed(node: { readonly id: string; readonly key: Uint8Array }): boolean
 }
@@ -43,6 +50,15 @@ export interface VaultNeeds {
 export function createVaultKeeper({ p, catalog, packs, hubKey, now }: VaultNeeds): VaultKeeper {
   let current: CurrentVault | undefined
   let confirmed: ReadonlyMap<string, string> = new Map()
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One writer after the other: each is judged by what the one before left. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = last.then(work)
+    // Whoever asked for it hears of its failure.
+    last = turn.catch(() => undefined)
+    return turn
+  }
 
   function take(next: CurrentVault): void {
     current = next
@@ -50,8 +66,8 @@ export function createVaultKeeper({ p, catalog, packs, hubKey, now }: VaultNeeds
   }
 
   const keepCopies = async (record: Uint8Array) => {
-    const slots = await catalog.slots()
-    await packs.keepVault({ record, slots: slots.map(({ bytes }) => bytes) })
+    const slots = (await catalog.slots()).map(({ bytes }) => bytes)
+    await packs.keepVault({ record, slots, epochs: await catalog.epochs() })
   }
 
   const needed = (): CurrentVault => {
@@ -75,7 +91,7 @@ export function createVaultKeeper({ p, catalog, packs, hubKey, now }: VaultNeeds
     needed,
     async state() {
       const { root, statement } = needed()
-      const slots = await catalog.slots()
+      const [slots, epochs] = [await catalog.slots(), await catalog.epochs()]
       return {
         root: base64url(root),
         record: base64url(statement),
@@ -85,23 +101,39 @@ export function createVaultKeeper({ p, catalog, packs, hubKey, now }: VaultNeeds
           operator,
           slot: base64url(bytes),
         })),
+        epochs: epochs.map(({ epoch, bytes }) => ({ epoch, statement: base64url(bytes) })),
       }
     },
-    async put(statement) {
-      const { root, record: before } = needed()
-      const record = readVaultRecord(p, root, statement, 0)
-      if (record.serial !== before.serial + 1) throw new OcmError('vault-record-stale')
-      // Agents would refuse a hub that is not in it, this one too.
-      if (!record.hubs.some((hub) => equal(hub, hubKey))) {
-        throw new OcmError('malformed', { what: 'vault record' })
-      }
-      if (!(await catalog.addRecord({ serial: record.serial, bytes: statement, at: now() }))) {
-        throw new OcmError('vault-record-stale')
-      }
-      take({ root, record, statement })
-      await keepCopies(statement)
-      return record
-    },
+    put: (statement) =>
+      inTurn(async () => {
+        const { root, record: before } = needed()
+        const record = readVaultRecord(p, root, statement, 0)
+        if (record.serial !== before.serial + 1) throw new OcmError('vault-record-stale')
+        // Agents would refuse a hub that is not in it, this one too. A new epoch comes with its slots.
+        const fits =
+          record.hubs.some((hub) => equal(hub, hubKey)) &&
+          record.epoch === before.epoch &&
+          equal(record.sealing, before.sealing)
+        if (!fits) throw new OcmError('malformed', { what: 'vault record' })
+        if (!(await catalog.addRecord({ serial: record.serial, bytes: statement, at: now() }))) {
+          throw new OcmError('vault-record-stale')
+        }
+        take({ root, record, statement })
+        await keepCopies(statement)
+        return record
+      }),
+    change: (statement) =>
+      inTurn(async () => {
+        const before = needed()
+        const slots = (await catalog.slots()).map(({ bytes }) => bytes)
+        const next = readChange(p, { ...before, slots, hubKey }, statement)
+        if (!(await catalog.change({ ...next.stored, at: now() }))) {
+          throw new OcmError('vault-record-stale')
+        }
+        take({ root: before.root, record: next.record, statement: next.statement })
+        await keepCopies(next.statement)
+        return next.record
+      }),
     isConfirmed: ({ id, key }) => confirmed.get(id) === hex(key),
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Packs in a directory: `<aa>/<sha256>`, the vault's record and slots in `vault/`, the signed headers in `snapshots/`.
+ * Packs in a directory: `<aa>/<sha256>`, the vault's record, slots and ended epochs in `vault/`, the signed headers in `snapshots/`.
  * With this directory and a recovery code everything can be restored; the catalog is not needed for it.
  */
 import { createHash } from 'node:crypto'
@@ -65,18 +65,25 @@ export async function openPackDirectory(root: string): Promise<Packs> {
       }
     },
 
-    async keepVault({ record, slots }) {
+    async keepVault({ record, slots, epochs = [] }) {
       const wanted = new Map(slots.map((slot) => [`slot-${sha256(slot)}`, slot]))
       await stored(
         (async () => {
-          await writeDurably(`${root}/vault/record`, record)
+          await makeDirectory(`${root}/vault`)
           const there = await readdir(`${root}/vault`)
+          // In this order: what opens the old, the new slots, and only then out with the old ones.
+          for (const { epoch, bytes } of epochs) {
+            const name = `epoch-${epoch}`
+            if (!there.includes(name)) await writeDurably(`${root}/vault/${name}`, bytes)
+          }
           for (const [name, slot] of wanted) {
             if (!there.includes(name)) await writeDurably(`${root}/vault/${name}`, slot)
           }
+          await writeDurably(`${root}/vault/record`, record)
           for (const name of there) {
             if (name.startsWith('slot-') && !wanted.has(name)) await rm(`${root}/vault/${name}`)
           }
+          await syncDirectory(`${root}/vault`)
         })(),
       )
     },

@@ -21,7 +21,7 @@ export interface SetUp {
   readonly root: Uint8Array
   readonly record: { readonly serial: number; readonly bytes: Uint8Array }
   readonly slots: readonly {
-    readonly kind: 'passphrase' | 'recovery'
+    readonly kind: 'passphrase' | 'recovery' | 'handover'
     readonly operator: string | null
     readonly bytes: Uint8Array
   }[]
