@@ -165,7 +165,7 @@ export interface ErrandFrame {
   readonly body: Uint8Array
 }
 
-const EMPTY = new Uint8Array(0)
+const EMPTY: Uint8Array = new Uint8Array(0)
 
 export function errandFrame(json: ErrandEvent | ErrandMessage, body = EMPTY): Uint8Array {
   const text = utf8(JSON.stringify(json))

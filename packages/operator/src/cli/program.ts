@@ -7,10 +7,12 @@ import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
 import { short } from './format.ts'
 import { logIn, logOut } from './login.ts'
 import { confirm, listNodes, rename, retire } from './nodes.ts'
+import { type RecoverOptions, recover } from './recover.ts'
 import { type SetupOptions, setUp } from './setup.ts'
 import { cat, listEntries, listSnapshots } from './snapshots.ts'
-import { visible } from './terminal.ts'
+import { openTerminal, visible } from './terminal.ts'
 import { type TicketOptions, ticket } from './ticket.ts'
+import { describeVault } from './vault-commands.ts'
 
 const EPILOG = `
 Nodes, snapshots and jobs may be named by label, id or the beginning of one.
@@ -82,6 +84,8 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .option('--ttl <time>', 'how long it can be used: 30m, 2h, 1d', '1h')
     .option('--address <url>', 'where the node reaches the hub; may be repeated', list)
     .action(does((at, options: TicketOptions) => ticket(at, options)))
+
+  describeVault(program, context)
 
   const nodes = program
     .command('nodes')
@@ -156,6 +160,22 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .summary('end a job that has not come to its point of no return')
     .argument('<job>')
     .action(does((at, job: string) => cancelJob(at, job)))
+  program
+    .command('recover')
+    .summary('write a snapshot out of a bare store; needs no hub')
+    .argument('<store>', "the hub's directory of packs, or a copy of it")
+    .option('--to <dir>', 'where to; empty or not there yet')
+    .option('--snapshot <snapshot>', "its id, or 'latest'", 'latest')
+    .option('--node <node>', 'of which node, by the beginning of its id')
+    .option('--list', 'show which snapshots there are')
+    .option('--section <name>', 'only this part; may be repeated', list)
+    .option('--home <dir>', 'rewrite paths for an account with this home')
+    .option('--partial', 'go on without what damaged packs hold')
+    .option('--recovery', 'open the vault with the recovery code of the printed kit')
+    .action((store: string, options: RecoverOptions) => {
+      const { json = false, yes = false } = program.opts<GlobalOptions>()
+      return recover(openTerminal(proc, { json, yes }), store, options)
+    })
   program
     .command('audit')
     .summary('who did what')

@@ -1,0 +1,231 @@
+/**
+ * A pack store without its hub: the vault is opened with what lies beside the packs, and each header is judged by the
+ * vault's own record. Whoever can write into a store can seal a snapshot to the vault, so it counts who signed one.
+ */
+import {
+  type Epochs,
+  OcmError,
+  type OpenedVault,
+  type Primitives,
+  Slot,
+  type SnapshotHeader,
+  type Vault,
+  type VaultRecord,
+  claimedSigner,
+  decodeAs,
+  equal,
+  fromCbor,
+  openEpochs,
+  openHandover,
+  openPassphraseSlot,
+  openRecoverySlot,
+  readSnapshot,
+  readVaultRecord,
+  snapshotIdOf,
+  vaultIdOf,
+} from '@ocm/protocol'
+
+/** What was found in a store, beside the packs. */
+export interface StoreFiles {
+  /** The vault record as it was signed; undefined when it is not there. */
+  readonly record: Uint8Array | undefined
+  readonly slots: readonly Uint8Array[]
+  /** The statement of each epoch that ended. */
+  readonly epochs: ReadonlyMap<number, Uint8Array>
+  /** Signed headers, by the name they lie under. */
+  readonly headers: ReadonlyMap<string, Uint8Array>
+}
+
+export type Secret = { readonly passphrase: string } | { readonly recoveryCode: string }
+
+export interface OpenedStore {
+  readonly vault: Vault
+  readonly epochs: Epochs
+  /** Undefined when it is missing or damaged: then every node is unknown. */
+  readonly record: VaultRecord | undefined
+}
+
+/** `unknown`: the record does not list the key that signed it. Nobody has confirmed that node, or the record is older. */
+export type Standing = 'confirmed' | 'retired' | 'unknown'
+
+export interface StoredSnapshot {
+  readonly id: string
+  readonly header: SnapshotHeader
+  readonly statement: Uint8Array
+  /** The key that it is signed with. */
+  readonly signer: Uint8Array
+  readonly standing: Standing
+}
+
+export interface StoredSnapshots {
+  /** Those of one node together, newest first. */
+  readonly snapshots: readonly StoredSnapshot[]
+  /** Names of headers that are damaged or signed by nobody. */
+  readonly damaged: readonly string[]
+}
+
+/**
+ * Takes a good part of a second for each operator's slot.
+ * @throws OcmError 'store-not-found', 'passphrase-wrong', 'recovery-code-wrong'
+ */
+export async function openStore(
+  p: Primitives,
+  files: StoreFiles,
+  secret: Secret,
+): Promise<OpenedStore> {
+  const slots = files.slots.flatMap((bytes) => {
+    const slot = readable(() => decodeAs(Slot, bytes, 'slot'))
+    return slot ? [slot] : []
+  })
+  if (slots.length === 0) throw new OcmError('store-not-found', { what: 'no vault/slot-*' })
+  for (const id of vaultIdsIn(p, files)) {
+    const vault = await openSlots(p, id, slots, secret)
+    if (!vault) continue
+    const record = readable(() =>
+      files.record ? readVaultRecord(p, vault.root.public, files.record, 0) : undefined,
+    )
+    return { vault, record, epochs: openEpochs(p, vault, files.epochs) }
+  }
+  throw new OcmError('passphrase' in secret ? 'passphrase-wrong' : 'recovery-code-wrong')
+}
+
+/** Slots are bound to a vault's id; what names it here is not believed before a slot has opened with it. */
+function vaultIdsIn(p: Primitives, { record, headers }: StoreFiles): ReadonlySet<string> {
+  const ids = new Set<string>()
+  if (record) {
+    const root = readable(() => claimedSigner(record))
+    if (root) ids.add(vaultIdOf(p, root))
+  }
+  for (const statement of headers.values()) {
+    const id = readable(() => claimedVault(statement))
+    if (id !== undefined) ids.add(id)
+  }
+  return ids
+}
+
+function claimedVault(statement: Uint8Array): string | undefined {
+  const { b } = fromCbor(statement, 'snapshot') as { readonly b?: unknown }
+  if (!(b instanceof Uint8Array)) return undefined
+  const { vault } = fromCbor(b, 'snapshot') as { readonly vault?: unknown }
+  return typeof vault === 'string' ? vault : undefined
+}
+
+async function openSlots(
+  p: Primitives,
+  id: string,
+  slots: readonly Slot[],
+  secret: Secret,
+): Promise<Vault | undefined> {
+  for (const slot of slots) {
+    try {
+      if (slot.kind === 'recovery' && 'recoveryCode' in secret) {
+        return openRecoverySlot(p, id, slot, secret.recoveryCode)
+      }
+      if (slot.kind === 'passphrase' && 'passphrase' in secret) {
+        return newestOf(p, slots, await openPassphraseSlot(p, id, slot, secret.passphrase))
+      }
+    } catch (error) {
+      // Another operator's, or a damaged one: the next may open.
+      if (!(error instanceof OcmError)) throw error
+    }
+  }
+  return undefined
+}
+
+/** A new epoch that began while this operator was not there was handed over in a slot of its own. */
+function newestOf(p: Primitives, slots: readonly Slot[], opened: OpenedVault): Vault {
+  let newest = opened.vault
+  for (const slot of slots) {
+    if (slot.kind !== 'handover' || slot.operator !== opened.operator.id) continue
+    const handed = readable(() => openHandover(p, opened, slot))
+    if (handed && handed.epoch > newest.epoch) newest = handed
+  }
+  return newest
+}
+
+export function listStore(
+  p: Primitives,
+  { vault, record }: OpenedStore,
+  { headers }: StoreFiles,
+): StoredSnapshots {
+  const damaged: string[] = []
+  const snapshots: StoredSnapshot[] = []
+  for (const [name, statement] of headers) {
+    const one = readable(() => judged(p, record, name, statement))
+    if (one && one.header.vault === vault.id) snapshots.push(one)
+    else damaged.push(name)
+  }
+  return { damaged, snapshots: snapshots.toSorted(byNodeNewestFirst) }
+}
+
+function judged(
+  p: Primitives,
+  record: VaultRecord | undefined,
+  name: string,
+  statement: Uint8Array,
+): StoredSnapshot | undefined {
+  const id = snapshotIdOf(p, statement)
+  if (id !== name) return undefined
+  const signer = claimedSigner(statement)
+  const header = readSnapshot(p, signer, statement)
+  const isOf = (node: { readonly id: string; readonly key: Uint8Array }) =>
+    node.id === header.node && equal(node.key, signer)
+  const isRetired =
+    record?.retired?.some(isOf) ?? record?.revoked.some((key) => equal(key, signer)) ?? false
+  const standing = record?.nodes.some(isOf) ? 'confirmed' : isRetired ? 'retired' : 'unknown'
+  return { id, header, statement, signer, standing }
+}
+
+function byNodeNewestFirst(a: StoredSnapshot, b: StoredSnapshot): number {
+  if (a.header.node !== b.header.node) return a.header.node < b.header.node ? -1 : 1
+  return b.header.seq - a.header.seq || (a.id < b.id ? -1 : 1)
+}
+
+export interface Choice {
+  /** An id or the beginning of one, or 'latest'. */
+  readonly snapshot?: string
+  /** An id or the beginning of one. */
+  readonly node?: string
+}
+
+/**
+ * The snapshot that is meant. Without a name it is the newest of the one confirmed node; others have to be named.
+ * @throws OcmError 'not-found', 'wrong-use' when it fits several
+ */
+export function chooseSnapshot(
+  snapshots: readonly StoredSnapshot[],
+  { snapshot, node }: Choice,
+): StoredSnapshot {
+  const ofNode = snapshots.filter(({ header }) => header.node.startsWith(node ?? ''))
+  if (snapshot !== undefined && snapshot !== 'latest') {
+    const fitting = ofNode.filter(({ id }) => id.startsWith(snapshot))
+    if (fitting.length > 1) {
+      throw new OcmError('wrong-use', { what: `“${snapshot}” fits more than one snapshot` })
+    }
+    if (fitting[0] === undefined || snapshot === '')
+      throw new OcmError('not-found', { what: 'snapshot' })
+    return fitting[0]
+  }
+  const offered =
+    node === undefined ? ofNode.filter(({ standing }) => standing === 'confirmed') : ofNode
+  const signers = new Set(offered.map(({ header }) => header.node))
+  if (signers.size > 1) {
+    throw new OcmError('wrong-use', {
+      what: 'There are snapshots of several nodes; --node or --snapshot says which',
+    })
+  }
+  const [newest] = offered
+  if (newest === undefined)
+    throw new OcmError('not-found', { what: 'snapshot of a confirmed node' })
+  return newest
+}
+
+/** A damaged or foreign file is as good as none: what else is there may still do. */
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof OcmError) return undefined
+    throw error
+  }
+}
