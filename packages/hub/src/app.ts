@@ -28,6 +28,7 @@ import { createLinks } from './links/links.ts'
 import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
 import { createAccept } from './nodes/accept.ts'
+import { createCommit } from './nodes/commit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { serveStoring } from './nodes/storing.ts'
@@ -76,6 +77,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const hubKey = identity.public
   const vault = createVaultKeeper({ p, catalog: catalog.vault, packs, hubKey, now })
   await vault.load()
+  const commit = createCommit({ p, snapshots, packs, vault, publish, now })
 
   const runner = createRunner({
     p,
@@ -135,11 +137,9 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     const id = welcome.node
     const node = { id, key: agentKey }
     serveStoring(session, node, {
-      p,
       snapshots,
       packs,
-      vault,
-      publish,
+      commit,
       now,
       checkJob: async (job, of) => void (await jobOf(jobs, job, of)),
     })

@@ -1,4 +1,4 @@
-import type { Job, Trigger } from '@ocm/protocol'
+import { type Job, OcmError, type Trigger } from '@ocm/protocol'
 import type { Selectable } from 'kysely'
 import type { JobCatalog, StoredJob } from '../jobs/ports.ts'
 import type { Database, Schema } from './schema.ts'
@@ -8,6 +8,16 @@ const UNFINISHED = ['queued', 'running', 'waiting'] as const
 export const jobsIn = (db: Database): JobCatalog => ({
   addJob: (job, orderHash) =>
     db.transaction().execute(async (tx) => {
+      // A snapshot that a job refers to does not go; one that has gone is referred to no more.
+      if (job.job.kind !== 'backup' && job.job.snapshot !== null) {
+        const base = await tx
+          .selectFrom('snapshots')
+          .select('pruned_at')
+          .where('id', '=', job.job.snapshot)
+          .executeTakeFirst()
+        if (!base) throw new OcmError('not-found', { what: 'snapshot' })
+        if (base.pruned_at !== null) throw new OcmError('snapshot-pruned')
+      }
       const added = await tx
         .insertInto('jobs')
         .values(rowOf(job))
@@ -98,6 +108,7 @@ const jobFrom = (row: Row): Job => ({
   createdBy: row.created_by,
   downtimeMs: row.downtime_ms,
   inventoryEqual: row.inventory_equal === null ? null : row.inventory_equal === 1,
+  ...(row.warnings !== null && { warnings: row.warnings }),
 })
 
 const storedFrom = (row: Row): StoredJob => ({
@@ -135,4 +146,5 @@ const rowOf = ({ job, ...more }: StoredJob): Row => ({
   outcome_statement: more.outcome,
   final_snapshot: more.finalSnapshot,
   fenced_at: more.fencedAt,
+  warnings: job.warnings ?? null,
 })

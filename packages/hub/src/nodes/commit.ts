@@ -1,4 +1,19 @@
-/** The last act of a capture: a snapshot is there when this has answered, and not before. */
+/**
+ * The last act of a capture: a snapshot is there when this has answered, and not before.
+ *
+ * The invariant of the store: **no committed snapshot refers to a pack that is not on the disk** (unless somebody took
+ * the file away behind the hub's back, which a scrub finds). It rests on transactions of the catalog, never on a clock:
+ *
+ * 1. A pack's file is on the disk before its row is there (`pack.put`), and a row is only made or woken while no row of
+ *    the same file is being deleted.
+ * 2. A snapshot's transaction claims every pack: it has a row of this node that is not being deleted, and a file. The
+ *    reference it adds is a foreign key: the row cannot go while the snapshot is there.
+ * 3. A file is removed only after a transaction has found its row without any reference and marked it 'deleting'; a
+ *    commit that comes between refuses such a row and names the pack as missing (keeping/collect.ts).
+ *
+ * A crash between two steps leaves a file too many, a row 'deleting' or a header without snapshot; the next start removes
+ * them before a node is let in.
+ */
 import {
   checkFollows,
   OcmError,
@@ -19,20 +34,41 @@ export interface CommitNeeds {
   readonly p: Primitives
   readonly snapshots: SnapshotCatalog
   readonly packs: Packs
-  readonly vault: VaultKeeper
+  readonly vault: Pick<VaultKeeper, 'needed'>
   readonly publish: Publish
   readonly now: () => number
 }
 
+type Commit = (
+  node: Pick<Node, 'id' | 'key'>,
+  statement: Uint8Array,
+) => Promise<ResultOf<typeof TO_HUB, 'snapshot.commit'>>
+
 /**
- * Committing the newest snapshot again answers as before. Nothing is committed when packs are missing.
- * @throws OcmError 'signature-invalid', 'malformed', 'snapshot-refused' with `why`
+ * Committing the newest snapshot again answers as before. Nothing is committed when packs are missing. Commits of one
+ * node come one after the other, so that one that is refused does not remove the header of the one that was not.
  */
-export async function commitSnapshot(
+export function createCommit(needs: CommitNeeds): Commit {
+  const turns = new Map<string, Promise<unknown>>()
+  return (node, statement) => {
+    const before = turns.get(node.id) ?? Promise.resolve()
+    // Whoever asked for the one before has heard of its failure.
+    const turn = before.catch(() => undefined).then(() => commit(needs, node, statement))
+    turns.set(node.id, turn)
+    const leave = () => {
+      if (turns.get(node.id) === turn) turns.delete(node.id)
+    }
+    turn.then(leave, leave)
+    return turn
+  }
+}
+
+/** @throws OcmError 'signature-invalid', 'malformed', 'snapshot-refused' with `why` */
+async function commit(
   { p, snapshots, packs, vault, publish, now }: CommitNeeds,
   node: Pick<Node, 'id' | 'key'>,
   statement: Uint8Array,
-): Promise<ResultOf<typeof TO_HUB, 'snapshot.commit'>> {
+): ReturnType<Commit> {
   const header = readSnapshot(p, node.key, statement)
   const id = snapshotIdOf(p, statement)
   const { record } = vault.needed()
@@ -43,24 +79,31 @@ export async function commitSnapshot(
   const newest = await snapshots.newest(node.id)
   if (newest?.id === id) return { snapshot: id, missing: [] }
   checkFollows(header, newest)
+  const ids = new Set(header.packs.map((pack) => pack.id))
+  if (ids.size !== header.packs.length) throw new OcmError('malformed', { what: 'snapshot' })
 
-  const ids = header.packs.map((pack) => pack.id)
-  if (new Set(ids).size !== ids.length) throw new OcmError('malformed', { what: 'snapshot' })
-  const held = await snapshots.heldPacks(node.id, ids)
-  const missing: string[] = []
-  for (const pack of header.packs) {
-    const have = held.get(pack.id)
-    const there =
-      have?.bytes === pack.bytes &&
-      have.class === pack.class &&
-      (await packs.size(pack.id)) === pack.bytes
-    if (!there) missing.push(pack.id)
-  }
-  if (missing.length > 0) return { snapshot: null, missing: missing.slice(0, LISTED) }
+  const refused = (missing: readonly string[]) => ({
+    snapshot: null,
+    missing: missing.slice(0, LISTED),
+  })
+  // Asked before the header is written, for most refusals are seen here; what counts is the transaction that adds it.
+  const at = now()
+  const early = await snapshots.claimPacks(node.id, header.packs, packs.size, at)
+  if (early.length > 0) return refused(early)
 
   // The file first: a header without a row is a copy too many, a row without its file could not be recovered.
-  await packs.keepHeader(id, statement)
-  await snapshots.addSnapshot(id, header, statement, now())
+  await snapshots.expectHeader(id)
+  let missing: string[] | undefined
+  try {
+    await packs.keepHeader(id, statement)
+    missing = await snapshots.addSnapshot({ id, header, statement, at }, packs.size)
+  } finally {
+    if (missing?.length !== 0) {
+      await packs.removeHeader(id)
+      await snapshots.forgetHeader(id)
+    }
+  }
+  if (missing.length > 0) return refused(missing)
   publish({ kind: 'snapshot-created', node: node.id, snapshot: id })
   return { snapshot: id, missing: [] }
 }

@@ -6,10 +6,11 @@ import {
   OcmError,
   PACK_MAX_BYTES,
 } from '@ocm/protocol'
-import { commitSnapshot, type CommitNeeds } from './commit.ts'
+import type { CommitNeeds, createCommit } from './commit.ts'
 import type { Node } from './ports.ts'
 
-export interface StoringNeeds extends CommitNeeds {
+export interface StoringNeeds extends Pick<CommitNeeds, 'snapshots' | 'packs' | 'now'> {
+  readonly commit: ReturnType<typeof createCommit>
   /** @throws OcmError when this is no unfinished job of the node */
   readonly checkJob: (job: string, node: string) => Promise<void>
 }
@@ -22,25 +23,22 @@ export function serveStoring(
   const { packs, snapshots, now } = needs
 
   conversation.handle('pack.missing', async ({ ids }) => {
-    const held = await snapshots.heldPacks(node.id, ids)
-    const missing: string[] = []
-    for (const id of ids) {
-      const pack = held.get(id)
-      if (!pack || (await packs.size(id)) !== pack.bytes) missing.push(id)
-    }
-    return { missing }
+    const wanted = ids.map((id) => ({ id }))
+    return { missing: await snapshots.claimPacks(node.id, wanted, packs.size, now()) }
   })
 
   conversation.handle('pack.put', async ({ id, bytes, class: of }, body) => {
     if (bytes === 0 || bytes > PACK_MAX_BYTES) throw new OcmError('malformed', { what: 'pack' })
     await packs.put(id, bytes, body)
-    await snapshots.addPack({ node: node.id, id, class: of, bytes, at: now() })
+    const pack = { node: node.id, id, class: of, bytes, at: now() }
+    // An old pack of the same bytes is being deleted at this moment; the node stores it again.
+    if (!(await snapshots.addPack(pack, packs.size))) throw new OcmError('pack-missing')
     return {}
   })
 
   conversation.handle('snapshot.commit', async ({ job, header }) => {
     await needs.checkJob(job, node.id)
-    return commitSnapshot(needs, node, fromBase64url(header))
+    return needs.commit(node, fromBase64url(header))
   })
 
   conversation.handle('snapshot.head', async () => {

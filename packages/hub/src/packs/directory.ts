@@ -37,12 +37,6 @@ export async function openPackDirectory(root: string): Promise<Packs> {
     size,
 
     async put(id, bytes, body) {
-      // Read all the same: who puts a pack has it.
-      if ((await size(id)) === bytes) {
-        await checked(id, bytes, body, async () => {})
-        // The try before may have ended between the rename and this.
-        return stored(syncDirectory(shelfOf(id)))
-      }
       const unfinished = unfinishedName(pathOf(id))
       try {
         await stored(makeDirectory(shelfOf(id)))
@@ -92,6 +86,42 @@ export async function openPackDirectory(root: string): Promise<Packs> {
       stored(writeDurably(`${root}/snapshots/${snapshot}`, statement)),
 
     probe: () => stored(writeDurably(`${root}/.probe`, '')),
+
+    remove: (ids) =>
+      stored(
+        (async () => {
+          for (const id of ids) await rm(pathOf(id), { force: true })
+          for (const shelf of new Set(ids.map(shelfOf))) await syncIfThere(shelf)
+        })(),
+      ),
+
+    removeHeader: (snapshot) =>
+      stored(
+        (async () => {
+          await rm(`${root}/snapshots/${snapshot}`, { force: true })
+          await syncIfThere(`${root}/snapshots`)
+        })(),
+      ),
+
+    async check(id, bytes) {
+      const hash = createHash('sha256')
+      let read = 0
+      try {
+        for await (const piece of createReadStream(pathOf(id), {
+          highWaterMark: CHECKED_AT_ONCE,
+        })) {
+          read += (piece as Uint8Array).length
+          hash.update(piece as Uint8Array)
+        }
+      } catch (cause) {
+        // A disk that cannot read a sector has lost it. A store that is not there at all has lost nothing.
+        if ((cause as NodeJS.ErrnoException).code === 'EIO') return 'damaged'
+        if (!isMissing(cause) || !(await isThere(root)))
+          throw new OcmError('store-failed', {}, { cause })
+        return 'missing'
+      }
+      return read === bytes && hash.digest('hex') === id ? 'whole' : 'damaged'
+    },
   }
 }
 
@@ -129,6 +159,26 @@ async function checked(
 }
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+const CHECKED_AT_ONCE = 1024 * 1024
+
+/** Whoever removes a pack leaves its shelf; a store that is not mounted is empty, or not there. */
+const isThere = async (root: string): Promise<boolean> => {
+  try {
+    return (await readdir(root)).length > 0
+  } catch (error) {
+    if (isMissing(error)) return false
+    throw error
+  }
+}
+
+async function syncIfThere(directory: string): Promise<void> {
+  try {
+    await syncDirectory(directory)
+  } catch (error) {
+    if (!isMissing(error)) throw error
+  }
+}
 
 const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
