@@ -13,6 +13,14 @@ const tools = [
   { program: 'strace', debian: 'strace' },
 ] as const
 
+/** The second reader's: Debian's own interpreter, because its packages are for no other. */
+const PYTHON = '/usr/bin/python3'
+const modules = [
+  { module: 'cryptography', debian: 'python3-cryptography' },
+  { module: 'argon2', debian: 'python3-argon2' },
+  { module: 'zstandard', debian: 'python3-zstandard' },
+] as const
+
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
 
 function present(program: string): boolean {
@@ -35,12 +43,23 @@ function apt(...args: readonly string[]): boolean {
   return status === 0
 }
 
-let missing = tools.filter(({ program }) => !present(program))
+const imports = (module: string) => spawnSync(PYTHON, ['-c', `import ${module}`]).status === 0
+
+/** What is not here: the name it goes by, and Debian's. */
+const findMissing = () => [
+  ...tools.filter(({ program }) => !present(program)),
+  ...(existsSync(PYTHON) ? [] : [{ program: PYTHON, debian: 'python3' }]),
+  ...modules
+    .filter(({ module }) => !imports(module))
+    .map(({ module, debian }) => ({ program: `Python's ${module}`, debian })),
+]
+
+let missing = findMissing()
 if (missing.length > 0 && process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
   const names = missing.map(({ debian }) => debian)
   console.log(`Installing what the tests stand on: ${names.join(' ')}`)
   if (apt('update')) apt('install', '-y', '--no-install-recommends', ...names)
-  missing = tools.filter(({ program }) => !present(program))
+  missing = findMissing()
 }
 if (missing.length > 0) {
   const names = missing.map(({ program, debian }) => `${program} (Debian: ${debian})`)

@@ -16,6 +16,8 @@ import { until } from './until.ts'
 export interface Fleet {
   readonly hub: RunningHub
   readonly operator: Operator
+  /** Off the printed kit. */
+  readonly recoveryCode: string
   /** Joins and runs an agent for `home`; answers when it is connected. `ground` holds the agent's own state. */
   enrol(
     label: string,
@@ -38,11 +40,18 @@ export async function startFleet(
   const hub = await startHub(join(ground, 'hub'), publicUrl === undefined ? {} : { publicUrl })
   wire?.target(Number(new URL(hub.url).port))
   const operator = operatorAt(join(ground, 'operator'), publicUrl ?? hub.url)
-  await operator.json('setup', '--link', hub.setupLink, '--name', 'olivia')
+  const { kit } = await operator.json<{ kit: { code: string } }>(
+    'setup',
+    '--link',
+    hub.setupLink,
+    '--name',
+    'olivia',
+  )
   const agents: Running[] = []
   return {
     hub,
     operator,
+    recoveryCode: kit.code,
     async enrol(label, home, agentGround, openclaw = OPENCLAW) {
       const place = { state: join(agentGround, `agent-${label}`), home, openclaw }
       const ticket = await operator.json<{ join: string }>('ticket', '--label', label)

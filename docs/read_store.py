@@ -1,0 +1,500 @@
+#!/usr/bin/python3
+"""Reads a store of OCM from its directory, with the vault passphrase or the recovery code; written from format.md.
+
+  read_store.py list STORE
+  read_store.py verify STORE [SNAPSHOT]        every byte of one or of all
+  read_store.py restore STORE SNAPSHOT INTO    INTO must not be there yet
+
+The passphrase or the code is the first line of standard input. Snapshots of nodes that the vault record does not list
+are told as "unconfirmed" and read only with --unconfirmed. Needs Debian's python3, python3-cryptography,
+python3-argon2 and python3-zstandard.
+"""
+import argparse, functools, hashlib, hmac, os, re, struct, sys, unicodedata
+
+import argon2.low_level, zstandard
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+
+class Damaged(Exception):
+    """Something is not what the format says it is, or does not open."""
+
+
+def need(truth, what):
+    if not truth:
+        raise Damaged(what)
+
+
+# CBOR ----------------------------------------------------------------------------------------------------------------
+
+
+def encode(value):
+    if value is None or value is True or value is False:
+        return {None: b'\xf6', True: b'\xf5', False: b'\xf4'}[value]
+    if isinstance(value, float) and not (value.is_integer() and abs(value) < 2**53):
+        for first, form in (b'\xf9', '>e'), (b'\xfa', '>f'), (b'\xfb', '>d'):
+            try:
+                if struct.unpack(form, struct.pack(form, value))[0] == value:
+                    return first + struct.pack(form, value)
+            except OverflowError:
+                pass  # Too large for this form: the next is wider.
+        raise Damaged('CBOR: no number')
+    if isinstance(value, (int, float)):
+        need(abs(value) < 2**53, 'CBOR: number')
+        return encode_head(0, int(value)) if value >= 0 else encode_head(1, -1 - int(value))
+    if isinstance(value, bytes):
+        return encode_head(2, len(value)) + value
+    if isinstance(value, str):
+        return encode_head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return encode_head(4, len(value)) + b''.join(map(encode, value))
+    pairs = sorted((encode(key), encode(one)) for key, one in value.items())
+    return encode_head(5, len(pairs)) + b''.join(key + one for key, one in pairs)
+
+
+def encode_head(major, n):
+    if n < 24:
+        return bytes([major << 5 | n])
+    size = next(size for size in (1, 2, 4, 8) if n < 1 << 8 * size)
+    return bytes([major << 5 | 23 + size.bit_length()]) + n.to_bytes(size, 'big')
+
+
+def decode(data, what):
+    try:
+        value, end = decode_one(data, 0, 0)
+        good = end == len(data) and encode(value) == data
+    except (IndexError, UnicodeDecodeError, struct.error):
+        good = False
+    need(good, what + ': not deterministic CBOR')
+    return value
+
+
+def decode_one(data, at, depth):
+    major, n, at = data[at] >> 5, data[at] & 31, at + 1
+    need(depth < 100 and n < 28 and major != 6, 'CBOR')
+    if major == 7 and n < 25:
+        need(n in (20, 21, 22), 'CBOR')
+        return (False, True, None)[n - 20], at
+    if n >= 24:
+        size = 1 << n - 24
+        if major == 7:
+            return struct.unpack({25: '>e', 26: '>f', 27: '>d'}[n], data[at:at + size])[0], at + size
+        n, at = int.from_bytes(data[at:at + size], 'big'), at + size
+    if major < 2:
+        return (n if major == 0 else -1 - n), at
+    need(n <= len(data) - at, 'CBOR')
+    if major < 4:
+        part = data[at:at + n]
+        return (part if major == 2 else part.decode()), at + n
+    items = []
+    for _ in range(n if major == 4 else 2 * n):
+        item, at = decode_one(data, at, depth + 1)
+        items.append(item)
+    if major == 4:
+        return items, at
+    need(all(isinstance(key, str) for key in items[::2]), 'CBOR: key')
+    return dict(zip(items[::2], items[1::2])), at
+
+
+# Shapes: fields and their types, '?' behind those that may be absent, '[x]' a list of x -------------------------------
+
+METRICS = ('files directories links databases bytes newBytes storedBytes unstable omitted unreadable warnings personas '
+           'cronJobs authProfiles plugins skills channels pairings sessions').split()
+SHAPES = {name: dict(field.split(':') for field in fields.split()) for name, fields in {
+    'statement': 'b:bytes k:bytes32 s:bytes64',
+    'record': 'v:1 vault:id serial:count epoch:count sealing:bytes32 operators:[operator] hubs:[bytes32] '
+              'nodes:[key] revoked:[bytes32] retired?:[key] at:count',
+    'key': 'id:id key:bytes32', 'operator': 'id:id key:bytes32 box?:bytes32',
+    'epoch': 'v:1 vault:id epoch:count sealing:bytes32 sealed:bytes',
+    'passphrase slot': 'kind:passphrase operator:id kdf:argon2id-64m-3-1 salt:bytes16 sealed:bytes',
+    'recovery slot': 'kind:recovery kdf:hkdf salt:bytes16 sealed:bytes',
+    'handover slot': 'kind:handover operator:id sealed:bytes',
+    'opened passphrase': 'secret:secret operator:key', 'opened recovery': 'secret:secret operator:null',
+    'secret': 'v:1 root:bytes32 epoch:count sealing:bytes32',
+    'sealed': 'e:bytes32 w:[bytes32,bytes48] c:bytes',
+    'pack header': 'v:1 suite:1 vault:id epoch:count node:id run:id class:class salt:bytes32 runKey:bytes',
+    'header': 'v:1 vault:id epoch:count node:id seq:count prev:any run:id trigger:trigger startedAt:count '
+              'finishedAt:count packs:[used] root:bytes metrics:metrics versions:versions continues?:continues',
+    'used': 'id:hash bytes:count class:class liveBytes:count', 'metrics': ':count '.join(METRICS) + ':count',
+    'versions': 'agent:text openclaw:text schemas:any', 'continues': 'node:id snapshot:hash',
+    'root': 'v:1 pages:[page] packs:[pack]', 'page': 'bytes:count sha256:bytes32 extents:[bytes32,count,count,count]',
+    'pack': 'id:bytes32 bytes:count class:class header:bytes32',
+    'about': 'v:1 layout:any inventory:any config:any holdings:any warnings:[warning] startedAt:count',
+    'warning': 'code:text detail:text',
+    'entry': 'root:name path:bytes kind:kind section:section persona?:text travel:travel mode:count '
+               'modifiedAt:number size:count sha256?:bytes32 extents?:[bytes32,count,count,count] target?:bytes '
+               'unstable?:true',
+    'omission': 'root:name path:bytes why:text',
+    'mention': 'root:name path:bytes at:text section:section kind:text class:text text:text under:text',
+}.items()}
+PATTERNS = {
+    'text': '.*', 'id': '[0-9a-f]{32}', 'hash': '[0-9a-f]{64}', 'class': 'secret|state|bulk|tree',
+    'trigger': 'manual|schedule|move|before-apply', 'kind': 'file|directory|link|database',
+    'travel': 'always|identity|host|never', 'name': 'home|state|(workspace|extra):[A-Za-z0-9._-]{1,96}',
+    'section': 'gateway|personas|credentials|cron|environment|workspaces|skills|plugins|channels|history',
+}
+
+
+def fits(value, shape):
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if shape[0] == '[':
+        return isinstance(value, list) and all(fits(one, shape[1:-1]) for one in value)
+    if ',' in shape:
+        types = shape.split(',')
+        return isinstance(value, list) and len(value) == len(types) and all(map(fits, value, types))
+    if isinstance(value, dict) and shape in SHAPES:
+        types = {name.rstrip('?'): one for name, one in SHAPES[shape].items()}
+        return (all(name in value or name[-1] == '?' for name in SHAPES[shape])
+                and all(name in types and fits(one, types[name]) for name, one in value.items()))
+    if isinstance(value, bytes):
+        return shape in ('bytes', f'bytes{len(value)}')
+    if isinstance(value, str) and shape not in ('any', *SHAPES):
+        return re.fullmatch(PATTERNS.get(shape, shape), value, re.DOTALL) is not None
+    return {'any': True, '1': whole and value == 1, 'count': whole and value >= 0, 'null': value is None,
+            'true': value is True, 'number': whole or isinstance(value, float)}.get(shape, False)
+
+
+def decode_as(data, *shapes):
+    value = decode(data, shapes[0])
+    need(any(fits(value, shape) for shape in shapes), shapes[0] + ': not of its shape')
+    return value
+
+
+# Cryptography --------------------------------------------------------------------------------------------------------
+
+
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
+def hkdf(ikm, salt, info, length=32):
+    key, out, block = hmac.digest(salt or bytes(32), ikm, 'sha256'), b'', b''
+    while len(out) < length:
+        block = hmac.digest(key, block + info + bytes([len(out) // 32 + 1]), 'sha256')
+        out += block
+    return out[:length]
+
+
+def open_one(key, nonce, associated, sealed, what):
+    try:
+        return ChaCha20Poly1305(key).decrypt(nonce, sealed, associated)
+    except (InvalidTag, ValueError):
+        raise Damaged(what + ': does not open') from None
+
+
+def public_of(pair):
+    return pair.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def open_sealed(pair, use, context, data):
+    sealed, mine = decode_as(data, 'sealed'), public_of(pair)
+    wrapped = next((key for recipient, key in sealed['w'] if recipient == mine), None)
+    need(wrapped is not None, use + ': sealed to somebody else')
+    associated = b'ocm/1 seal ' + use.encode() + b'\0' + encode(context)
+    try:
+        shared = pair.exchange(X25519PublicKey.from_public_bytes(sealed['e']))
+    except ValueError:
+        raise Damaged(use + ': no key') from None
+    content = open_one(hkdf(shared, sealed['e'] + mine, associated), bytes(12), associated, wrapped, use)
+    return open_one(content, bytes(12), associated, sealed['c'], use)
+
+
+def read_statement(data, kind, shape, signer):
+    statement = decode_as(data, 'statement')
+    need(statement['k'] == signer, kind + ': signed by somebody else')
+    try:
+        signed = b'ocm/1 statement ' + kind.encode() + b'\0' + statement['b']
+        Ed25519PublicKey.from_public_bytes(signer).verify(statement['s'], signed)
+    except (InvalidSignature, ValueError):
+        raise Damaged(kind + ': signature') from None
+    return decode_as(statement['b'], shape)
+
+
+def slot_key(slot, text):
+    """Of a text that may be a passphrase or a recovery code; None if it cannot be what the slot wants."""
+    if slot['kind'] == 'recovery':
+        code = re.sub(r'[\s-]', '', text.lower()).replace('o', '0').replace('i', '1').replace('l', '1')
+        is_code = re.fullmatch('[0123456789abcdefghjkmnpqrstvwxyz]{32}', code)
+        return hkdf(code.encode(), slot['salt'], b'ocm/1 recovery slot') if is_code else None
+    passphrase = unicodedata.normalize('NFKC', text).encode()
+    return argon2.low_level.hash_secret_raw(passphrase, slot['salt'], time_cost=3, memory_cost=65536, parallelism=1,
+                                            hash_len=32, type=argon2.low_level.Type.ID, version=0x13)
+
+
+def open_slot(slot, vault, text):
+    """The secret in it, or None if the text is not what opens it."""
+    key, context = slot_key(slot, text), {'vault': vault, 'kind': slot['kind'], 'operator': slot.get('operator')}
+    try:
+        plain = key and open_one(key, bytes(12), b'ocm/1 slot\0' + encode(context), slot['sealed'], 'slot')
+    except Damaged:
+        return None
+    return plain and decode_as(plain, 'opened ' + slot['kind'])
+
+
+def newest(opened, slots, vault):
+    """The secret of a slot, or that which was handed over to its operator in a later epoch."""
+    found = [opened['secret']]
+    for slot in slots:
+        if opened['operator'] and slot['kind'] == 'handover' and slot['operator'] == opened['operator']['id']:
+            box = X25519PrivateKey.from_private_bytes(hkdf(opened['operator']['key'], b'', b'ocm/1 operator box'))
+            plain = open_sealed(box, 'handover', {'vault': vault, 'operator': slot['operator']}, slot['sealed'])
+            found.append(decode_as(plain, 'secret'))
+    return max(found, key=lambda secret: secret['epoch'])
+
+
+# Packs ---------------------------------------------------------------------------------------------------------------
+
+
+class Pack:
+    """Header and footer are verified when it is made, each segment when it is read."""
+
+    def __init__(self, data, known, pair_of):
+        need(sha256(data) == known['id'] and len(data) == known['bytes'] <= 32 << 20, 'pack: another one')
+        need(data[:7] != b'OCMPACK' or data[7:8] not in list(b'23456789'), 'pack: of a later format')
+        need(data[:8] == b'OCMPACK1' and len(data) > 16, 'pack: magic')
+        length = int.from_bytes(data[8:12], 'big')
+        need(1 <= length <= 4096 and 16 + length < len(data), 'pack: header')
+        self.data, stored = data, data[12:12 + length]
+        self.header, self.header_hash = decode_as(stored, 'pack header'), sha256(stored)
+        need(self.header_hash == known['header'] and self.header['class'] == known['class'], 'pack: another header')
+        context = {name: self.header[name] for name in ('vault', 'epoch', 'node', 'run')}
+        run_key = open_sealed(pair_of(context['epoch']), 'run-key', context, self.header['runKey'])
+        self.key = hkdf(run_key, self.header['salt'], b'ocm/1 pack\0' + self.header_hash)
+        footer = int.from_bytes(data[-4:], 'big')
+        area = len(data) - 4 - footer - 12 - length
+        need(footer <= 262144 and area >= 1, 'pack: footer')
+        self.rows = self.read_footer(data[12 + length + area:-4], area)
+        self.begins = [12 + length]
+        for row in self.rows:
+            self.begins.append(self.begins[-1] + row[0])
+
+    def read_footer(self, sealed, area):
+        associated = b'ocm/1 footer\0' + self.header_hash + struct.pack('>I', area)
+        plain = open_one(self.key, bytes(8) + b'\xff\xff\xff\xff', associated, sealed, 'footer')
+        length = int.from_bytes(plain[:4], 'big')
+        need(4 + length <= len(plain) and not any(plain[4 + length:]), 'footer: padding')
+        rows = decode_as(plain[4:4 + length], '[count,count,count]')
+        need(1 <= len(rows) <= 4096 and sum(row[0] for row in rows) == area, 'footer: rows')
+        for stored, size, flags in rows:
+            need(1 <= size <= 1 << 20 and flags <= 1 and stored > 16, 'footer: row')
+            need(stored < size + 16 if flags else stored == size + 16, 'footer: row')
+        return rows
+
+    def segment(self, n):
+        need(n < len(self.rows), 'pack: no such segment')
+        _, size, flags = self.rows[n]
+        associated = b'ocm/1 segment\0' + self.header_hash + struct.pack('>IIB', n, size, flags)
+        sealed = self.data[self.begins[n]:self.begins[n + 1]]
+        plain = open_one(self.key, bytes(8) + struct.pack('>I', n), associated, sealed, 'segment')
+        return unzstd(plain, size) if flags else plain
+
+
+def unzstd(frame, size):
+    try:
+        need(zstandard.get_frame_parameters(frame).content_size == size, 'segment: length')
+        opener = zstandard.ZstdDecompressor().decompressobj()
+        plain = opener.decompress(frame)
+    except zstandard.ZstdError:
+        raise Damaged('segment: does not unpack') from None
+    need(len(plain) == size and opener.eof and not opener.unused_data, 'segment: length')
+    return plain
+
+
+# Snapshots -----------------------------------------------------------------------------------------------------------
+
+
+class Snapshot:
+    def __init__(self, header, pair_of, read_pack):
+        context = {name: header[name] for name in ('vault', 'epoch', 'node', 'seq', 'run')}
+        self.root = decode_as(open_sealed(pair_of(header['epoch']), 'manifest-root', context, header['root']), 'root')
+        self.known = {pack['id']: pack for pack in self.root['packs']}
+        self.pack = functools.lru_cache(8)(lambda name: Pack(read_pack(name), self.known[name], pair_of))
+        self.segment = functools.lru_cache(32)(lambda name, n: self.pack(name).segment(n))
+        self.read_manifest()
+
+    def extent(self, reference, classes):
+        name, number, offset, length = reference
+        need(name in self.known and self.known[name]['class'] in classes, 'extent: its pack is not in the root')
+        segment = self.segment(name, number)
+        need(length > 0 and offset + length <= len(segment), 'extent: beyond its segment')
+        return segment[offset:offset + length]
+
+    def read_manifest(self):
+        pages = self.root['pages']
+        need(len(pages) <= 65536 and sum(page['bytes'] for page in pages) <= 1 << 30, 'manifest: too large')
+        found = {'meta': [], 'entries': [], 'omissions': [], 'mentions': []}
+        for page in pages:
+            need(page['bytes'] <= 64 << 20 and page['bytes'] == sum(one[3] for one in page['extents']), 'page: length')
+            data = b''.join(self.extent(one, ['tree']) for one in page['extents'])
+            need(sha256(data) == page['sha256'], 'page: another content')
+            kind, content = decode_as(data, 'meta,about', 'entries,[entry]', 'omissions,[omission]', 'mentions,[mention]')
+            found[kind] += [content] if kind == 'meta' else content
+        need(len(found['meta']) == 1, 'manifest: meta')
+        self.meta, self.entries = found['meta'][0], found['entries']
+        check_entries(self.entries)
+
+    def content(self, entry):
+        """Its bytes in pieces. They are the right ones only if this ends without an exception."""
+        whole, rest, step = hashlib.sha256(), b'', 65536 if entry['size'] > 4 << 30 else 16384
+        for reference in entry['extents']:
+            part = self.extent(reference, ['secret', 'state', 'bulk', 'tree'])
+            yield part
+            if entry['kind'] == 'file':
+                whole.update(part)
+                continue
+            rest += part
+            for at in range(0, len(rest) - step + 1, step):
+                whole.update(sha256(rest[at:at + step]))
+            rest = rest[len(rest) // step * step:]
+        if rest:
+            whole.update(sha256(rest))
+        need(whole.digest() == entry['sha256'], 'entry: another content')
+
+
+def check_entries(entries):
+    closed, seen = {(one['root'], one['path']) for one in entries if one['kind'] != 'directory'}, set()
+    for one in entries:
+        root, path, kind = one['root'], one['path'], one['kind']
+        names = path.split(b'/') if path else []
+        need(not {b'', b'.', b'..'} & set(names) and b'\0' not in path and (root, path) not in seen, 'entry: path')
+        need(not any((root, b'/'.join(names[:n])) in closed for n in range(len(names))), 'entry: below no directory')
+        seen.add((root, path))
+        length = sum(reference[3] for reference in one.get('extents', []))
+        has = {name for name in ('sha256', 'extents', 'target') if name in one}
+        need(has == {'link': {'target'}, 'directory': set()}.get(kind, {'sha256', 'extents'}), 'entry: fields')
+        need(one['size'] == (len(one['target']) if kind == 'link' else length), 'entry: size')
+        need(one['mode'] <= 0o7777 and (kind != 'link' or one['size'] > 0), 'entry')
+
+
+class Store:
+    def __init__(self, path, text):
+        self.path = path
+        record = self.read('vault/record')
+        self.vault = decode_as(decode_as(record, 'statement')['b'], 'record')['vault']
+        slots = self.slots()
+        opened = next(filter(None, (open_slot(one, self.vault, text) for one in slots if 'kdf' in one)), None)
+        need(opened, 'This opens no slot of the store.')
+        secret = newest(opened, slots, self.vault)
+        root = public_of(Ed25519PrivateKey.from_private_bytes(secret['root']))
+        need(sha256(root)[:16].hex() == self.vault, 'slot: of another vault')
+        self.record = read_statement(record, 'vault-record', 'record', root)
+        need(self.record['vault'] == self.vault, 'record: of another vault')
+        self.root, self.newest = root, secret['epoch']
+        self.pairs = {secret['epoch']: X25519PrivateKey.from_private_bytes(secret['sealing'])}
+
+    def slots(self):
+        found = []
+        for name in self.names('vault/', 'slot-'):
+            try:
+                found.append(decode_as(self.read(name), 'passphrase slot', 'recovery slot', 'handover slot'))
+            except Damaged as damage:
+                print('passed over:', damage, file=sys.stderr)
+        return found
+
+    def read(self, name):
+        with open(os.path.join(self.path, name), 'rb') as file:
+            data = file.read()
+        digits = re.search('[0-9a-f]{64}$', name)
+        need(digits is None or sha256(data).hex() == digits[0], name + ': not what its name says')
+        return data
+
+    def names(self, folder, prefix):
+        there = sorted(os.listdir(os.path.join(self.path, folder)))
+        return [folder + name for name in there if re.fullmatch(prefix + '[0-9a-f]{64}', name)]
+
+    def pair_of(self, epoch):
+        """The sealing key of an epoch: each that has ended is sealed to the one after it."""
+        need(1 <= epoch <= self.newest, f'epoch {epoch}: of no slot')
+        if epoch not in self.pairs:
+            after = self.pair_of(epoch + 1)
+            ended = read_statement(self.read(f'vault/epoch-{epoch}'), 'epoch', 'epoch', self.root)
+            need(ended['vault'] == self.vault and ended['epoch'] == epoch, f'epoch {epoch}: another one')
+            scalar = open_sealed(after, 'epoch', {'vault': self.vault, 'epoch': epoch}, ended['sealed'])
+            self.pairs[epoch] = X25519PrivateKey.from_private_bytes(scalar)
+            need(public_of(self.pairs[epoch]) == ended['sealing'], f'epoch {epoch}: another key')
+        return self.pairs[epoch]
+
+    def snapshots(self):
+        """Of each, in the order of its chain: id, header, whether its node is confirmed."""
+        listed = self.record['nodes'] + self.record.get('retired', [])
+        nodes, found, places = {node['id']: node['key'] for node in listed}, [], {}
+        for path in self.names('snapshots/', ''):
+            data, name = self.read(path), path[-64:]
+            statement = decode_as(data, 'statement')
+            key = nodes.get(decode_as(statement['b'], 'header')['node'])
+            header = read_statement(data, 'snapshot', 'header', key or statement['k'])
+            need(header['vault'] == self.vault and header['seq'] > 0, name + ': of another vault')
+            need(places.setdefault((header['node'], header['seq']), name) == name, name + ': its chain is forked')
+            found.append((name, header, key is not None))
+        for name, header, _ in found:
+            before = places.get((header['node'], header['seq'] - 1), header['prev'])
+            first = header['prev'] is None
+            need((first or fits(header['prev'], 'hash')) and first == (header['seq'] == 1), name + ': chain')
+            need(header['prev'] == before, name + ': another came before it')
+        return sorted(found, key=lambda one: (one[1]['node'], one[1]['seq']))
+
+    def open(self, header):
+        return Snapshot(header, self.pair_of, lambda name: self.read(f'{name.hex()[:2]}/{name.hex()}'))
+
+
+def restore(snapshot, into):
+    """Writes each entry below `into` at the path it had on the node."""
+    roots = {name: os.path.normpath('/' + path).encode() for name, path in snapshot.meta['layout']['roots'].items()}
+    placed = sorted((roots[one['root']] + b'/' * (one['path'] != b'') + one['path'], one) for one in snapshot.entries)
+    closed = {place for place, one in placed if one['kind'] != 'directory'}
+    draft = os.fsencode(into) + b'.unfinished'
+    os.mkdir(draft, 0o700)
+    for place, one in placed:
+        need(not any(place[:at.start()] in closed for at in re.finditer(b'/', place)), 'entry: below no directory')
+        os.makedirs(os.path.dirname(draft + place), exist_ok=True)
+        if one['kind'] == 'directory':
+            os.makedirs(draft + place, exist_ok=True)
+        elif one['kind'] == 'link':
+            os.symlink(one['target'], draft + place)
+        else:
+            with open(draft + place, 'xb') as file:
+                file.writelines(snapshot.content(one))
+    for place, one in reversed(placed):
+        if one['kind'] != 'link':
+            os.chmod(draft + place, one['mode'])
+        time = round(one['modifiedAt'] * 1000) * 1000
+        os.utime(draft + place, ns=(time, time), follow_symlinks=False)
+    os.rename(draft, into)
+
+
+def verify(snapshot):
+    for name in snapshot.known:
+        for number in range(len(snapshot.pack(name).rows)):
+            snapshot.segment(name, number)
+    for one in snapshot.entries:
+        if 'extents' in one:
+            for _ in snapshot.content(one):
+                pass  # The generator checks.
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--unconfirmed', action='store_true')
+    parser.add_argument('act', choices=['list', 'verify', 'restore'])
+    for name, count in ('store', None), ('snapshot', '?'), ('into', '?'):
+        parser.add_argument(name, nargs=count)
+    asked = parser.parse_args()
+    store = Store(asked.store, sys.stdin.readline().rstrip('\n'))
+    chosen = [one for one in store.snapshots() if asked.snapshot in (None, one[0])]
+    need(chosen and (asked.act != 'restore' or asked.into), 'There is no such snapshot, or no place to restore it to.')
+    for name, header, confirmed in chosen:
+        print(name, header['node'], header['seq'], header['finishedAt'], 'confirmed' if confirmed else 'unconfirmed')
+        if asked.act != 'list':
+            need(confirmed or asked.unconfirmed, name + ': nobody has confirmed its node')
+            snapshot = store.open(header)
+            restore(snapshot, asked.into) if asked.act == 'restore' else verify(snapshot)
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except Damaged as damage:
+        sys.exit(f'read_store: {damage}')
