@@ -6,7 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { openclawEnv } from './openclaw.ts'
 import { until } from './until.ts'
 
-const program = (name: string) => fileURLToPath(new URL(`../../dist/${name}.mjs`, import.meta.url))
+const DIST = fileURLToPath(new URL('../../dist', import.meta.url))
+
+/** One of the three as it ships, or as OCM_DIST keeps it: a bench goes on while others build. */
+export const programOf = (name: string): string =>
+  join(process.env['OCM_DIST'] ?? DIST, `${name}.mjs`)
 
 export interface Running {
   readonly process: ChildProcess
@@ -19,7 +23,7 @@ export interface Running {
 }
 
 function launch(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, [program(name), ...args], {
+  const child = spawn(process.execPath, [programOf(name), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -109,7 +113,7 @@ export interface Answer {
 
 function ask(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program(name), ...args], {
+    const child = spawn(process.execPath, [programOf(name), ...args], {
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -131,6 +135,8 @@ export const joinAgent = (place: AgentPlace, joinString: string): Promise<Answer
 
 /** An operator at a terminal of their own: a config directory, the password and the passphrase in 0600 files. */
 export interface Operator {
+  /** What `ocm` is told through its environment. */
+  readonly env: NodeJS.ProcessEnv
   ocm(...args: readonly string[]): Promise<Answer>
   /** Runs with --json and fails loudly unless it is done. */
   json<T>(...args: readonly string[]): Promise<T>
@@ -139,7 +145,12 @@ export interface Operator {
 export const PASSWORD = 'login-password-of-the-test'
 export const PASSPHRASE = 'velvet harbour quartz meadow lantern osprey'
 
-export function operatorAt(folder: string, hub: string): Operator {
+/** @param more of the environment, over what it would be. */
+export function operatorAt(
+  folder: string,
+  hub: string,
+  more: Readonly<Record<string, string>> = {},
+): Operator {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const secret = (name: string, text: string) => {
     const path = join(folder, name)
@@ -154,9 +165,11 @@ export function operatorAt(folder: string, hub: string): Operator {
     OCM_PASSPHRASE_FILE: secret('passphrase', PASSPHRASE),
     OCM_PASSWORD_FILE: secret('password', PASSWORD),
     NO_COLOR: '1',
+    ...more,
   }
   const ocm = (...args: readonly string[]) => ask('ocm', args, env)
   return {
+    env,
     ocm,
     json: async <T>(...args: readonly string[]) => {
       const answer = await ocm(...args, '--json', '--yes')

@@ -31,7 +31,13 @@ export function changeOnePercent(home: string, round: number): Changed {
   const root = join(home, '.openclaw')
   const files = filesIn(root)
   const random = new Random(SEED, `change ${round}`)
-  const day: Day = { root, files, random, round, touched: (path) => touch(root, path, round, random) }
+  const day: Day = {
+    root,
+    files,
+    random,
+    round,
+    touched: (path) => touch(root, path, round, random),
+  }
   const bytes =
     talk(day) + databases(day) + edit(day) + create(day) + remove(day) + receive(day) + write(day)
   const all = files.reduce((sum, { size }) => sum + size, 0)

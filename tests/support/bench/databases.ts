@@ -10,7 +10,7 @@ import { Conversation, EPOCH, prompt, prose } from './texts.ts'
 const SMALL_SCHEMA = `
 PRAGMA auto_vacuum=2; PRAGMA page_size=4096;
 CREATE TABLE session_nodes(session_key TEXT PRIMARY KEY, current_session_id TEXT NOT NULL, entry_json TEXT NOT NULL,
-  updated_at INTEGER NOT NULL) STRICT;
+  updated_at INTEGER NOT NULL, entry_valid INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE session_windows(session_id TEXT PRIMARY KEY, session_key TEXT NOT NULL, created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL) STRICT;
 CREATE TABLE transcript_events(session_id TEXT NOT NULL, seq INTEGER NOT NULL, event_json TEXT,
@@ -21,6 +21,14 @@ CREATE TABLE memory_index_chunks(chunk_rowid INTEGER PRIMARY KEY, id TEXT NOT NU
   model TEXT NOT NULL, text TEXT NOT NULL, embedding BLOB NOT NULL, updated_at INTEGER NOT NULL) STRICT;
 CREATE VIRTUAL TABLE session_transcript_fts USING fts5(text, session_id UNINDEXED, message_id UNINDEXED,
   role UNINDEXED, timestamp UNINDEXED);
+CREATE TABLE session_transcript_fts_rows(id INTEGER PRIMARY KEY, session_id TEXT NOT NULL, message_id TEXT) STRICT;
+CREATE TABLE session_transcript_active_events(session_id TEXT NOT NULL, active_position INTEGER NOT NULL,
+  event_seq INTEGER NOT NULL, message_position INTEGER, context_eligible INTEGER,
+  PRIMARY KEY(session_id, active_position)) STRICT;
+CREATE TABLE session_transcript_index_state(session_id TEXT NOT NULL PRIMARY KEY, indexed_seq INTEGER NOT NULL,
+  leaf_event_id TEXT, needs_rebuild INTEGER NOT NULL DEFAULT 0, active_event_count INTEGER NOT NULL DEFAULT 0,
+  active_message_count INTEGER NOT NULL DEFAULT 0, updated_at INTEGER NOT NULL) STRICT;
+CREATE TABLE session_canonical_validation_pending(session_key TEXT PRIMARY KEY);
 CREATE TABLE schema_meta(meta_key TEXT PRIMARY KEY, role TEXT, schema_version INTEGER, agent_id TEXT,
   app_version TEXT, created_at INTEGER, updated_at INTEGER);
 INSERT INTO schema_meta VALUES('primary', 'agent', 23, '', '2026.9.6', 0, 0);
@@ -34,7 +42,8 @@ const NAVIGATION =
 const BEGAN_MS = (EPOCH + 100) * 1000
 
 /** Rows about where that home was, and what was said in it. */
-const KEPT_ROWS = /^(?:schema_meta|sqlite_\w+|session_key_contract|memory_index_state)$|_fts/
+const KEPT_ROWS =
+  /^(?:schema_meta|sqlite_\w+|session_key_contract|memory_index_state)$|_fts(?!_rows$)/
 
 export interface Templates {
   readonly state: string
@@ -127,6 +136,8 @@ export function goOn(path: string, random: Random, bytes: number, persona: strin
   for (const row of keys) {
     if (random.share() < 0.03) touch.run(round, round, String(row['session_key']))
   }
+  database.exec('UPDATE session_nodes SET entry_valid = 1')
+  database.exec('DELETE FROM session_canonical_validation_pending')
   database.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
   database.close()
 }
@@ -146,6 +157,9 @@ function fill(database: DatabaseSync, random: Random, { bytes, each, persona, ta
   const window = database.prepare(
     'INSERT INTO session_windows(session_id, session_key, created_at, updated_at) VALUES(?, ?, ?, ?)',
   )
+  const indexed = database.prepare(
+    'INSERT INTO session_transcript_index_state(session_id, indexed_seq, leaf_event_id, active_event_count, active_message_count, updated_at) VALUES(?, ?, ?, ?, ?, ?)',
+  )
   const put = inserter(database, random)
   database.exec('BEGIN')
   for (let done = 0, n = 0; done < bytes; n++) {
@@ -157,9 +171,14 @@ function fill(database: DatabaseSync, random: Random, { bytes, each, persona, ta
     window.run(session, key, BEGAN_MS, BEGAN_MS)
     const conversation = new Conversation(random)
     const quota = Math.min(bytes - done, random.size(each, 1))
-    for (let said = 0, seq = 1; said < quota; seq++) said += put(session, seq, conversation)
+    let seq = 0
+    for (let said = 0; said < quota;) said += put(session, ++seq, conversation)
+    indexed.run(session, seq, conversation.last, seq, seq, BEGAN_MS)
     done += quota
   }
+  // As OpenClaw leaves them: looked over, with nothing to do at its next start.
+  database.exec('UPDATE session_nodes SET entry_valid = 1')
+  database.exec('DELETE FROM session_canonical_validation_pending')
   database.exec('COMMIT')
 }
 
@@ -168,11 +187,17 @@ function inserter(database: DatabaseSync, random: Random) {
   const event = database.prepare(
     'INSERT INTO transcript_events(session_id, seq, event_json, created_at, event_zstd, event_utf8_bytes, navigation_json) VALUES(?, ?, ?, ?, ?, ?, ?)',
   )
+  const active = database.prepare(
+    'INSERT INTO session_transcript_active_events(session_id, active_position, event_seq, message_position, context_eligible) VALUES(?, ?, ?, ?, 1)',
+  )
   const memory = database.prepare(
     "INSERT INTO memory_index_chunks(id, path, source, start_line, end_line, hash, model, text, embedding, updated_at) VALUES(?, ?, 'memory', ?, ?, ?, ?, ?, ?, ?)",
   )
   const found = database.prepare(
-    'INSERT INTO session_transcript_fts(text, session_id, message_id, role, timestamp) VALUES(?, ?, ?, ?, ?)',
+    'INSERT INTO session_transcript_fts_rows(session_id, message_id) VALUES(?, ?)',
+  )
+  const words = database.prepare(
+    'INSERT INTO session_transcript_fts(rowid, text, session_id, message_id, role, timestamp) VALUES(?, ?, ?, ?, ?, ?)',
   )
   return (session: string, seq: number, conversation: Conversation): number => {
     const line = conversation.line().subarray(0, -1)
@@ -182,13 +207,15 @@ function inserter(database: DatabaseSync, random: Random) {
     if (line.length > 4096) {
       const packed = zstdCompressSync(line)
       event.run(session, seq, null, BEGAN_MS + seq, packed, line.length, NAVIGATION)
-      bytes = packed.length + 200
+      bytes = packed.length + 240
     } else {
-      event.run(session, seq, line.toString('utf8'), BEGAN_MS + seq, null, null, null)
-      bytes = line.length + 60
+      event.run(session, seq, line.toString('utf8'), BEGAN_MS + seq, null, line.length, null)
+      bytes = line.length + 100
     }
+    active.run(session, seq - 1, seq, seq - 1)
     if (random.below(12) === 0) {
-      found.run(excerpt, session, conversation.last, 'user', String(BEGAN_MS))
+      const { lastInsertRowid } = found.run(session, conversation.last)
+      words.run(lastInsertRowid, excerpt, session, conversation.last, 'user', String(BEGAN_MS))
       bytes += 350
     }
     if (random.below(24) === 0) {
@@ -197,17 +224,8 @@ function inserter(database: DatabaseSync, random: Random) {
       const model = 'text-embedding-3-small'
       const embedding = random.bytes(6144)
       const from = random.below(100)
-      memory.run(
-        random.uuid(),
-        path,
-        from,
-        from + 100,
-        random.hex(64),
-        model,
-        text,
-        embedding,
-        BEGAN_MS,
-      )
+      const id = random.uuid()
+      memory.run(id, path, from, from + 100, random.hex(64), model, text, embedding, BEGAN_MS)
       bytes += 7600
     }
     return bytes

@@ -3,7 +3,15 @@
  * archives, workspaces of many small files, media that nothing compresses, logs. `large` is about 2 GB in 28,000 files,
  * `small` about 64 MB in 2,000.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -90,13 +98,15 @@ export const workspaceOf = (persona: string): string =>
 function configure(root: string, personas: readonly string[]): void {
   const random = new Random(SEED, 'root')
   const entries = personas.map(
-    (name) => `      ${name}: { name: "${name}", workspace: "~/.openclaw/${workspaceOf(name)}" },\n`,
+    (name) =>
+      `      ${name}: { name: "${name}", workspace: "~/.openclaw/${workspaceOf(name)}" },\n`,
   )
   const config = `// tuned by hand
 {
   gateway: { mode: "local", port: ${DATASET_PORT}, bind: "loopback", auth: { mode: "token", token: "${random.hex(48)}" } },
   agents: {
-    defaults: { heartbeat: { every: "0m" } },
+    defaults: { heartbeat: { every: "0m" }, systemAgent: { agentId: "main" } },
+    ownership: "explicit",
     entries: {
 ${entries.join('')}    },
   },
@@ -110,7 +120,7 @@ ${entries.join('')}    },
     const file = `credentials/whatsapp/default/pre-key-${i}.json`
     put(root, file, JSON.stringify({ k: random.hex(128), i }), random)
   }
-  put(root, 'credentials/oauth.json', JSON.stringify({ refresh: random.hex(200) }), random)
+  put(root, 'credentials/whatsapp/default/creds.json', random.hex(200), random)
 }
 
 function conversations(root: string, persona: string, bytes: number, share: number): void {
@@ -131,7 +141,12 @@ function archives(root: string, persona: string, bytes: number): void {
   for (let left = bytes; left > 0;) {
     const file = zstdCompressSync(new Conversation(random).file(random.size(900_000, 0.8)))
     const deleted = 1_780_000_000_000 + random.below(1e10)
-    put(root, `agents/${persona}/sessions/${random.uuid()}.jsonl.deleted.${deleted}.zst`, file, random)
+    put(
+      root,
+      `agents/${persona}/sessions/${random.uuid()}.jsonl.deleted.${deleted}.zst`,
+      file,
+      random,
+    )
     left -= file.length
   }
 }
@@ -169,7 +184,10 @@ function workspaceFile(random: Random, n: number): readonly [string, Buffer] {
     return [`projects/${folder}/${word(random, 700, 4000)}-${n}.ts`, code(random, size)]
   }
   if (kind < 18) {
-    return [`notes/${word(random, 500, 80)}/${word(random, 700, 4000)}-${n}.md`, notes(random, size)]
+    return [
+      `notes/${word(random, 500, 80)}/${word(random, 700, 4000)}-${n}.md`,
+      notes(random, size),
+    ]
   }
   return [`projects/${word(random, 500, 60)}/data/${n}.json`, records(random, size)]
 }
