@@ -64,6 +64,12 @@ export function makeRouter(client: ApiClient, queries: QueryClient): Router {
             meta: { title: 'move.title' },
           },
           {
+            path: 'storage',
+            name: 'storage',
+            component: () => import('./pages/StoragePage.vue'),
+            meta: { title: 'storage.title' },
+          },
+          {
             path: 'jobs',
             name: 'jobs',
             component: () => import('./pages/JobsPage.vue'),

@@ -1,6 +1,7 @@
 /** What is said in the corner about a job that ended while somebody looked at something else. */
 import type { Job } from '@ocm/protocol'
 import { problemOfJob } from './problem.ts'
+import { isWarned } from './tones.ts'
 
 type Say = (key: string, values: Record<string, unknown>) => string
 
@@ -13,6 +14,13 @@ export function jobToast(job: Job, title: string, say: Say) {
       color: 'error' as const,
       icon: 'i-lucide-circle-alert',
       duration: 15_000,
+    }
+  }
+  if (isWarned(job)) {
+    return {
+      title: say('toast.warned', { job: title }),
+      color: 'warning' as const,
+      icon: 'i-lucide-triangle-alert',
     }
   }
   return job.state === 'cancelled'

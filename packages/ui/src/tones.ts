@@ -33,8 +33,14 @@ export const toneOfSituation = {
 export const doubtsOf = ({ metrics }: Pick<SnapshotState, 'metrics'>): number =>
   metrics.warnings + metrics.unstable + metrics.unreadable
 
-export const toneOfSnapshot = (snapshot: Pick<SnapshotState, 'metrics'>): Tone =>
-  doubtsOf(snapshot) > 0 ? 'care' : 'good'
+export function toneOfSnapshot(snapshot: Pick<SnapshotState, 'metrics' | 'damaged'>): Tone {
+  if (snapshot.damaged > 0) return 'bad'
+  return doubtsOf(snapshot) > 0 ? 'care' : 'good'
+}
+
+/** A backup that left something out or caught it in motion is done, and not well. */
+export const isWarned = ({ state, warnings }: Pick<Job, 'state' | 'warnings'>): boolean =>
+  state === 'done' && (warnings ?? 0) > 0
 
 export const toneOfJob = {
   queued: 'calm',

@@ -11,6 +11,11 @@ export const KEYS = {
   snapshots: ['snapshots'],
   snapshotsOf: (node: string) => ['snapshots', node],
   snapshot: (id: string) => ['snapshot', id],
+  storage: ['storage'],
+  retention: ['storage', 'retention'],
+  prune: ['storage', 'prune'],
+  pruned: ['storage', 'pruned'],
+  scrub: ['storage', 'scrub'],
   jobs: ['jobs'],
   job: (id: string) => ['jobs', id],
   jobLog: (id: string) => ['jobs', id, 'log'],
@@ -84,7 +89,39 @@ export function useSnapshot(id: MaybeRefOrGetter<string>) {
   return useQuery({
     queryKey: computed(() => KEYS.snapshot(toValue(id))),
     queryFn: () => client.snapshot(toValue(id)),
-    // A snapshot never changes.
-    staleTime: Number.POSITIVE_INFINITY,
+  })
+}
+
+export function useRetention() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.retention, queryFn: client.retention })
+}
+
+export function usePrunePreview() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.prune, queryFn: () => client.prunePreview() })
+}
+
+/** Of every node, those that can still be had back. */
+export function usePruned() {
+  const client = useClient()
+  return useQuery({
+    queryKey: KEYS.pruned,
+    queryFn: async () => {
+      const all = await client.snapshots(undefined, { pruned: true })
+      return all.filter(({ prunedAt }) => prunedAt !== null)
+    },
+  })
+}
+
+const SCRUB_LOOK_MS = 1500
+
+/** Looked at again while it runs: the hub sends no events of it. */
+export function useScrub() {
+  const client = useClient()
+  return useQuery({
+    queryKey: KEYS.scrub,
+    queryFn: client.scrub,
+    refetchInterval: (query) => (query.state.data?.running ? SCRUB_LOOK_MS : false),
   })
 }

@@ -1,6 +1,6 @@
 /** What the pages about nodes do at the press of a button; a failure is said in the corner. */
 import { useToast } from '@nuxt/ui/composables'
-import type { NodeState } from '@ocm/protocol'
+import type { NodeState, SnapshotState } from '@ocm/protocol'
 import { useQueryClient } from '@tanstack/vue-query'
 import { useRouter } from 'vue-router'
 import { useClient } from '../api/client.ts'
@@ -45,5 +45,15 @@ export function useActs() {
       query: { kind, source: node.id, ...(snapshot === undefined ? {} : { snapshot }) },
     })
 
-  return { backUp, apply, complain }
+  async function pin(snapshot: Pick<SnapshotState, 'id'>, pinned: boolean) {
+    try {
+      await (pinned ? client.pin(snapshot.id) : client.unpin(snapshot.id))
+    } catch (error) {
+      complain(error)
+    }
+    await queries.invalidateQueries({ queryKey: KEYS.snapshots })
+    await queries.invalidateQueries({ queryKey: KEYS.snapshot(snapshot.id) })
+  }
+
+  return { backUp, apply, pin, complain }
 }
