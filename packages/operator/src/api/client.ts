@@ -11,7 +11,14 @@ import {
   Me,
   NodeState,
   OcmError,
+  PackDamage,
   PackHeaders,
+  PrunePreview,
+  PruneResult,
+  RetentionState,
+  ScrubState,
+  type SetLock,
+  type SetPolicy,
   type SetupRequest,
   SetupState,
   SnapshotState,
@@ -71,6 +78,8 @@ export class ApiClient {
   dropToken = (id: string) => this.#done('DELETE', `/api/tokens/${id}`)
 
   vault = () => this.#get(VaultState, '/api/vault')
+  /** @param change a signed VaultChange, base64url. */
+  changeVault = (change: string) => this.#done('PUT', '/api/vault', { change })
   putRecord = (record: string) => this.#done('PUT', '/api/vault/record', { record })
 
   tickets = () => this.#get(listOf(TicketState), '/api/tickets')
@@ -83,11 +92,35 @@ export class ApiClient {
   retireNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/retire`, {})
   describeNode = (id: string) => this.#send(DescribeAnswer, 'POST', `/api/nodes/${id}/describe`, {})
 
-  /** Newest first; of one node, or of all. */
-  snapshots = (node?: string) =>
-    this.#get(listOf(SnapshotState), `/api/snapshots${node === undefined ? '' : `?node=${node}`}`)
+  /** Newest first; of one node, or of all. Pruned ones only when they are asked for. */
+  snapshots = (node?: string, { pruned = false }: { readonly pruned?: boolean } = {}) => {
+    const query = new URLSearchParams({
+      ...(node === undefined ? {} : { node }),
+      ...(pruned ? { pruned: 'true' } : {}),
+    })
+    return this.#get(listOf(SnapshotState), `/api/snapshots${query.size === 0 ? '' : `?${query}`}`)
+  }
   snapshot = (id: string) => this.#get(SnapshotState, `/api/snapshots/${id}`)
   snapshotHeader = (id: string) => this.#get(HeaderState, `/api/snapshots/${id}/header`)
+  /** An operator has read all of it with the keys and found it whole. */
+  snapshotVerified = (id: string) => this.#done('POST', `/api/snapshots/${id}/verified`, {})
+  snapshotDamage = (id: string) => this.#get(listOf(PackDamage), `/api/snapshots/${id}/damage`)
+  pin = (id: string) => this.#send(SnapshotState, 'POST', `/api/snapshots/${id}/pin`, {})
+  unpin = (id: string) => this.#send(SnapshotState, 'POST', `/api/snapshots/${id}/unpin`, {})
+  undoPrune = (id: string) => this.#send(SnapshotState, 'POST', `/api/snapshots/${id}/undo`, {})
+
+  retention = () => this.#get(RetentionState, '/api/retention')
+  setPolicy = (policy: SetPolicy) =>
+    this.#send(RetentionState, 'PUT', '/api/retention/policy', policy)
+  setLock = (lock: SetLock) => this.#send(RetentionState, 'PUT', '/api/retention/lock', lock)
+  resumeRetention = () => this.#send(RetentionState, 'POST', '/api/retention/resume', {})
+  prunePreview = (node?: string) =>
+    this.#get(PrunePreview, `/api/prune${node === undefined ? '' : `?node=${node}`}`)
+  prune = (snapshots: readonly string[]) =>
+    this.#send(PruneResult, 'POST', '/api/prune', { snapshots })
+  scrub = () => this.#get(ScrubState, '/api/scrub')
+  startScrub = () => this.#send(ScrubState, 'POST', '/api/scrub', {})
+
   packHeaders = (ids: readonly string[]) =>
     this.#send(PackHeaders, 'POST', '/api/packs/headers', { ids })
 
