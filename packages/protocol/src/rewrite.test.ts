@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { changesNothing, pathsIn, rewritePath, rewriteText, rulesBetween } from './rewrite.ts'
+import {
+  changesNothing,
+  marksOf,
+  pathsIn,
+  rewritePath,
+  rewriteText,
+  rulesBetween,
+} from './rewrite.ts'
 
 const layout = (roots: Record<string, string>) => ({ roots })
 const AL = layout({
@@ -69,6 +76,7 @@ describe('a path is found', () => {
   ])('in %j', (text, expected) => {
     expect(rewriteText(text, toBob)).toBe(expected)
     expect(pathsIn(text, toBob).length).toBeGreaterThan(0)
+    expect(marksOf(toBob).some((mark) => text.includes(mark))).toBe(true)
   })
 })
 
@@ -104,6 +112,22 @@ describe('a path is not found', () => {
     expect(rewriteText(text, toBob)).toBe(text)
     expect(pathsIn(text, toBob)).toEqual([])
   })
+})
+
+test('marks are few: one that stands in another is enough', () => {
+  const escaped = layout({ home: '/h/jörg "x"', state: '/h/jörg "x"/.claw' })
+  expect(new Set(marksOf(rulesBetween(escaped, escaped)))).toEqual(
+    new Set([
+      '/h/j',
+      '%2fh',
+      '%2Fh',
+      String.raw`\/h`,
+      '~/.claw',
+      '~%2f.claw',
+      '~%2F.claw',
+      String.raw`~\/.claw`,
+    ]),
+  )
 })
 
 describe('names that need escapes', () => {
@@ -254,6 +278,22 @@ describe('for any roots and any text', () => {
       const once = rewriteText(text, rules)
       expect(rewriteText(once, rules)).toBe(once)
       expect(pathsIn(once, rules)).toEqual([])
+    }
+  })
+
+  test('one of the marks stands in every text with a path, and none in one without a root', () => {
+    for (const { seed, from, to, text } of cases) {
+      const rules = rulesBetween(from, to)
+      const marks = marksOf(rules)
+      for (const spell of [String, encodeURIComponent, encodeURI, JSON.stringify]) {
+        const spelled = spell(text)
+        if (pathsIn(spelled, rules).length === 0) continue
+        expect(
+          marks.some((mark) => spelled.includes(mark)),
+          `seed ${seed}`,
+        ).toBe(true)
+      }
+      expect(marks.some((mark) => '/usr/lib and ~ alone'.includes(mark))).toBe(false)
     }
   })
 

@@ -69,6 +69,20 @@ export const rootOfPath = (path: string, rules: readonly RewriteRule[]): string 
 export const pathsIn = (text: string, rules: readonly RewriteRule[]): readonly PathInText[] =>
   matchesOf(text, rules)
 
+/**
+ * Short texts of which at least one stands in every text that `pathsIn` finds something in, for looking through much
+ * that holds nothing. The reverse does not hold. None when these rules find nothing anywhere.
+ */
+export function marksOf(rules: readonly RewriteRule[]): readonly string[] {
+  const all = (matcherOf(rules)?.spellings ?? []).flatMap((spelled) => {
+    // Up to the first escape in a name; the slash before it may be one, with its letter in either case.
+    const mark = /^~?(?:\/|%2F|\\\/)[^%\\]*/.exec(spelled)?.[0] ?? ''
+    return [mark, mark.replace('%2F', '%2f')]
+  })
+  const marks = [...new Set(all)].toSorted((a, b) => a.length - b.length)
+  return marks.filter((mark, i) => !marks.slice(0, i).some((shorter) => mark.includes(shorter)))
+}
+
 interface Replacement {
   readonly root: string
   readonly find: string
@@ -78,8 +92,12 @@ interface Replacement {
 const join = (root: string, rest: string) => (root === '/' ? rest : root + rest)
 const trimmed = (path: string) => (path.length > 1 ? path.replace(/\/+$/, '') : path)
 
+const replacements = new WeakMap<readonly RewriteRule[], readonly Replacement[]>()
+
 /** Absolute and `~` forms of the rules, longest first. A rule for `/` would match everything and is left out. */
 function wholePaths(rules: readonly RewriteRule[]): readonly Replacement[] {
+  const known = replacements.get(rules)
+  if (known !== undefined) return known
   const absolute = rules
     .map(({ root, was, becomes }) => ({ root, find: trimmed(was), put: trimmed(becomes) }))
     .filter(({ find }) => find.startsWith('/') && find !== '/')
@@ -90,7 +108,9 @@ function wholePaths(rules: readonly RewriteRule[]): readonly Replacement[] {
     const short = '~/' + put.slice(join(home.put, '/').length)
     return [{ root, find: '~' + find.slice(home.find.length), put: nowInHome ? short : put }]
   })
-  return [...absolute, ...tilde].toSorted((a, b) => b.find.length - a.find.length)
+  const made = [...absolute, ...tilde].toSorted((a, b) => b.find.length - a.find.length)
+  replacements.set(rules, made)
+  return made
 }
 
 /** One spelling of a path that is looked for. */
@@ -122,6 +142,7 @@ interface Matcher {
   readonly candidate: RegExp
   /** Longest first. */
   readonly spelled: readonly Spelled[]
+  readonly spellings: readonly string[]
 }
 
 const matchers = new WeakMap<readonly RewriteRule[], Matcher | null>()
@@ -146,6 +167,7 @@ function matcherOf(rules: readonly RewriteRule[]): Matcher | null {
       : {
           candidate: new RegExp(patterns.map(({ source }) => source).join('|'), 'g'),
           spelled: patterns.map((p) => ({ ...p, find: new RegExp(p.source, 'y') })),
+          spellings: [...bySpelling.keys()],
         }
   matchers.set(rules, made)
   return made
