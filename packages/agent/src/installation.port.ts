@@ -53,6 +53,8 @@ export interface Survey {
    * be one. What SQLite keeps beside a database is in neither list.
    */
   separate<F extends FoundThing>(found: readonly F[]): Separated<F>
+  /** Texts (UTF-8) of which at least one stands in every file of words that `examine` finds something in. */
+  readonly marks: readonly string[]
   readonly warnings: ManifestMeta['warnings']
 }
 
@@ -97,6 +99,11 @@ export interface Captured {
     readonly size: number
     /** Of a file: as in the manifest. */
     readonly sha256?: Uint8Array
+    /**
+     * False when whoever read the content whole saw none of `survey.marks` in it, so that it need not be read again;
+     * not given when nobody looked.
+     */
+    readonly marked?: boolean
     /** Of a link. */
     readonly target?: string
   }[]

@@ -19,6 +19,7 @@ import {
   type Layout,
   absoluteOf,
   defaultChoices,
+  marksOf,
   placeOf,
   rulesBetween,
 } from '@ocm/protocol'
@@ -194,6 +195,7 @@ export function captured(node: Node, recall?: Uint8Array): Captured {
     trees: [],
     classify: () => ({ skip: true }),
     separate: (found) => ({ databases: [], others: found, warnings: [] }),
+    marks: marksOf(rulesBetween(node.layout, node.layout)),
     warnings: [],
   }
   const sources = things

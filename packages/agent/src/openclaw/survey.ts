@@ -1,5 +1,5 @@
 /** What belongs to the installation right now: roots to walk, and the meaning of every path met on the way. */
-import { absoluteOf, isWithin, type PlacedPath } from '@ocm/protocol'
+import { type PlacedPath, absoluteOf, isWithin, marksOf, rulesBetween } from '@ocm/protocol'
 import type { Survey } from '../installation.port.ts'
 import type { Extra } from './extras.ts'
 import { type Located, isDirectory } from './layout.ts'
@@ -23,6 +23,7 @@ export function surveyOf(located: Located): Survey {
       return absolute === undefined ? { skip: true } : meaningOf(place, absolute)
     },
     separate: (found) => separate(located, found),
+    marks: marksOf(rulesBetween(layout, layout)),
   }
 }
 

@@ -146,6 +146,7 @@ export class SmallNode {
         { root: 'workspace:main', absolute: workspace, kind: 'directory' },
         { root: 'extra:notes', absolute: notes, kind: 'file' },
       ],
+      marks: [],
       warnings: [{ code: 'survey', detail: 'one' }],
       classify(place, kind) {
         if (place.path === 'cache') return { omit: 'regenerable' }
