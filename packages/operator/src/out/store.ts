@@ -189,7 +189,7 @@ export interface Choice {
 }
 
 /**
- * The snapshot that is meant. Without a name it is the newest of the one confirmed node; others have to be named.
+ * The snapshot that is meant. Without a name it is the newest of the one node there is, confirmed ones before others.
  * @throws OcmError 'not-found', 'wrong-use' when it fits several
  */
 export function chooseSnapshot(
@@ -206,8 +206,9 @@ export function chooseSnapshot(
       throw new OcmError('not-found', { what: 'snapshot' })
     return fitting[0]
   }
-  const offered =
-    node === undefined ? ofNode.filter(({ standing }) => standing === 'confirmed') : ofNode
+  const confirmed = ofNode.filter(({ standing }) => standing === 'confirmed')
+  // Nobody can put a snapshot of their own before those of a node that operators have confirmed.
+  const offered = node === undefined && confirmed.length > 0 ? confirmed : ofNode
   const signers = new Set(offered.map(({ header }) => header.node))
   if (signers.size > 1) {
     throw new OcmError('wrong-use', {
@@ -215,8 +216,7 @@ export function chooseSnapshot(
     })
   }
   const [newest] = offered
-  if (newest === undefined)
-    throw new OcmError('not-found', { what: 'snapshot of a confirmed node' })
+  if (newest === undefined) throw new OcmError('not-found', { what: 'snapshot' })
   return newest
 }
 
