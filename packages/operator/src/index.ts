@@ -6,12 +6,11 @@ export { newestSnapshot, type OpenedSnapshot, openSnapshot } from './snapshots/o
 export { type Memory, storageMemory, type TextStore, volatileMemory } from './vault/memory.ts'
 export { type Confirmation, confirmByFingerprint, confirmNodes, retireNode } from './vault/nodes.ts'
 export { checkPassphrase, proposePassphrase } from './vault/passphrase.ts'
-export {
-  type PreparedSetup,
-  prepareSetup,
-  type RecoveryKit,
-  type SetupWish,
-} from './vault/setup.ts'
+export { type EpochPlan, type NewEpoch, beginEpoch, planEpoch } from './vault/epoch.ts'
+export type { RecoveryKit } from './vault/kit.ts'
+export { recoverVault } from './vault/recover.ts'
+export { changePassphrase } from './vault/rewrap.ts'
+export { type PreparedSetup, prepareSetup, type SetupWish } from './vault/setup.ts'
 export { type IssuedTicket, issueTicket, type TicketWish } from './vault/ticket.ts'
 export { openVault, type Ports, type Unlocked } from './vault/unlock.ts'
 export {

@@ -3,11 +3,11 @@ import { hostname } from 'node:os'
 import { writeFile } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
 import { connect } from '../node.ts'
-import { checkPassphrase, proposePassphrase } from '../vault/passphrase.ts'
+import { proposePassphrase } from '../vault/passphrase.ts'
 import { prepareSetup } from '../vault/setup.ts'
 import type { Context } from './context.ts'
 import { keepToken } from './login.ts'
-import { askPassword, secretFromFile, warnOfPlainHttp } from './secrets.ts'
+import { askNewPassphrase, askPassword, warnOfPlainHttp } from './secrets.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface SetupOptions {
@@ -24,7 +24,12 @@ export async function setUp({ terminal }: Context, given: SetupOptions): Promise
   warnOfPlainHttp(terminal, url)
   const name = given.name ?? (await terminal.ask('Your name', 'shown'))
   const password = await newPassword(terminal)
-  const passphrase = await newPassphrase(terminal, proposePassphrase(ports.p), password)
+  const passphrase = await askNewPassphrase(
+    terminal,
+    proposePassphrase(ports.p),
+    password,
+    'OCM_PASSPHRASE_FILE',
+  )
   const wish = { name, password, passphrase, hubKey, now: ports.now() }
   const { request, kit } = await prepareSetup(ports.p, wish)
   if (given.kit !== undefined) await writeKit(given.kit, kit.text)
@@ -58,37 +63,10 @@ async function newPassword(terminal: Terminal): Promise<string> {
   }
 }
 
-async function newPassphrase(
-  terminal: Terminal,
-  proposed: string,
-  password: string,
-): Promise<string> {
-  const given = await secretFromFile(terminal, 'OCM_PASSPHRASE_FILE')
-  if (given !== undefined || !terminal.attended) {
-    const passphrase = given ?? (await terminal.ask('Vault passphrase', 'secret'))
-    checkPassphrase(passphrase, password)
-    return passphrase
-  }
-  terminal.say('The vault passphrase opens the backups. It never leaves this machine. A proposal:')
-  terminal.say(`\n  ${proposed}\n`)
-  for (;;) {
-    const first = await terminal.ask('Vault passphrase (empty: take the proposal)', 'secret')
-    const passphrase = first === '' ? proposed : first
-    try {
-      checkPassphrase(passphrase, password)
-    } catch (error) {
-      if (!(error instanceof OcmError)) throw error
-      terminal.say(`${error.message} ${error.next}`)
-      continue
-    }
-    if ((await terminal.ask('The same again', 'secret')) === passphrase) return passphrase
-    terminal.say('The two are not the same.')
-  }
-}
-
 const fromFile = ({ env }: Terminal, variable: string) => (env[variable] ?? '') !== ''
 
-async function writeKit(path: string, text: string): Promise<void> {
+/** @throws OcmError 'wrong-use', also for a file that is there already */
+export async function writeKit(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { mode: 0o600, flag: 'wx' })
   } catch (cause) {

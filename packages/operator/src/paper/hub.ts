@@ -13,10 +13,16 @@ import {
   type SetupRequest,
   type SnapshotState,
   type VaultState,
+  Slot,
   base64url,
+  decodeAs,
+  equal,
   fromBase64url,
   newId,
   readTicket,
+  readVaultChange,
+  readVaultRecord,
+  vaultHash,
 } from '@ocm/protocol'
 import { ApiClient } from '../api/client.ts'
 import { volatileMemory } from '../vault/memory.ts'
@@ -53,7 +59,7 @@ export function paperHub(p: Primitives, now = 1_800_000_000_000): PaperHub {
   const hub: PaperHub = {
     key,
     me: { name: '', operator: '0'.repeat(32) },
-    vault: { root: '', record: '', slots: [], hubKey: base64url(key) },
+    vault: { root: '', record: '', slots: [], epochs: [], hubKey: base64url(key) },
     tickets: [],
     nodes: [],
     snapshots: [],
@@ -113,6 +119,10 @@ function answer(hub: PaperHub, what: string, { id, body, searchParams }: Asked):
     case 'GET vault':
       return hub.vault
     case 'PUT vault':
+      if (id === '') {
+        hub.vault = changed(hub, fromBase64url((body as { change: string }).change))
+        return {}
+      }
       hub.vault = { ...hub.vault, record: (body as { record: string }).record }
       return {}
     case 'POST tickets': {
@@ -130,6 +140,11 @@ function answer(hub: PaperHub, what: string, { id, body, searchParams }: Asked):
     }
     case 'GET nodes':
       return hub.nodes
+    case 'POST nodes retire':
+      return known(
+        hub.nodes.find((one) => one.id === id),
+        'node',
+      )
     case 'POST nodes describe':
       return { description: base64url(known(hub.descriptions.get(id), 'node')) }
     case 'GET snapshots':
@@ -159,6 +174,30 @@ function answer(hub: PaperHub, what: string, { id, body, searchParams }: Asked):
       return known(hub.logs.get(id), 'job')
     default:
       throw new OcmError('not-found', { what })
+  }
+}
+
+/** As a hub does it, but for what it checks inside. */
+function changed({ vault, ports: { p } }: PaperHub, signed: Uint8Array): VaultState {
+  const root = fromBase64url(vault.root)
+  const change = readVaultChange(p, root, signed)
+  const slots = vault.slots.map(({ slot }) => fromBase64url(slot))
+  if (!equal(change.over, vaultHash(p, fromBase64url(vault.record), slots))) {
+    throw new OcmError('vault-record-stale')
+  }
+  const { epoch } = readVaultRecord(p, root, fromBase64url(vault.record), 0)
+  return {
+    ...vault,
+    record: change.record === null ? vault.record : base64url(change.record),
+    slots: change.slots.map((bytes) => {
+      const slot = decodeAs(Slot, bytes, 'slot')
+      const operator = slot.kind === 'recovery' ? null : slot.operator
+      return { kind: slot.kind, operator, slot: base64url(bytes) }
+    }),
+    epochs:
+      change.ended === null
+        ? vault.epochs
+        : [...vault.epochs, { epoch, statement: base64url(change.ended) }],
   }
 }
 

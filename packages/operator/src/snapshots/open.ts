@@ -16,13 +16,15 @@ import {
   snapshotIdOf,
 } from '@ocm/protocol'
 import { rememberHead } from '../vault/memory.ts'
-import { confirmedKey } from '../vault/nodes.ts'
+import { readingKey } from '../vault/nodes.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 
 export interface OpenedSnapshot {
   readonly id: string
   readonly node: string
   readonly header: SnapshotHeader
+  /** Its node was retired: it can be read, and nothing can be ordered from it. */
+  readonly retired: boolean
   /** The header as it was signed. */
   readonly statement: Uint8Array
   readonly root: ManifestRoot
@@ -45,8 +47,8 @@ export async function openSnapshot(
 ): Promise<OpenedSnapshot> {
   const { p, api } = ports
   const { node } = await api.snapshot(id)
-  const { header, statement } = await readHeader(ports, unlocked, node, id)
-  const { sealing } = unlocked.vault
+  const { header, statement, retired } = await readHeader(ports, unlocked, node, id)
+  const sealing = unlocked.epochs.of(header.epoch)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const packs = new Packs(
     p,
@@ -55,7 +57,16 @@ export async function openSnapshot(
     openerByVault({ sealing }),
   )
   const manifest = await readManifest(packs)
-  return { id, node, header, statement, root, manifest, read: (entry) => readEntry(packs, entry) }
+  return {
+    id,
+    node,
+    header,
+    retired,
+    statement,
+    root,
+    manifest,
+    read: (entry) => readEntry(packs, entry),
+  }
 }
 
 /** The newest snapshot of a node; one older than what this machine has seen is refused. @throws OcmError */
@@ -71,12 +82,14 @@ export async function newestSnapshot(
   return newest.id
 }
 
-/** The key is the one that operators confirmed, whatever the hub shows beside the header. */
+/** The key is the one that operators confirmed, whatever the hub shows beside the header; see `readingKey` for a retired node. */
 async function readHeader({ p, api }: Ports, unlocked: Unlocked, node: string, id: string) {
-  const statement = fromBase64url((await api.snapshotHeader(id)).header)
-  const header = readSnapshot(p, confirmedKey(unlocked, node), statement)
+  const served = await api.snapshotHeader(id)
+  const statement = fromBase64url(served.header)
+  const { key, retired } = readingKey(unlocked, node, fromBase64url(served.nodeKey))
+  const header = readSnapshot(p, key, statement)
   if (snapshotIdOf(p, statement) !== id || header.node !== node) {
     throw new OcmError('signature-invalid', { what: 'snapshot' })
   }
-  return { header, statement }
+  return { header, statement, retired }
 }

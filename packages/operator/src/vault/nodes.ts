@@ -124,10 +124,40 @@ export async function retireNode(
     return {
       nodes: record.nodes.filter(({ id }) => id !== node.id),
       revoked: [...record.revoked, key],
+      retired: [...(record.retired ?? []), { id: node.id, key }],
     }
   })
   await ports.api.retireNode(node.id)
   return next
+}
+
+/** Whose signature makes a snapshot one of a node's. */
+export interface ReadingKey {
+  readonly key: Uint8Array
+  /** The node was retired: what it signed can be read, and is neither granted nor ordered from. */
+  readonly retired: boolean
+}
+
+/**
+ * Who may have signed a node's snapshots, for reading them.
+ * @param shown the key that the hub shows for it. It counts only for a node that was retired before the record said
+ * which node a revoked key was, and only if the record revokes it.
+ * @throws OcmError 'node-unconfirmed'
+ */
+export function readingKey(
+  unlocked: Pick<Unlocked, 'record'>,
+  node: string,
+  shown: Uint8Array,
+): ReadingKey {
+  const { nodes, retired = [], revoked } = unlocked.record
+  if (nodes.some(({ id }) => id === node)) {
+    return { key: confirmedKey(unlocked, node), retired: false }
+  }
+  const known = retired.find(({ id }) => id === node)?.key
+  if (known !== undefined) return { key: known, retired: true }
+  const isNamed = retired.some(({ key }) => equal(key, shown))
+  if (isNamed || !revoked.some((key) => equal(key, shown))) throw new OcmError('node-unconfirmed')
+  return { key: shown, retired: true }
 }
 
 /** The key of a node by the vault record. @throws OcmError 'node-unconfirmed' */

@@ -5,6 +5,7 @@ import {
   decodeAs,
   fingerprint,
   fromBase64url,
+  listedOperator,
   openPassphraseSlot,
   openRecoverySlot,
   readVaultRecord,
@@ -38,7 +39,7 @@ test('makes a vault that passphrase and recovery code open, and nothing else', a
 
   const opened = await openPassphraseSlot(browserPrimitives, id, first, wish.passphrase)
   expect(opened.vault.sealing.public).toEqual(record.sealing)
-  expect(record.operators).toEqual([{ id: opened.operator.id, key: opened.operator.key.public }])
+  expect(record.operators).toEqual([listedOperator(p, opened.operator)])
   expect(openRecoverySlot(p, id, second, kit.code).root.public).toEqual(root)
   await expect(openPassphraseSlot(p, id, first, `${wish.passphrase}x`)).rejects.toMatchObject({
     code: 'passphrase-wrong',

@@ -10,14 +10,16 @@ import {
   createVault,
   fingerprint,
   fromBase64url,
+  listedOperator,
   newRecoveryCode,
   passphraseSlot,
   recoverySlot,
   signVaultRecord,
   toCbor,
 } from '@ocm/protocol'
+import { type RecoveryKit, kitOf } from './kit.ts'
 import { checkPassphrase } from './passphrase.ts'
-import { forgetKeys } from './unlock.ts'
+import { forgetKeys } from './change.ts'
 
 export interface SetupWish {
   readonly name: string
@@ -27,17 +29,6 @@ export interface SetupWish {
   readonly hubKey: string
   /** Milliseconds since 1970. */
   readonly now: number
-}
-
-/** Printed once and kept away from the computer. */
-export interface RecoveryKit {
-  readonly code: string
-  /** Fingerprints that `ocm-agent join`, `ocm-agent status` and the dashboard show too. */
-  readonly vault: string
-  readonly hub: string
-  readonly madeAt: number
-  /** The whole kit as plain text, ready to print. */
-  readonly text: string
 }
 
 export interface PreparedSetup {
@@ -59,7 +50,7 @@ export async function prepareSetup(p: Primitives, wish: SetupWish): Promise<Prep
     serial: 1,
     epoch: vault.epoch,
     sealing: vault.sealing.public,
-    operators: [{ id: operator.id, key: operator.key.public }],
+    operators: [listedOperator(p, operator)],
     hubs: [hub],
     nodes: [],
     revoked: [],
@@ -87,33 +78,6 @@ export async function prepareSetup(p: Primitives, wish: SetupWish): Promise<Prep
 
 const slotJson = (slot: Slot): SlotJson => ({
   kind: slot.kind,
-  operator: slot.kind === 'passphrase' ? slot.operator : null,
+  operator: slot.kind === 'recovery' ? null : slot.operator,
   slot: base64url(toCbor(slot)),
 })
-
-function kitOf(code: string, vault: string, hub: string, wish: SetupWish): RecoveryKit {
-  const day = new Date(wish.now).toISOString().slice(0, 10)
-  const text = [
-    'OCM recovery kit',
-    '',
-    `Made on ${day} by ${wish.name}.`,
-    '',
-    'Recovery code',
-    `  ${code}`,
-    '',
-    'Fingerprint of the vault',
-    `  ${vault}`,
-    'Fingerprint of the hub',
-    `  ${hub}`,
-    '',
-    'Print this page and keep it away from the hub and from your computer.',
-    'Whoever has the code and a copy of the stored backups can read them all.',
-    'Without the code, and without the passphrase, nobody can: not even the hub.',
-    '',
-    'You need the code when the passphrase is lost. The fingerprints tell you that',
-    'you are talking to your own hub and your own vault: `ocm-agent join` and',
-    '`ocm-agent status` print them on every node. If they differ, stop.',
-    '',
-  ].join('\n')
-  return { code, vault, hub, madeAt: wish.now, text }
-}

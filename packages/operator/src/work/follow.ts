@@ -1,5 +1,12 @@
 /** Watching a job until it ends, over lost connections. */
-import { type Job, fromBase64url, fromWireError, isFinal, openJobLog } from '@ocm/protocol'
+import {
+  type Job,
+  OcmError,
+  fromBase64url,
+  fromWireError,
+  isFinal,
+  openJobLog,
+} from '@ocm/protocol'
 import type { ApiClient } from '../api/client.ts'
 import { plainFacts } from '../api/facts.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
@@ -77,11 +84,22 @@ export interface LogLine {
 /** What the nodes of a job told operators. */
 export async function readJobLog(
   { p, api }: Ports,
-  { vault }: Unlocked,
+  { vault, epochs }: Unlocked,
   id: string,
 ): Promise<readonly LogLine[]> {
   return (await api.jobLog(id)).map(({ at, sealed }) => ({
     at,
-    text: openJobLog(p, vault.sealing, id, fromBase64url(sealed)),
+    text: openLine(fromBase64url(sealed), vault.epoch),
   }))
+
+  /** A line does not say of which epoch it is. */
+  function openLine(bytes: Uint8Array, epoch: number): string {
+    try {
+      return openJobLog(p, epochs.of(epoch), id, bytes)
+    } catch (error) {
+      const isOlder = error instanceof OcmError && error.code === 'seal-broken' && epoch > 1
+      if (!isOlder) throw error
+      return openLine(bytes, epoch - 1)
+    }
+  }
 }

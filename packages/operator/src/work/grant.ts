@@ -19,7 +19,7 @@ const HEADERS_AT_ONCE = 5000
  */
 export async function grantFor(
   { p, api }: Ports,
-  { vault }: Unlocked,
+  { epochs }: Unlocked,
   { source, plan }: Prepared,
 ): Promise<Grant> {
   const { root, manifest } = source
@@ -33,5 +33,5 @@ export async function grantFor(
       if (id !== undefined) starts.set(id, fromBase64url(header))
     }
   }
-  return { packs: keysFor(p, vault.sealing, root, wanted, starts), root: toCbor(root) }
+  return { packs: keysFor(p, epochs.of(source.header.epoch), root, wanted, starts), root: toCbor(root) }
 }
