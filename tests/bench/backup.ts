@@ -11,11 +11,13 @@
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { borg, openclawItself, restic, tar } from '../support/bench/anchors.ts'
 import { changeOnePercent, filesIn } from '../support/bench/change.ts'
 import { type Contender, STEPS, type Step } from '../support/bench/contender.ts'
 import { type Size, datasetAt } from '../support/bench/dataset.ts'
+import { type Fingerprint, differences, fingerprintOf } from '../support/bench/fingerprint.ts'
 import { type Figure, Figures } from '../support/bench/figures.ts'
 import { keptHome } from '../support/bench/kept-home.ts'
 import { load } from '../support/bench/measured.ts'
@@ -54,17 +56,19 @@ const tools = TOOLS.filter((tool) => only.includes(tool) || !TOOLS.some((t) => o
 
 const ground = join(scratch, `backup-${size}`)
 mkdirSync(ground, { recursive: true })
-if (!values['no-build']) setup()
-// Others may build meanwhile.
+// Programs that somebody else has built, or ours; a copy, because others may build meanwhile.
+const built = process.env['OCM_DIST'] ?? fileURLToPath(new URL('../../dist', import.meta.url))
+if (process.env['OCM_DIST'] === undefined && !values['no-build']) setup()
 process.env['OCM_DIST'] = join(ground, 'dist')
 rmSync(process.env['OCM_DIST'], { recursive: true, force: true })
-cpSync(new URL('../../dist', import.meta.url), process.env['OCM_DIST'], { recursive: true })
+cpSync(built, process.env['OCM_DIST'], { recursive: true })
 
 const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim()
 const populated = keptHome()
 const home = join(ground, 'home')
 datasetAt(home, size, join(scratch, 'data'), populated)
-const files = filesIn(join(home, '.openclaw'))
+const root = join(home, '.openclaw')
+const files = filesIn(root)
 const bytes = files.reduce((sum, { size: each }) => sum + each, 0)
 const newer = newerTools(scratch)
 
@@ -133,7 +137,15 @@ async function take(tool: Contender, step: Step, run: number): Promise<void> {
   }
 }
 
+/** A command that only opens: taken all along, so that it is as busy as what it is taken from. */
+async function open(tool: Contender): Promise<void> {
+  if (!tool.opening || (isOnce(tool) && figures.openingOf(tool.name) > 0)) return
+  const { seconds } = await tool.opening()
+  figures.opening(tool.name, seconds)
+}
+
 async function round(step: Step, many: number): Promise<void> {
+  const was = step === 'restore' ? fingerprintOf(root) : undefined
   for (let run = 1; run <= many; run++) {
     if (step === 'changed') {
       const changed = changeOnePercent(home, run)
@@ -143,24 +155,28 @@ async function round(step: Step, many: number): Promise<void> {
     }
     for (const tool of contenders) {
       // Whoever has no store yet cannot be asked for the rest.
-      if (step === 'first' || !figures.hasFailed(tool.name, 'first')) await take(tool, step, run)
+      if (step !== 'first' && figures.hasFailed(tool.name, 'first')) continue
+      if (step !== 'first' && tool.steps[step]) await open(tool)
+      await take(tool, step, run)
+      if (was && run === 1 && tool.steps.restore) compare(tool, was)
+    }
+    for (const tool of step === 'first' ? contenders : []) {
+      if (!figures.hasFailed(tool.name, 'first')) await open(tool)
     }
   }
+}
+
+function compare({ name, restored = root }: Contender, was: Fingerprint): void {
+  const differing = differences(restored, was)
+  const some = differing.slice(0, 3).join(', ')
+  const verdict = differing.length === 0 ? 'as they were' : `${differing.length} DIFFER: ${some}`
+  console.log(`  ${name.padEnd(9)} restored   ${was.size} files compared, ${verdict}`)
 }
 
 try {
   for (const step of STEPS) {
     if (steps.includes(step)) await round(step, runs)
     else if (step === 'first') await round(step, 1)
-    if (step === 'first') {
-      for (let run = 1; run <= Math.max(3, runs); run++) {
-        for (const tool of contenders) {
-          if (!tool.opening || figures.hasFailed(tool.name, 'first')) continue
-          const { seconds } = await tool.opening()
-          figures.opening(tool.name, seconds)
-        }
-      }
-    }
   }
 } finally {
   for (const tool of contenders) await tool.stop()

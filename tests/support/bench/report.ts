@@ -21,12 +21,15 @@ type Ratio = keyof typeof REACH
 /** A job's time is by the hub and has neither start nor keys in it. */
 const JOBS: ReadonlySet<Step> = new Set(['first', 'unchanged', 'changed', 'restore'])
 
+/** Less than this is lost in what opening takes now and then. */
+const LEAST = 0.01
+
 /** Median seconds without start and key derivation. */
 function seconds(figures: Figures, tool: Tool, step: Step): number | undefined {
   const wall = median(figures.of(tool, step).figures.map((one) => one.seconds))
   if (wall === undefined) return undefined
   if (tool === 'ocm' && JOBS.has(step)) return wall
-  return Math.max(0.001, wall - figures.openingOf(tool))
+  return Math.max(LEAST, wall - figures.openingOf(tool))
 }
 
 const of = (figures: Figures, tool: Tool, step: Step, what: (one: Figure) => number) =>
