@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { rolldown } from 'rolldown'
+import { type Plugin, rolldown } from 'rolldown'
 
 interface Target {
   readonly name: string
@@ -53,6 +53,7 @@ function program(folder: string, name: string): Target {
         input: `${root}packages/${folder}/src/main.ts`,
         platform: 'node',
         logLevel: 'warn',
+        plugins: [embeddedThreads],
       })
       const { output } = await bundle.generate({
         format: 'esm',
@@ -63,6 +64,19 @@ function program(folder: string, name: string): Target {
       await bundle.close()
     },
   }
+}
+
+/** A program of one file has none to start a thread from: `embedded.ts` beside a `thread.ts` becomes the text of it. */
+const embeddedThreads: Plugin = {
+  name: 'embedded-threads',
+  async load(id) {
+    if (!id.endsWith('/embedded.ts')) return
+    const input = id.replace(/embedded\.ts$/, 'thread.ts')
+    const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
+    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false })
+    await bundle.close()
+    return `export const threadProgram = ${JSON.stringify(asciiOnly(output[0].code))}`
+  },
 }
 
 /**

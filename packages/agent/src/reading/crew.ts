@@ -1,28 +1,158 @@
-/** Who carries out orders: workers of their own, or for little work the thread that asks. */
-import type { Primitives } from '@ocm/protocol'
+/** Who carries out orders: threads of their own, or for little work the thread that asks. */
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { OcmError, type Primitives } from '@ocm/protocol'
+import { threadProgram } from './embedded.ts'
 import { FileWriter } from './file-writer.ts'
 import type { WriteOrder, Written } from './orders.ts'
+import type { FromThread, ThreadStart, ToThread } from './thread.ts'
+import { fromTrouble } from './trouble.ts'
 
 export interface Crew {
   /** How many orders are worked on at the same time. */
   readonly size: number
-  /** @throws OcmError 'version-unsupported', and what node:fs throws */
+  /**
+   * Bytes that come in an order are gone afterwards.
+   * @throws what node:fs throws
+   */
   carryOut(order: WriteOrder): Promise<Written>
+  /** Memory of a pack that was worked on, for the next one; undefined when there is none of that length. */
+  room(bytes: number): ArrayBuffer | undefined
   /** Answers when nobody is at work any more. */
   end(): Promise<void>
 }
 
-/** @param tops see `OpenDirectories`. */
+/** Below this much content threads cost more than they bring. */
+const MUCH = 16 * 1024 * 1024
+const MOST_THREADS = 2
+/** So many orders lie ready at each thread, so that it never waits for this one. */
+const AHEAD = 2
+/** A thread's own heap: what it works on lies outside of it. */
+const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
+
+/**
+ * @param tops see `OpenDirectories`.
+ * @param bytes of content that are to be written.
+ */
+export const crewFor = (p: Primitives, tops: readonly string[], bytes: number): Crew =>
+  bytes < MUCH ? crewOfOne(p, tops) : crewOf(Math.min(availableParallelism(), MOST_THREADS), tops)
+
 export function crewOfOne(p: Primitives, tops: readonly string[]): Crew {
   const writer = new FileWriter(p, tops)
   return {
     size: 1,
     carryOut: async (order) => writer.carryOut(order),
+    room: () => undefined,
     end: async () => writer.close(),
   }
 }
 
-/** The crew that is worth its while. @param _bytes of content that are to be written. */
-export function crewFor(p: Primitives, tops: readonly string[], _bytes: number): Crew {
-  return crewOfOne(p, tops)
+export function crewOf(count: number, tops: readonly string[]): Crew {
+  const crew = new Threads(count, tops)
+  return {
+    size: count,
+    carryOut: (order) => crew.carryOut(order),
+    room: (bytes) => crew.room(bytes),
+    end: () => crew.end(),
+  }
+}
+
+interface Asked {
+  readonly order: WriteOrder
+  readonly resolve: (written: Written) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface Thread {
+  readonly worker: Worker
+  readonly gone: Promise<void>
+  given: number
+}
+
+class Threads {
+  readonly #threads: readonly Thread[]
+  readonly #queue: Asked[] = []
+  readonly #atWork = new Map<number, Asked>()
+  readonly #rooms: ArrayBuffer[] = []
+  #ids = 0
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(count: number, tops: readonly string[]) {
+    this.#threads = Array.from({ length: count }, () => this.#start({ tops }))
+  }
+
+  #start(workerData: ThreadStart): Thread {
+    const options = { workerData, resourceLimits: HEAP, name: 'ocm-reading' }
+    const worker =
+      threadProgram === undefined
+        ? new Worker(new URL('thread.ts', import.meta.url), options)
+        : new Worker(threadProgram, { ...options, eval: true })
+    const gone = new Promise<void>((resolve) => {
+      worker.once('exit', () => {
+        this.#fail(new OcmError('internal', { what: 'thread' }))
+        resolve()
+      })
+    })
+    const thread: Thread = { worker, gone, given: 0 }
+    worker.on('message', (said: FromThread) => this.#hear(thread, said))
+    worker.on('error', (error) => this.#fail(error))
+    return thread
+  }
+
+  carryOut(order: WriteOrder): Promise<Written> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) reject(this.#failure.error)
+      this.#queue.push({ order, resolve, reject })
+      this.#feed()
+    })
+  }
+
+  room(bytes: number): ArrayBuffer | undefined {
+    const at = this.#rooms.findIndex((room) => room.byteLength >= bytes)
+    return at < 0 ? undefined : this.#rooms.splice(at, 1)[0]
+  }
+
+  async end(): Promise<void> {
+    for (const { worker } of this.#threads) worker.postMessage({ id: 0, order: null })
+    await Promise.all(this.#threads.map(({ gone }) => gone))
+  }
+
+  #feed(): void {
+    for (let ahead = 1; ahead <= AHEAD; ahead++) {
+      for (const thread of this.#threads) {
+        if (thread.given >= ahead) continue
+        const next = this.#queue.shift()
+        if (!next) return
+        this.#give(thread, next)
+      }
+    }
+  }
+
+  #give(thread: Thread, asked: Asked): void {
+    const id = this.#ids++
+    const { order } = asked
+    this.#atWork.set(id, asked)
+    thread.given++
+    const buffers =
+      order.kind === 'pack' ? order.parts.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
+    thread.worker.postMessage({ id, order } satisfies ToThread, [...new Set(buffers)])
+  }
+
+  #hear(thread: Thread, { id, said, room }: FromThread): void {
+    const asked = this.#atWork.get(id)
+    this.#atWork.delete(id)
+    thread.given--
+    if (room) this.#rooms.push(room)
+    this.#feed()
+    if ('written' in said) asked?.resolve(said.written)
+    else asked?.reject(fromTrouble(said.trouble))
+  }
+
+  /** Nobody answers any more. */
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    for (const { reject } of [...this.#atWork.values(), ...this.#queue]) reject(error)
+    this.#atWork.clear()
+    this.#queue.length = 0
+  }
 }

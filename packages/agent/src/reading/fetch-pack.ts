@@ -1,6 +1,5 @@
 /** Gets a pack, whole when much of it is wanted, and the wanted segments of it otherwise. */
 import {
-  type FetchRange,
   type ManifestRoot,
   OcmError,
   PACK_HEADER_MAX_BYTES,
@@ -17,6 +16,17 @@ import {
 import type { PackOrder } from './orders.ts'
 import { bytesOf } from './parts.ts'
 import type { Strand } from './weave.ts'
+
+/**
+ * Bytes of a stored pack, as protocol's FetchRange. @param into memory that may be used for them.
+ * @throws OcmError 'pack-missing' for one that is not there; whatever else it throws ends the work.
+ */
+export type FetchPart = (
+  pack: PackId,
+  offset: number,
+  length: number,
+  into?: Uint8Array,
+) => Promise<Uint8Array>
 
 type Known = ManifestRoot['packs'][number]
 type Parts = PackOrder['parts']
@@ -36,17 +46,22 @@ const GAP_BYTES = 64 * 1024
  */
 export async function fetchPack(
   p: Primitives,
-  fetch: FetchRange,
+  fetch: FetchPart,
   known: Known,
   opener: PackOpener,
   { pack, wanted, segments, order }: Strand,
+  roomFor: (bytes: number) => ArrayBuffer | undefined,
 ): Promise<PackOrder> {
   const { bytes } = known
   if (bytes > PACK_MAX_BYTES) throw new OcmError('pack-damaged', { pack })
   const read = async (offset: number, length: number) => {
-    const part = await fetch(pack, offset, length)
+    const room = roomFor(length)
+    const into = room && new Uint8Array(room, 0, length)
+    const part = await fetch(pack, offset, length, into)
     if (part.length !== length) throw new OcmError('pack-damaged', { pack })
-    return { offset, bytes: part }
+    // What goes to a thread takes the buffer behind it along.
+    const isOwn = part === into || part.buffer.byteLength === length
+    return { offset, bytes: isOwn ? part : part.slice() }
   }
   const isWhole = bytes <= SMALL_BYTES || wanted >= bytes * SHARE
   const parts: Parts = isWhole

@@ -4,7 +4,6 @@
  */
 import {
   type Entry,
-  type FetchRange,
   type ManifestRoot,
   OcmError,
   type OpenerOf,
@@ -15,7 +14,7 @@ import {
 } from '@ocm/protocol'
 import type { Crew } from './crew.ts'
 import { damageOf } from './damage.ts'
-import { fetchPack } from './fetch-pack.ts'
+import { type FetchPart, fetchPack } from './fetch-pack.ts'
 import type { FinishOrder, Spot } from './orders.ts'
 import { type NumberedFile, type Strand, weave } from './weave.ts'
 
@@ -23,8 +22,7 @@ import { type NumberedFile, type Strand, weave } from './weave.ts'
 export interface PackSource {
   /** What the snapshot's root says of its packs. */
   readonly packs: ManifestRoot['packs']
-  /** @throws OcmError 'pack-missing' for one that is not there; whatever else it throws ends the work. */
-  readonly fetch: FetchRange
+  readonly fetch: FetchPart
   readonly openerOf: OpenerOf
 }
 
@@ -196,7 +194,9 @@ class Weaving {
     if (!opener) throw new OcmError('seal-broken', { pack: strand.pack })
     return this.#fetching(async () => {
       try {
-        return await fetchPack(this.#p, this.#source.fetch, known, opener, strand)
+        return await fetchPack(this.#p, this.#source.fetch, known, opener, strand, (length) =>
+          this.#crew.room(length),
+        )
       } catch (error) {
         const code = damageOf(error)
         if (code) return code
