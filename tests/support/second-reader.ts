@@ -36,4 +36,5 @@ export function missingForReader(): readonly string[] {
 export const readStore = (opens: string, ...args: readonly string[]): Said =>
   python([READER, ...args], `${opens}\n`)
 
-export const checkVectors = (file: string): Said => python([VECTORS, file])
+/** docs/vectors/ against that reader and against what the page says of writers. */
+export const checkVectors = (): Said => python([VECTORS])

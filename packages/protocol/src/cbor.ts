@@ -21,6 +21,7 @@ export function fromCbor(bytes: Uint8Array, what: string): unknown {
     value = decode(bytes, {
       strict: true,
       allowIndefinite: false,
+      allowBigInt: false,
       allowUndefined: false,
       rejectDuplicateMapKeys: true,
     })
