@@ -67,6 +67,9 @@ export const ArchiveOrigin = Strict({
 })
 export type ArchiveOrigin = Static<typeof ArchiveOrigin>
 
+/** Absolute paths on the node and what the links there hold, base64url of their bytes. */
+const Links = Type.Array(Strict({ path: Type.String(), target: Type.String() }))
+
 /** Be the node that an unpacked archive is of, for one capture. */
 export const AdoptErrand = Strict({
   kind: Type.Literal('adopt'),
@@ -78,6 +81,8 @@ export const AdoptErrand = Strict({
   join: Type.String(),
   /** What was not taken along, for the snapshot's warnings. */
   leftOut: Type.Array(Type.String()),
+  /** To be made there. */
+  links: Links,
 })
 export type AdoptErrand = Static<typeof AdoptErrand>
 
@@ -115,6 +120,7 @@ export const UnpackResult = Strict({
   bytes: Count,
   origin: ArchiveOrigin,
   leftOut: Type.Array(Type.String()),
+  links: Links,
 })
 export type UnpackResult = Static<typeof UnpackResult>
 

@@ -31,10 +31,7 @@ interface Waiting {
 export async function openLine(input: Readable, output: Writable): Promise<Line> {
   const waiting = new Map<number, Waiting>()
   let asked = 0
-  let finish: () => void = () => undefined
-  const finished = new Promise<void>((resolve) => {
-    finish = resolve
-  })
+  const { promise: finished, resolve: finish } = Promise.withResolvers<void>()
   const errand = await new Promise<Errand>((resolve, reject) => {
     const frames = new ErrandFrames()
     const take = (part: Uint8Array) => {

@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream'
 import { type Errand, type ErrandEvent, type Primitives, toWireError } from '@ocm/protocol'
 import type { Installation } from '../installation.port.ts'
 import { type Line, openLine } from './line.ts'
+import { unpack } from './unpack.ts'
 import { writeSnapshot } from './write.ts'
 
 export interface ErrandParts {
@@ -32,8 +33,9 @@ function carryOut(parts: ErrandParts, line: Line, errand: Errand): Promise<unkno
   switch (errand.kind) {
     case 'write':
       return writeSnapshot({ ...parts, tell, ask }, errand)
-    case 'archive':
     case 'unpack':
+      return unpack(tell, errand)
+    case 'archive':
     case 'adopt':
       throw new Error('not yet')
   }
