@@ -17,6 +17,7 @@ import { liveRoute } from './http/live.ts'
 import { metricsRoute } from './http/metrics.ts'
 import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
+import { retentionRoutes } from './http/retention.ts'
 import { createServer } from './http/server.ts'
 import { snapshotRoutes } from './http/snapshots.ts'
 import { vaultRoutes } from './http/vault.ts'
@@ -24,6 +25,10 @@ import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
 import { createRunner, nodesOf } from './jobs/runner.ts'
 import { jobOf, serveJobs } from './jobs/serving.ts'
+import { repair } from './keeping/collect.ts'
+import { retentionState } from './keeping/policy.ts'
+import { createRounds } from './keeping/rounds.ts'
+import { createScrub } from './keeping/scrub.ts'
 import { createLinks } from './links/links.ts'
 import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
@@ -57,6 +62,10 @@ export interface Hub {
 
 const HEARTBEAT_MS = 20_000
 
+const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+}
+
 /** @throws OcmError 'port-taken', 'catalog-failed', 'store-failed' */
 export async function buildHub(options: HubOptions): Promise<Hub> {
   const { data, host = '127.0.0.1', port = 0, publicUrl, now = Date.now } = options
@@ -68,7 +77,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const identity = await hubIdentity(p, data)
   const packs = await openPackDirectory(`${data}/packs`)
   const catalog = await openCatalog(`${data}/catalog.sqlite`)
-  const { people, audit, nodes, snapshots, jobs } = catalog
+  const { people, audit, nodes, snapshots, jobs, keeping } = catalog
 
   const events = createEvents()
   const { publish } = events
@@ -77,6 +86,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const hubKey = identity.public
   const vault = createVaultKeeper({ p, catalog: catalog.vault, packs, hubKey, now })
   await vault.load()
+  await repair({ keeping, snapshots, packs })
   const commit = createCommit({ p, snapshots, packs, vault, publish, now })
 
   const runner = createRunner({
@@ -89,9 +99,18 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     publish,
     now,
     log,
-    pause: async (ms, signal) => {
-      await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
-    },
+    pause,
+  })
+  const rounds = createRounds({ keeping, snapshots, packs, audit, publish, now, log })
+  const scrub = createScrub({
+    keeping,
+    packs,
+    publish,
+    now,
+    log,
+    pause,
+    isBusy: async () =>
+      (await jobs.unfinished()).some(({ job }) => runner.now(job).state === 'running'),
   })
   const roster = createRoster({
     catalog: nodes,
@@ -170,6 +189,9 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   metricsRoute(server, {
     nodes: roster.list,
     unfinished: async () => (await jobs.unfinished()).map(({ job }) => runner.now(job)),
+    store: keeping.packCounts,
+    scrubbed: scrub.counted,
+    retention: () => retentionState({ keeping, now }),
   })
   linkRoute(server, {
     p,
@@ -213,6 +235,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       vaultRoutes(api, { vault, roster, audit, now })
       nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now })
       snapshotRoutes(api, { snapshots, nodes, packs })
+      retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, runner, audit, now })
       liveRoute(api, { events, stillAllowed: (request) => whoAsks(request, sessions, cookies) })
     },
@@ -225,6 +248,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     closing = true
     links.closeAll('hub-stopping')
     await runner.stop()
+    await scrub.stop()
+    await rounds.stop()
     await server.close()
     await catalog.close()
   }
@@ -232,6 +257,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   try {
     url = await server.listen({ host, port })
     await runner.start()
+    rounds.start()
+    scrub.start()
   } catch (cause) {
     await close()
     if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {

@@ -309,6 +309,10 @@ export type ScrubState = Static<typeof ScrubState>
 export const LiveEvent = Type.Union([
   Strict({ kind: Type.Literal('node-changed'), node: Id }),
   Strict({ kind: Type.Literal('snapshot-created'), node: Id, snapshot: Hash }),
+  /** Pruned, taken back, pinned, or found damaged or whole again. */
+  Strict({ kind: Type.Literal('snapshots-changed'), node: Id }),
+  /** What GET /api/retention or GET /api/scrub answers. */
+  Strict({ kind: Type.Literal('keeping-changed') }),
   Strict({ kind: Type.Literal('job-changed'), job: Job }),
   Strict({ kind: Type.Literal('ticket-used'), ticket: Id, node: Id }),
 ])

@@ -211,17 +211,18 @@ describe('for any history and any policy', () => {
 
   test('the newest, the pinned, those in use, a good one and what is locked stay', () => {
     for (const { snapshots, policy, lock, now } of cases) {
-      const left = new Set(stay(snapshots, policy, lock, now))
-      expect(left).toContain(snapshots.length)
-      const isLocked = ({ seq, receivedAt }: Retained) =>
-        seq > snapshots.length - lock.last || now - receivedAt < lock.days * DAY
-      for (const snapshot of snapshots) {
-        if (snapshot.pinned || snapshot.inUse || isLocked(snapshot)) {
-          expect(left, `seed ${seed}`).toContain(snapshot.seq)
-        }
-      }
       const lastGood = snapshots.findLast(({ good }) => good)
-      if (lastGood) expect(left, `seed ${seed}`).toContain(lastGood.seq)
+      const sure = snapshots.filter(
+        (snapshot) =>
+          snapshot.pinned ||
+          snapshot.inUse ||
+          snapshot === lastGood ||
+          snapshot.seq > snapshots.length - lock.last ||
+          now - snapshot.receivedAt < lock.days * DAY,
+      )
+      expect(stay(snapshots, policy, lock, now), `seed ${seed}`).toEqual(
+        expect.arrayContaining(sure.map(({ seq }) => seq)),
+      )
     }
   })
 })

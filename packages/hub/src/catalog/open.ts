@@ -4,8 +4,11 @@ import { OcmError } from '@ocm/protocol'
 import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { auditIn } from './audit.ts'
+import { checksIn } from './checks.ts'
+import { collectingIn } from './collecting.ts'
 import { nodeSqliteDialect, openDatabase } from './dialect.ts'
 import { jobsIn } from './jobs.ts'
+import { keepingIn } from './keeping.ts'
 import { nodesIn } from './nodes.ts'
 import { peopleIn } from './people.ts'
 import type { Database, Schema } from './schema.ts'
@@ -42,6 +45,7 @@ export async function openCatalog(file: string) {
     nodes: nodesIn(db),
     snapshots: snapshotsIn(db),
     jobs: jobsIn(db),
+    keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
     /** @throws when the catalog cannot be written */
     async probe() {
       await db.updateTable('vault').set({ id: 1 }).execute()

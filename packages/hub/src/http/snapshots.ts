@@ -24,7 +24,10 @@ export interface SnapshotNeeds {
 }
 
 const ByHash = Strict({ id: Hash })
-const OfNode = Type.Object({ node: Type.Optional(Id) }, { additionalProperties: false })
+const Listed = Type.Object(
+  { node: Type.Optional(Id), pruned: Type.Optional(Type.Enum(['true', 'false'])) },
+  { additionalProperties: false },
+)
 const ASKED_AT_ONCE_BYTES = 512 * 1024
 /** Magic and length, before a pack's header. */
 const BEFORE_HEADER = 12
@@ -32,8 +35,8 @@ const BEFORE_HEADER = 12
 export function snapshotRoutes(api: FastifyInstance, needs: SnapshotNeeds): void {
   const { snapshots, nodes, packs } = needs
 
-  route(api, 'GET', '/snapshots', { query: OfNode, answer: Type.Array(SnapshotState) }, (request) =>
-    snapshots.snapshots(request.query.node),
+  route(api, 'GET', '/snapshots', { query: Listed, answer: Type.Array(SnapshotState) }, (request) =>
+    snapshots.snapshots(request.query.node, request.query.pruned === 'true'),
   )
 
   const snapshotOf = async (id: string) => {

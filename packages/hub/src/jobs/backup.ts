@@ -19,6 +19,7 @@ export async function backUp(work: Work, { snapshots, vault }: BackupNeeds): Pro
     // The agent's word is not enough: it is there, and it is this node's.
     const there = await snapshots.snapshot(snapshot)
     if (there?.node !== node) throw new OcmError('not-found', { what: 'snapshot' })
-    await work.save({}, { snapshot })
+    const { warnings, unstable, unreadable } = there.metrics
+    await work.save({}, { snapshot, warnings: warnings + unstable + unreadable })
   })
 }

@@ -21,7 +21,7 @@ const invalid = (why: string) => new OcmError('order-invalid', { why })
 
 /**
  * @throws OcmError 'malformed', 'signature-invalid', 'order-invalid' with `why`, 'vault-record-stale', 'node-unknown',
- * 'node-revoked', 'node-cloned', 'node-unconfirmed', 'snapshot-foreign', 'not-found'
+ * 'node-revoked', 'node-cloned', 'node-unconfirmed', 'snapshot-pruned', 'snapshot-foreign', 'not-found'
  */
 export async function readOrder(
   { p, nodes, snapshots, vault }: OrderNeeds,
@@ -46,6 +46,7 @@ export async function readOrder(
   }
   const snapshot = await snapshots.snapshot(order.snapshot)
   if (!snapshot) throw new OcmError('not-found', { what: 'snapshot' })
+  if (snapshot.prunedAt !== null) throw new OcmError('snapshot-pruned')
   if (snapshot.node !== order.source) throw new OcmError('snapshot-foreign')
   return order
 }

@@ -82,10 +82,6 @@ async function commit(
   const ids = new Set(header.packs.map((pack) => pack.id))
   if (ids.size !== header.packs.length) throw new OcmError('malformed', { what: 'snapshot' })
 
-  const refused = (missing: readonly string[]) => ({
-    snapshot: null,
-    missing: missing.slice(0, LISTED),
-  })
   // Asked before the header is written, for most refusals are seen here; what counts is the transaction that adds it.
   const at = now()
   const early = await snapshots.claimPacks(node.id, header.packs, packs.size, at)
@@ -107,3 +103,8 @@ async function commit(
   publish({ kind: 'snapshot-created', node: node.id, snapshot: id })
   return { snapshot: id, missing: [] }
 }
+
+const refused = (missing: readonly string[]) => ({
+  snapshot: null,
+  missing: missing.slice(0, LISTED),
+})

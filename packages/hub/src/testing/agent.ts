@@ -136,7 +136,8 @@ export class TestAgent {
 
   header(change: Partial<SnapshotHeader>): Uint8Array {
     this.#lastSeq = change.seq ?? 1
-    return signSnapshot(p, { ...emptyHeader(this), ...change }, this.key)
+    const empty = emptyHeader({ vault: this.hub.vault.id, node: this.id })
+    return signSnapshot(p, { ...empty, ...change }, this.key)
   }
   #lastSeq = 0
 
@@ -165,11 +166,14 @@ export async function* bodyOf(...pieces: readonly Uint8Array[]): AsyncGenerator<
   yield* pieces
 }
 
-const emptyHeader = ({ hub, id }: TestAgent): SnapshotHeader => ({
+export const emptyHeader = (of: {
+  readonly vault: string
+  readonly node: string
+}): SnapshotHeader => ({
   v: 1,
-  vault: hub.vault.id,
+  vault: of.vault,
   epoch: 1,
-  node: id,
+  node: of.node,
   seq: 1,
   prev: null,
   run: newId(p),
