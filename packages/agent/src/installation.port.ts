@@ -107,8 +107,8 @@ export interface Captured {
     /** Of a link. */
     readonly target?: string
   }[]
-  /** The bytes of a captured file. They need not have its hash: then they take the place of what was captured. */
-  read(place: PlacedPath): Uint8Array
+  /** The bytes of a captured file; when it is not the same any more, they take the place of what was captured. */
+  read(place: PlacedPath): { readonly bytes: Uint8Array; readonly isSame: boolean }
   /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
   readonly recall: Uint8Array | undefined
 }

@@ -172,9 +172,9 @@ test('what is examined is what is captured, also when a file changes in between'
   const installation = node.installation({
     async examine(captured) {
       const place = { root: 'state', path: 'config' }
-      seen.push(Buffer.from(captured.read(place)).toString())
+      seen.push(Buffer.from(captured.read(place).bytes).toString())
       writeFileSync(node.at('config'), '{ "port": 2 }')
-      seen.push(Buffer.from(captured.read(place)).toString())
+      seen.push(Buffer.from(captured.read(place).bytes).toString())
       const link = captured.entries.find((entry) => entry.place.path === 'odd-link')
       seen.push(link?.target ?? '')
       const database = new DatabaseSync(

@@ -42,7 +42,7 @@ export async function captureOf(survey: Survey, recall?: Uint8Array): Promise<Ca
     },
     read(place) {
       asked.push(nameOf(place))
-      return readFileSync(absoluteOf(survey.layout, place) ?? '')
+      return { bytes: readFileSync(absoluteOf(survey.layout, place) ?? ''), isSame: true }
     },
   }
 }

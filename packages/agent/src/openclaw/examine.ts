@@ -1,54 +1,125 @@
-/** What a capture holds, as operators are to see it. Reads the captured copies and nothing else. */
-import type { Mention } from '@ocm/protocol'
+/** What a capture says of itself: mentions, holdings, inventory and configuration, found anew only where something changed. */
+import { setImmediate } from 'node:timers/promises'
+import { type Mention, VERSION, rulesBetween } from '@ocm/protocol'
 import type { Captured, Findings } from '../installation.port.ts'
-import { isDatabaseError } from './databases.ts'
+import { CapturedFiles } from './captured-files.ts'
+import { findInConfiguration, hexOf, travels } from './configuration-findings.ts'
+import { findInDatabase } from './database-findings.ts'
 import type { Where } from './discovery.ts'
+import { findInFile, findInLink, markFinder } from './file-findings.ts'
 import { holdingsOf } from './holdings.ts'
 import { inventoryOf } from './inventory.ts'
-import { collectMentions } from './mentions.ts'
-import { withCapturedSight } from './sight.ts'
-import { viewOf } from './view.ts'
+import type { AgentListing, StateListing } from './listing.ts'
+import { Memory } from './memory.ts'
+import { mentionsIn } from './mention.ts'
+import type { Sight } from './sight.ts'
+import { LIST, type TextKind, type TextListing } from './text-listing.ts'
+
+/** To be raised whenever something else is found in the same content. */
+const RULES = 1
+
+/** How long it goes on before other work has its turn. */
+const STRETCH_MS = 10
 
 export async function examine(captured: Captured, where: Where): Promise<Findings> {
-  const copies = new Map<string, string>()
-  for (const [name, { source }] of captured.databases) {
-    const copy = await captured.openDatabase(source.place)
-    if (copy !== undefined) copies.set(name, copy)
+  const { layout } = captured.survey
+  const { roots, hostname, port } = layout
+  const memory = new Memory(captured.recall, contextOf(captured, where))
+  const rest = rests()
+  const walk = { rules: rulesBetween(layout, layout), hostname, port }
+  const files = new CapturedFiles(captured)
+  const mentions: Mention[] = []
+  const warnings: Sight['warnings'] = []
+
+  const configuration = findInConfiguration(captured, files, where, walk, memory)
+  for (const part of configuration.files) mentions.push(...mentionsIn(part, part.told))
+  const isOfIt = new Set(configuration.files.map((part) => files.file(part)))
+
+  const hasMark = markFinder(captured.survey.marks)
+  for (const entry of captured.entries) {
+    if (entry.kind === 'file' && (!travels(entry) || isOfIt.has(entry))) continue
+    const told =
+      entry.kind === 'link'
+        ? findInLink(captured, entry, walk)
+        : findInFile(captured, entry, walk, hasMark, memory)
+    if (told.length > 0) mentions.push(...mentionsIn(entry.place, told))
+    const pause = rest()
+    if (pause !== undefined) await pause
   }
-  const mentions = await mentionsOf(captured)
-  return withCapturedSight(captured, where, copies, (sight) => {
-    if ('flaw' in mentions) {
-      sight.warnings.push({ code: 'mentions-missing', detail: mentions.flaw })
+
+  let state: StateListing | undefined
+  const agents: { readonly persona: string; readonly listing: AgentListing }[] = []
+  for (const [name, { source, sha256 }] of captured.databases) {
+    const found = await findInDatabase(captured, source, sha256, walk, memory, rest)
+    if (found === undefined) continue
+    mentions.push(...mentionsIn(source.place, found.told))
+    if (found.flaw !== '')
+      warnings.push({ code: 'mentions-missing', detail: `${name}: ${found.flaw}` })
+    for (const flaw of (found.state ?? found.agent)?.flaws ?? []) {
+      warnings.push({ code: 'inventory-partial', detail: `${name}: ${flaw}` })
     }
-    const known = sight.state !== undefined || sight.config.files.length > 0
-    const inventory = inventoryOf(sight, where)
-    const walked = new Set(captured.survey.trees.map(({ root }) => root))
-    for (const [root, absolute] of Object.entries(sight.layout.roots)) {
-      if (!root.startsWith('workspace:') || walked.has(root)) continue
-      // A persona whose workspace vanished fails every turn, here already.
-      sight.warnings.push({ code: 'workspace-missing', detail: absolute })
-    }
-    return {
-      mentions: 'flaw' in mentions ? [] : mentions.found,
-      holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
-      config: viewOf(sight.config.tree),
-      inventory: known ? inventory : null,
-      warnings: sight.warnings,
-      remember: new Uint8Array(),
-    }
-  })
+    if (found.state !== undefined) state = found.state
+    if (found.agent !== undefined)
+      agents.push({ persona: source.persona ?? '', listing: found.agent })
+    await rest()
+  }
+
+  const sight: Sight = {
+    layout,
+    config: configuration.listing,
+    state,
+    agents,
+    names: (directory) => files.names(directory),
+    told: (kind, place) => listed(captured, files.file(place), kind, memory),
+    warnings,
+  }
+  const known = state !== undefined || configuration.listing.exists
+  const inventory = inventoryOf(sight)
+  const walked = new Set(captured.survey.trees.map(({ root }) => root))
+  for (const [root, absolute] of Object.entries(roots)) {
+    if (!root.startsWith('workspace:') || walked.has(root)) continue
+    // A persona whose workspace vanished fails every turn, here already.
+    warnings.push({ code: 'workspace-missing', detail: absolute })
+  }
+  return {
+    mentions,
+    holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
+    config: configuration.listing.view,
+    inventory: known ? inventory : null,
+    warnings,
+    remember: memory.toBytes(),
+  }
 }
 
-/** A snapshot without its mentions is worth more than none: it restores where it came from. */
-async function mentionsOf(
-  captured: Captured,
-): Promise<{ readonly found: readonly Mention[] } | { readonly flaw: string }> {
-  try {
-    return { found: await collectMentions(captured) }
-  } catch (error) {
-    if (!isDatabaseError(error)) throw error
-    return { flaw: error.message }
+/** All that findings depend on beside contents. */
+function contextOf({ survey: { layout } }: Captured, { home, state, config, env }: Where): string {
+  const { roots, hostname, port } = layout
+  const includes = env['OPENCLAW_INCLUDE_ROOTS'] ?? ''
+  return JSON.stringify([RULES, VERSION, roots, hostname, port, home, state, config, includes])
+}
+
+function rests(): () => Promise<unknown> | undefined {
+  let since = performance.now()
+  const pause = async () => {
+    await setImmediate()
+    since = performance.now()
   }
+  return () => (performance.now() - since < STRETCH_MS ? undefined : pause())
+}
+
+function listed<K extends TextKind>(
+  captured: Captured,
+  file: ReturnType<CapturedFiles['file']>,
+  kind: K,
+  memory: Memory,
+): TextListing[K] | undefined {
+  if (file === undefined) return undefined
+  const name = `${kind} ${hexOf(file)}`
+  const kept = memory.recall(name) as { readonly listing: TextListing[K] } | undefined
+  if (kept !== undefined && file.sha256 !== undefined) return kept.listing
+  const { bytes, isSame } = captured.read(file.place)
+  const found = { listing: LIST[kind](new TextDecoder().decode(bytes)) }
+  return isSame && file.sha256 !== undefined ? memory.keep(name, found).listing : found.listing
 }
 
 const credentialFilesIn = ({ entries }: Captured): number =>

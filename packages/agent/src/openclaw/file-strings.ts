@@ -3,7 +3,7 @@ import { type PlacedPath, type Section, pathsIn } from '@ocm/protocol'
 import { editJson5 } from './config-edit.ts'
 import { configFilesFrom, visitBrokenConfig, visitConfig } from './config-strings.ts'
 import { type EditAssignment, editEnv } from './env-file.ts'
-import { type As, type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
+import { type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
 import { parsed } from './salvage.ts'
 
 export interface SourceFile {
@@ -52,28 +52,38 @@ export function visitFiles(
     if (done.has(file)) continue
     const kind = kindOf(file)
     if (kind === 'skip') continue
-    const text = textOf(file)
+    const text = textIn(file.read())
     if (text === undefined) continue
-    const became = visitOther(walkOf(file), file, kind, text, edits)
+    const became = visitFile(walkOf(file), file, kind, text, edits)
     if (became !== text) file.write(became)
   }
 }
 
 /** The files of the configuration, whole, with where each stands in it. */
-export function configurationOf(files: readonly SourceFile[]): readonly {
+export interface ConfigurationPart {
   readonly file: SourceFile
   readonly prefix: readonly string[]
   readonly text: string
-}[] {
+}
+
+export function configurationOf(files: readonly SourceFile[]): readonly ConfigurationPart[] {
   const byPath = new Map(files.map((file) => [file.absolute, file]))
+  return configurationFrom(files.filter(isConfig), (absolute) => byPath.get(absolute))
+}
+
+/** @param starts those that nothing needs to include */
+export function configurationFrom(
+  starts: readonly SourceFile[],
+  find: (absolute: string) => SourceFile | undefined,
+): readonly ConfigurationPart[] {
   const read = (absolute: string) => {
-    const file = byPath.get(absolute)
+    const file = find(absolute)
     return file === undefined ? undefined : new TextDecoder().decode(file.read())
   }
-  const found = new Map<string, { file: SourceFile; prefix: readonly string[]; text: string }>()
-  for (const { absolute } of files.filter(isConfig)) {
+  const found = new Map<string, ConfigurationPart>()
+  for (const { absolute } of starts) {
     for (const part of configFilesFrom(absolute, read)) {
-      const file = byPath.get(part.absolute)
+      const file = find(part.absolute)
       if (file && !found.has(part.absolute)) found.set(part.absolute, { ...part, file })
     }
   }
@@ -81,11 +91,12 @@ export function configurationOf(files: readonly SourceFile[]): readonly {
 }
 
 /** The configuration first: what it includes may have a root of the same kind of name when it lies elsewhere. */
-const isConfig = ({ place }: SourceFile) =>
+export const isConfig = ({ place }: Pick<SourceFile, 'place'>) =>
   (place.root === 'state' && /^(?:openclaw|clawdbot)\.json$/.test(place.path)) ||
   place.root.startsWith('extra:config-')
 
-type Kind = 'env' | 'json' | 'prose' | 'skip'
+/** As what a file is looked at, unless it is of the configuration. */
+export type FileKind = 'env' | 'json' | 'prose' | 'skip'
 
 const MAX_TEXT_BYTES = 1024 * 1024
 /** Directories of other people's work, and of what programs make from it. */
@@ -94,7 +105,11 @@ const UNREAD =
 const BINARY =
   /\.(?:png|jpe?g|gif|webp|ico|pdf|zip|t?gz|xz|zst|bz2|7z|mp[34]|ogg|wav|webm|mov|woff2?|ttf|otf|so|dylib|node|wasm|sqlite3?|db|bin|pyc|jar|gguf|onnx)$/i
 
-function kindOf({ place, section, size }: SourceFile): Kind {
+export function kindOf({
+  place,
+  section,
+  size,
+}: Pick<SourceFile, 'place' | 'section' | 'size'>): FileKind {
   if (size > MAX_TEXT_BYTES || UNREAD.test(place.path) || BINARY.test(place.path)) return 'skip'
   const name = place.path.split('/').at(-1) ?? ''
   if (place.root === 'state' || place.root === 'extra:user-config') {
@@ -107,12 +122,13 @@ function kindOf({ place, section, size }: SourceFile): Kind {
   return 'prose'
 }
 
-function visitOther(
+/** @returns the text itself when nothing in it changed. */
+export function visitFile(
   walk: Walk,
-  file: SourceFile,
-  kind: Exclude<Kind, 'skip'>,
+  file: Pick<SourceFile, 'place' | 'section'>,
+  kind: Exclude<FileKind, 'skip'>,
   text: string,
-  edits: FileEdits,
+  edits: FileEdits = NO_EDITS,
 ): string {
   const place: Place = { at: '', section: file.section, secret: file.section === 'credentials' }
   switch (kind) {
@@ -134,7 +150,7 @@ function visitOther(
 }
 
 /** Files of versions before the database, and notes of where a skill came from. */
-function jsonAs(path: string): As {
+export function jsonAs(path: string): 'derived' | 'paths' | 'guess' {
   if (/(?:^|\/)(?:exec-approvals|source-origin|jobs|node)\.json$/.test(path)) return 'derived'
   return /(?:^|\/)(?:sessions|auth-profiles|[^/]*\.trajectory-path)\.json$/.test(path)
     ? 'paths'
@@ -142,8 +158,7 @@ function jsonAs(path: string): As {
 }
 
 /** Undefined for what is not text. Text in another encoding than UTF-8 is not text that could be edited. */
-function textOf(file: SourceFile): string | undefined {
-  const bytes = file.read()
+export function textIn(bytes: Uint8Array): string | undefined {
   if (bytes.subarray(0, 8000).includes(0)) return undefined
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)

@@ -11,7 +11,7 @@ import { type Located, locate } from './layout.ts'
 import { liveDatabases } from './live-walk.ts'
 import { rewriteStaged } from './rewriting.ts'
 import { REGENERABLE } from './sources.ts'
-import { withLiveSight } from './sight.ts'
+import { liveSight } from './sight.ts'
 import { surveyOf } from './survey.ts'
 import { validateStaged } from './validate.ts'
 import { findBinary } from './versions.ts'
@@ -62,9 +62,7 @@ export function createInstallation(options: InstallationOptions): Installation {
       const { home, state } = layout.roots as { home: string; state: string }
       const located = at(discover({ ...options, env, home, stateDir: state }))
       if (!existsSync(located.where.config) && !existsSync(stateDatabaseOf(state))) return null
-      return withLiveSight(located.layout, liveDatabases(located), located.config, (sight) =>
-        inventoryOf(sight, located.where),
-      )
+      return inventoryOf(liveSight(located.layout, liveDatabases(located), located.config))
     },
     regenerable: REGENERABLE,
     rewrite: rewriteStaged,

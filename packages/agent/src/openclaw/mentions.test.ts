@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { type Mention, pathFromBytes } from '@ocm/protocol'
-import { collectMentions } from './mentions.ts'
-import { type Node, captured, makeNode, sha } from './staged.fixture.ts'
+import { examine } from './examine.ts'
+import { type Node, captured, makeNode, sha, whereOf } from './staged.fixture.ts'
 
-const mentionsOf = (node: Node) => collectMentions(captured(node))
+const mentionsOf = async (node: Node): Promise<readonly Mention[]> =>
+  (await examine(captured(node), whereOf(node))).mentions
 const shown = (mentions: readonly Mention[], more: Partial<Mention>) =>
   mentions
     .filter((m) => Object.entries(more).every(([key, value]) => m[key as keyof Mention] === value))

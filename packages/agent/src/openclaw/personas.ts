@@ -37,6 +37,8 @@ export function personasOf(where: Where, tree: Tree, variables: Variables): read
   })
 }
 
+export const personaIdsOf = (tree: Tree): readonly string[] => entriesOf(tree).map(({ id }) => id)
+
 /** Who does what belongs to no persona in particular; '' when nobody is named. */
 export function systemPersonaOf(tree: Tree): string {
   const named = textAt(tree, 'agents.defaults.systemAgent.agentId')

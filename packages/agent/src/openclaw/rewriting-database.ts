@@ -58,7 +58,10 @@ function change(database: DatabaseSync, rewrite: DatabaseRewrite): void {
   if (choices.kind === 'clone') count('identities left behind', forgetIdentity(database, role))
   if (choices.cron === 'disabled') count('cron jobs disabled', disableCron(database))
   count('workspace keys made anew', rekeyWorkspaces(database, rules))
-  const cells = visitDatabase(database, role, walk)
+  const visit = visitDatabase(database, role, walk)
+  let step = visit.next()
+  while (step.done !== true) step = visit.next()
+  const cells = step.value
   for (const [cell, n] of Object.entries(cells)) count(cell, n)
 }
 

@@ -13,8 +13,9 @@ import {
   makeNode,
   sha,
   stage,
+  whereOf,
 } from './staged.fixture.ts'
-import { collectMentions } from './mentions.ts'
+import { examine } from './examine.ts'
 
 const BOB = layoutOf('/srv/bob', { 'workspace:work': '/data/work' })
 const there = (layout: Layout = BOB): Layout => ({ ...layout, hostname: 'node-b', port: 28_920 })
@@ -99,7 +100,7 @@ describe('a move to another home', () => {
 
   test('changes exactly what the mentions said it would', async () => {
     const node = makeNode()
-    const mentions = await collectMentions(captured(node))
+    const { mentions } = await examine(captured(node), whereOf(node))
     const { rewritten } = await moved({ node })
     const rules = rulesBetween(node.layout, BOB)
     const expected = (is: string) =>

@@ -6,7 +6,14 @@ import type { PlacedPath, Section, Travel } from '@ocm/protocol'
 import type { As } from './strings.ts'
 
 /** How a column is looked at; as JSON, each string by where it stands. */
-export type How = As | { readonly json: (keys: readonly string[]) => As; readonly secret?: true }
+export type How =
+  | As
+  | {
+      readonly json: (keys: readonly string[]) => As
+      /** What every string of it is taken for, if for the same. */
+      readonly all?: As
+      readonly secret?: true
+    }
 export type Row = Readonly<Record<string, unknown>>
 
 export interface Table {
@@ -35,8 +42,8 @@ const history = (columns: Table['columns'] = {}) => table('history', columns, 'a
 const identity = (section: Section) => table(section, {}, 'identity', 'skip')
 const once = (section: Section): Table => ({ ...table(section, {}, 'always', 'skip'), once: true })
 
-const json = (as: As): How => ({ json: () => as })
-const secretJson: How = { json: () => 'structured', secret: true }
+const json = (as: As): How => ({ json: () => as, all: as })
+const secretJson: How = { json: () => 'structured', all: 'structured', secret: true }
 
 /** The parts of a cron job that are words. Everything else a machine reads: argv, cwd, env, scripts, targets. */
 const CRON_WORDS = new Set([
@@ -164,7 +171,7 @@ export const STATE_TABLES: Readonly<Record<string, Table>> = {
     'always',
     'skip',
   ),
-  secret_store_entries: table('credentials', { value: { json: () => 'structured', secret: true } }),
+  secret_store_entries: table('credentials', { value: secretJson }),
   plugin_state_entries: table('plugins', { value_json: json('guess') }),
   plugin_blob_entries: table('plugins', { metadata_json: json('guess') }),
   sandbox_registry_entries: ofThisMachine('environment'),

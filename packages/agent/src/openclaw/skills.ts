@@ -29,18 +29,11 @@ function namesIn(sight: Sight, directory: PlacedPath, depth = 0): readonly strin
   const names = sight.names(directory)
   const below = (name: string) => (directory.path === '' ? name : `${directory.path}/${name}`)
   if (depth > 0 && names.includes('SKILL.md')) {
-    const text = sight.text({ root: directory.root, path: below('SKILL.md') })
-    return text === undefined ? [] : [titleOf(text) ?? directory.path.split('/').at(-1) ?? '']
+    const title = sight.told('skill', { root: directory.root, path: below('SKILL.md') })
+    return title === undefined ? [] : [title || (directory.path.split('/').at(-1) ?? '')]
   }
   if (depth >= MAX_DEPTH) return []
   return names
     .filter((name) => !name.startsWith('.') && name !== 'node_modules')
     .flatMap((name) => namesIn(sight, { root: directory.root, path: below(name) }, depth + 1))
-}
-
-/** The `name:` of the header between lines of dashes. */
-function titleOf(text: string): string | undefined {
-  const header = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? ''
-  const name = /^name:[ \t]*(.*?)[ \t]*$/m.exec(header)?.[1]?.replace(/^(["'])(.*)\1$/, '$2')
-  return name === undefined || name === '' ? undefined : name
 }

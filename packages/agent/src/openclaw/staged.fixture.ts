@@ -25,6 +25,7 @@ import {
 } from '@ocm/protocol'
 import { onTestFinished } from 'vitest'
 import type { Captured, Staged, Survey } from '../installation.port.ts'
+import { type Where, discover } from './discovery.ts'
 import { type Home, makeDatabase, makeHome } from './home.fixture.ts'
 import { roleOf } from './rows.ts'
 import { sourceOf } from './sources.ts'
@@ -217,12 +218,18 @@ export function captured(node: Node, recall?: Uint8Array): Captured {
         kind === 'link' ? { target: readlinkSync(absolute) } : { sha256: hashOf(absolute) }
       return [{ place, kind, placement, size, ...more }]
     }),
-    read: (place) => readFileSync(absoluteOf(node.layout, place) ?? ''),
+    read: (place) => ({
+      bytes: readFileSync(absoluteOf(node.layout, place) ?? ''),
+      isSame: true,
+    }),
   }
 }
 
 const hashOf = (absolute: string): Uint8Array =>
   createHash('sha256').update(readFileSync(absolute)).digest()
+
+export const whereOf = ({ home }: Node): Where =>
+  discover({ home: home.home, env: {}, agentStateDir: home.at('agent') })
 
 export interface Staging {
   readonly staged: Staged

@@ -1,0 +1,60 @@
+/** What a configuration lists, as names and counts: JSON, and no secret in it. */
+import type { Config } from './config.ts'
+import { personaIdsOf, systemPersonaOf } from './personas.ts'
+import { at, findAll, isTree, treeAt } from './tree.ts'
+import { assignmentsIn } from './variables.ts'
+import { viewOf } from './view.ts'
+
+export interface ConfigListing {
+  /** False when there is no configuration. */
+  readonly exists: boolean
+  readonly personas: readonly string[]
+  /** Who does what belongs to no persona in particular; '' when nobody is named. */
+  readonly systemPersona: string
+  readonly channels: readonly string[]
+  readonly gatewaySecrets: number
+  readonly botTokens: number
+  /** For people to compare. */
+  readonly view: unknown
+}
+
+export const listConfig = ({ tree, files }: Config): ConfigListing => ({
+  exists: files.length > 0,
+  personas: personaIdsOf(tree),
+  systemPersona: systemPersonaOf(tree),
+  channels: channelsIn(tree),
+  gatewaySecrets: ['token', 'password'].filter(
+    (field) => typeof treeAt(tree, 'gateway.auth')[field] === 'string',
+  ).length,
+  botTokens: botTokensIn(tree),
+  view: viewOf(tree),
+})
+
+function channelsIn(tree: Config['tree']): readonly string[] {
+  const notChannels = new Set(['defaults', 'modelByChannel'])
+  return Object.entries(treeAt(tree, 'channels'))
+    .filter(([name, value]) => !notChannels.has(name) && isTree(value))
+    .flatMap(([name, value]) => {
+      const accounts = Object.keys(treeAt(value, 'accounts'))
+      return accounts.length === 0 ? [name] : accounts.map((account) => `${name}/${account}`)
+    })
+}
+
+const BOT_TOKEN =
+  /^(?:TELEGRAM|DISCORD|SLACK|MATTERMOST|MATRIX|LINE|ZALO|WHATSAPP|SIGNAL|MSTEAMS|FEISHU|IRC|TWITCH|NOSTR|TLON|SYNOLOGY|NEXTCLOUD|GOOGLE_?CHAT|TWILIO|WEBEX|KAKAO|WECHAT|QQ)[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|AUTH)[A-Z0-9_]*$/
+
+const isBotToken = (name: string): boolean => BOT_TOKEN.test(name)
+
+/** How many assignments of a dotenv text are of a bot token. */
+export const botTokensInEnv = (text: string): number =>
+  assignmentsIn(text).filter(([name]) => isBotToken(name)).length
+
+function botTokensIn(tree: Config['tree']): number {
+  const inVars = Object.keys(treeAt(tree, 'env.vars')).filter(isBotToken)
+  const inChannels = findAll(at(tree, 'channels'), '**').filter(
+    ({ value, keys }) =>
+      /(?:token|secret|password)$/i.test(keys.at(-1) ?? '') &&
+      ((typeof value === 'string' && value !== '') || (isTree(value) && 'source' in value)),
+  )
+  return inVars.length + inChannels.length
+}

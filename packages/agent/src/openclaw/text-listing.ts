@@ -1,0 +1,53 @@
+/** What single files list, as names, ids and counts: JSON, and no secret in it. */
+import { botTokensInEnv } from './config-listing.ts'
+import { type Job, type Profile, jobIn, profilesIn } from './listing.ts'
+import { parsed } from './salvage.ts'
+import { at, isTree, textAt } from './tree.ts'
+
+/** By kind of file. */
+export interface TextListing {
+  /** The name a skill gives itself; '' when it gives none. */
+  readonly skill: string
+  /** The id of a plugin; '' when it has none. */
+  readonly plugin: string
+  /** How many bot tokens it holds. */
+  readonly env: number
+  /** Up to 2026.7 jobs were a file, */
+  readonly jobs: readonly Job[]
+  /** and so were the conversations of a persona, */
+  readonly sessions: readonly string[]
+  /** and its accounts. */
+  readonly profiles: readonly Profile[]
+}
+
+export type TextKind = keyof TextListing
+
+export const LIST: { readonly [K in TextKind]: (text: string) => TextListing[K] } = {
+  skill: (text) => titleOf(text) ?? '',
+  plugin: (text) => textAt(parsed(text), 'id') ?? '',
+  env: botTokensInEnv,
+  jobs: (text) => jobsIn(at(parsed(text), 'jobs')),
+  sessions: (text) => {
+    const listed = parsed(text)
+    const ids = isTree(listed) ? Object.values(listed).map((entry) => at(entry, 'sessionId')) : []
+    return ids.filter((id) => typeof id === 'string')
+  },
+  profiles: (text) => profilesIn(parsed(text)),
+}
+
+/** The `name:` of the header between lines of dashes. */
+function titleOf(text: string): string | undefined {
+  const header = /^\uFEFF?---\r?\n([\s\S]*?)\r?\n---/.exec(text)?.[1] ?? ''
+  const name = /^name:[ \t]*(.*?)[ \t]*$/m.exec(header)?.[1]?.replace(/^(["'])(.*)\1$/, '$2')
+  return name === undefined || name === '' ? undefined : name
+}
+
+function jobsIn(jobs: unknown): readonly Job[] {
+  if (!Array.isArray(jobs)) return []
+  return jobs.filter(isTree).map((job) => ({
+    id: String(job['id'] ?? ''),
+    user: job['declarationKey'] === undefined,
+    enabled: job['enabled'] !== false,
+    ...jobIn(job),
+  }))
+}
