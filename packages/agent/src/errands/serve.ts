@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { type Errand, type ErrandEvent, type Primitives, toWireError } from '@ocm/protocol'
 import type { Installation } from '../installation.port.ts'
+import { archiveSnapshot } from './archive.ts'
 import { type Line, openLine } from './line.ts'
 import { unpack } from './unpack.ts'
 import { writeSnapshot } from './write.ts'
@@ -36,6 +37,7 @@ function carryOut(parts: ErrandParts, line: Line, errand: Errand): Promise<unkno
     case 'unpack':
       return unpack(tell, errand)
     case 'archive':
+      return archiveSnapshot({ ...parts, tell, ask }, errand)
     case 'adopt':
       throw new Error('not yet')
   }

@@ -4,7 +4,9 @@ import {
   type Entry,
   type FetchRange,
   type Manifest,
+  type ManifestRoot,
   OcmError,
+  type OpenerOf,
   type PackId,
   Packs,
   type Primitives,
@@ -24,7 +26,10 @@ import {
 
 export interface OpenSource {
   readonly header: SnapshotHeader
+  readonly root: ManifestRoot
   readonly packs: Packs
+  readonly fetch: FetchRange
+  readonly openerOf: OpenerOf
   read(entry: Entry): AsyncGenerator<Uint8Array>
 }
 
@@ -40,8 +45,9 @@ export function openSource(
   const sealing = p.x25519Pair(key.sealing)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const fetch = source.store === null ? ask : rangesIn(source.store)
-  const packs = new Packs(p, root, fetch, openerByVault({ sealing }))
-  return { header, packs, read: (entry) => readEntry(packs, entry) }
+  const openerOf = openerByVault({ sealing })
+  const packs = new Packs(p, root, fetch, openerOf)
+  return { header, root, packs, fetch, openerOf, read: (entry) => readEntry(packs, entry) }
 }
 
 /** Packs as a hub's directory holds them: `<aa>/<sha256>`. @throws OcmError 'pack-missing', 'pack-damaged' */

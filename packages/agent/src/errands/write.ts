@@ -5,7 +5,6 @@ import {
   type ErrandEvent,
   type FetchRange,
   type Layout,
-  type Lost,
   type Manifest,
   OcmError,
   type Plan,
@@ -18,11 +17,10 @@ import {
   layoutUnder,
   planApply,
 } from '@ocm/protocol'
-import { removeTree } from '../apply/disk.ts'
-import { type NewEntry, TreeWriter, checkEntries, sealTree } from '../apply/tree.ts'
 import { type Placed, checkSpace, placeEntries } from '../apply/units.ts'
 import type { Installation } from '../installation.port.ts'
-import { type OpenSource, isDamage, manifestOf, openSource, spelled } from './source.ts'
+import { type Damage, readInto } from '../reading/read-into.ts'
+import { isDamage, manifestOf, openSource, spelled } from './source.ts'
 
 export interface WriteParts {
   readonly p: Primitives
@@ -30,6 +28,8 @@ export interface WriteParts {
   readonly rewrite: Installation['rewrite']
   tell(event: ErrandEvent): Promise<void>
 }
+
+const TELL_BYTES = 8 * 1024 * 1024
 
 /**
  * What fails leaves nothing behind.
@@ -39,37 +39,52 @@ export async function writeSnapshot(
   parts: WriteParts,
   { source, to, home, sections, partial }: WriteErrand,
 ): Promise<WriteResult> {
-  const opened = openSource(parts.p, source, parts.ask)
+  const { p, tell } = parts
+  const opened = openSource(p, source, parts.ask)
   const { manifest, lostPages } = await manifestOf(opened.packs, partial)
-  const plan = home === null ? asItWas(manifest) : planFor(parts.p, manifest, home)
+  const plan = home === null ? asItWas(manifest) : planFor(p, manifest, home)
   const chosen = { ...manifest, entries: manifest.entries.filter(isChosen(sections)) }
   const placed = home === null ? everything(chosen) : placeEntries(chosen, plan)
-  const items = placed.map((one): NewEntry => ({ path: one.absolute.slice(1), entry: one.entry }))
-  checkEntries(items)
   await makeRoom(to)
+  await checkSpace([{ target: '', live: to, stage: to, before: to }], placed)
+
+  const total = placed.reduce((sum, { entry }) => sum + entry.size, 0)
+  let done = 0
+  let told = 0
+  const progress = (bytes: number) => {
+    done += bytes
+    if (done - told < TELL_BYTES) return
+    told = done
+    // Who does not take it in any more is found out by the result.
+    tell({ kind: 'progress', phase: 'writing', done, total }).catch(() => undefined)
+  }
+  let written = placed
+  let rewritten: WriteResult['rewritten'] = {}
+  const change = async (damages: readonly Damage[]) => {
+    const lost = new Set(damages.map(({ entry }) => entry))
+    written = placed.filter(({ entry }) => !lost.has(entry))
+    if (home !== null) rewritten = await rewrite(parts, manifest, plan, written, to)
+  }
+  const items = placed.map(({ absolute, entry }) => ({ path: absolute.slice(1), entry }))
+  const packs = { packs: opened.root.packs, fetch: opened.fetch, openerOf: opened.openerOf }
   try {
-    await checkSpace([{ target: '', live: to, stage: to, before: to }], placed)
-    const lost = await writeAll(parts, opened, to, placed, partial)
-    const written = placed.filter(({ absolute }) => !lost.has(absolute))
-    const rewritten = home === null ? {} : await rewrite(parts, manifest, plan, written, to)
-    await sealTree(
-      to,
-      items.filter(({ path }) => !lost.has(`/${path}`)),
-    )
+    const damages = await readInto(p, packs, items, to, { partial, progress, change })
     return {
       files: written.filter(({ entry }) => entry.kind !== 'directory').length,
       bytes: written.reduce((sum, { entry }) => sum + entry.size, 0),
       lost: [
         ...lostPages.map(({ page, error }) => ({ place: `page ${page}`, code: error.code })),
-        ...lost.values(),
+        ...damages.map(({ entry, code }) => ({ place: spelled(entry), code })),
       ],
       roots: Object.fromEntries(plan.roots.map(({ root, to: at }) => [root, at])),
       rewritten,
       findings: plan.findings.map(({ code }) => code),
     }
   } catch (error) {
-    await removeTree(to)
-    throw error
+    const files = isDamage(error) ? error.facts['count'] : undefined
+    throw files === undefined
+      ? error
+      : new OcmError('snapshot-damaged', { files }, { cause: error })
   }
 }
 
@@ -139,48 +154,6 @@ async function makeRoom(to: string): Promise<void> {
     const code = error instanceof Error && 'code' in error ? error.code : ''
     if (code !== 'ENOENT') throw new OcmError('target-not-empty', {}, { cause: error })
   }
-}
-
-const TELL_BYTES = 8 * 1024 * 1024
-
-/** @returns by absolute path, what could not be read. */
-async function writeAll(
-  { tell }: WriteParts,
-  opened: OpenSource,
-  to: string,
-  placed: readonly Placed[],
-  partial: boolean,
-): Promise<ReadonlyMap<string, Lost>> {
-  const total = placed.reduce((sum, { entry }) => sum + entry.size, 0)
-  const lost = new Map<string, Lost>()
-  const tree = new TreeWriter(to)
-  let done = 0
-  let told = 0
-  try {
-    for (const { entry, absolute } of placed) {
-      const path = absolute.slice(1)
-      if (entry.kind === 'directory' || entry.kind === 'link') {
-        await tree.add({ path, entry })
-        continue
-      }
-      try {
-        await tree.write(path, opened.read(entry))
-      } catch (error) {
-        if (!isDamage(error)) throw error
-        lost.set(absolute, { place: spelled(entry), code: error.code })
-        await removeTree(to + absolute)
-      }
-      done += entry.size
-      if (done - told < TELL_BYTES) continue
-      told = done
-      await tell({ kind: 'progress', phase: 'writing', done, total })
-    }
-    await tree.finish()
-  } finally {
-    await tree.close()
-  }
-  if (lost.size > 0 && !partial) throw new OcmError('snapshot-damaged', { files: lost.size })
-  return lost
 }
 
 async function rewrite(

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
 import { type Context, type GlobalOptions, contextOf } from './context.ts'
 import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
+import { type ExportOptions, exportSnapshot } from './export.ts'
 import { short } from './format.ts'
 import { logIn, logOut } from './login.ts'
 import { confirm, listNodes, rename, retire } from './nodes.ts'
@@ -160,6 +161,14 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .summary('end a job that has not come to its point of no return')
     .argument('<job>')
     .action(does((at, job: string) => cancelJob(at, job)))
+  program
+    .command('export')
+    .summary('write a snapshot as an archive that OpenClaw takes, or as a plain tree')
+    .argument('<snapshot>')
+    .option('--to <path>', 'a .tar.gz file, or an empty directory')
+    .action(
+      does((at, snapshot: string, options: ExportOptions) => exportSnapshot(at, snapshot, options)),
+    )
   program
     .command('recover')
     .summary('write a snapshot out of a bare store; needs no hub')

@@ -173,7 +173,12 @@ function resultText(
   ].join('\n')
 }
 
-function nextSteps(to: string, home: string | null, state: string, was: string): readonly string[] {
+export function nextSteps(
+  to: string,
+  home: string | null,
+  state: string,
+  was: string,
+): readonly string[] {
   if (home === null) {
     return [
       `Everything lies at its own path: the state directory is ${to}${state}.`,

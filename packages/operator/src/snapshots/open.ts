@@ -83,7 +83,17 @@ export async function newestSnapshot(
 }
 
 /** The key is the one that operators confirmed, whatever the hub shows beside the header; see `readingKey` for a retired node. */
-async function readHeader({ p, api }: Ports, unlocked: Unlocked, node: string, id: string) {
+export async function readHeader(
+  { p, api }: Ports,
+  unlocked: Unlocked,
+  node: string,
+  id: string,
+): Promise<{
+  readonly header: SnapshotHeader
+  readonly statement: Uint8Array
+  readonly signer: Uint8Array
+  readonly retired: boolean
+}> {
   const served = await api.snapshotHeader(id)
   const statement = fromBase64url(served.header)
   const { key, retired } = readingKey(unlocked, node, fromBase64url(served.nodeKey))
@@ -91,5 +101,5 @@ async function readHeader({ p, api }: Ports, unlocked: Unlocked, node: string, i
   if (snapshotIdOf(p, statement) !== id || header.node !== node) {
     throw new OcmError('signature-invalid', { what: 'snapshot' })
   }
-  return { header, statement, retired }
+  return { header, statement, signer: key, retired }
 }
