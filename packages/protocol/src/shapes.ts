@@ -1,7 +1,7 @@
 /** TypeBox building blocks for shapes that hold byte strings, and the one way to check a value against a shape. */
 import { type Static, type TSchema, Type } from 'typebox'
-import { Value } from 'typebox/value'
 import { fromCbor } from './cbor.ts'
+import { checkerOf } from './checker.ts'
 import { OcmError } from './errors.ts'
 
 /** A byte string, of one exact length if given. */
@@ -21,7 +21,7 @@ export const Count = Type.Integer({ minimum: 0 })
 
 /** @throws OcmError 'malformed' */
 export function check<T extends TSchema>(shape: T, value: unknown, what: string): Static<T> {
-  if (!Value.Check(shape, value)) throw new OcmError('malformed', { what })
+  if (!checkerOf(shape)(value)) throw new OcmError('malformed', { what })
   return value as Static<T>
 }
 

@@ -21,6 +21,7 @@ export {
   eachManifestPage,
   eachOtherPage,
   entriesPage,
+  entryFromPages,
   manifestFromPages,
   manifestPages,
 } from './manifest-pages.ts'

@@ -137,22 +137,66 @@ export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
     }
   }
   if (!meta) throw malformed()
-  const sorted = entries.toSorted(byName)
-  const closed = new Set(
-    sorted.filter((e) => e.kind !== 'directory').map((e) => key(e, e.path.length)),
-  )
-  for (const [i, entry] of sorted.entries()) {
-    const before = sorted[i - 1]
-    const isTwice = before !== undefined && byName(before, entry) === 0
-    const isInside = staysInside(entry.path) && !isBelow(closed, entry)
-    if (isTwice || !isInside || !isWhole(entry)) throw malformed()
-  }
+  const sorted = checkEntries(entries)
   return {
     ...meta,
     entries: sorted,
     omissions: omissions.toSorted(byName),
     mentions: mentions.toSorted(byPlace),
   }
+}
+
+/** @returns them sorted by name. @throws OcmError 'malformed' */
+function checkEntries(entries: readonly Entry[]): readonly Entry[] {
+  const named = entries.map((entry) => ({ entry, name: nameOf(entry) }))
+  named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  const closed = new Set(named.filter((n) => n.entry.kind !== 'directory').map((n) => n.name))
+  let before = ''
+  /** The directory that the entry before stands in: what stands in it too has been looked at. */
+  let open = ''
+  for (const { entry, name } of named) {
+    const slash = name.lastIndexOf('/')
+    const directory = slash < 0 ? '' : name.slice(0, slash + 1)
+    const isNear = directory !== '' && directory === open && !closed.has(name.slice(0, slash))
+    const isInside = staysInside(entry.path) && (isNear || !isBelow(closed, entry, name))
+    if (name === before || !isInside || !isWhole(entry)) throw malformed()
+    before = name
+    open = directory
+  }
+  return named.map(({ entry }) => entry)
+}
+
+/**
+ * One entry out of a page, for whoever looks for its name alone: what the rest of the manifest says does not matter to it.
+ * @returns undefined when none of the pages has it.
+ * @throws OcmError 'malformed' also when it occurs twice
+ */
+export function entryFromPages(pages: Iterable<Uint8Array>, wanted: Named): Entry | undefined {
+  const name = nameOf(wanted)
+  const found: Entry[] = []
+  for (const bytes of pages) {
+    if (!holds(bytes, wanted.path)) continue
+    const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
+    if (page[0] !== 'entries') continue
+    found.push(...page[1].filter((entry) => nameOf(entry) === name))
+  }
+  const [entry, another] = found
+  if (entry === undefined) return undefined
+  if (another !== undefined || !staysInside(entry.path) || !isWhole(entry)) throw malformed()
+  return entry
+}
+
+/** Whether these bytes occur in a page: of most pages this is all there is to know. */
+function holds(page: Uint8Array, part: Uint8Array): boolean {
+  const [first] = part
+  if (first === undefined) return true
+  const last = page.length - part.length
+  for (let at = page.indexOf(first); at >= 0 && at <= last; at = page.indexOf(first, at + 1)) {
+    let i = 1
+    while (i < part.length && page[at + i] === part[i]) i++
+    if (i === part.length) return true
+  }
+  return false
 }
 
 const malformed = () => new OcmError('malformed', { what: 'manifest' })
@@ -174,16 +218,25 @@ function staysInside(path: Uint8Array): boolean {
   return true
 }
 
-const key = ({ root, path }: Named, length: number) =>
-  `${root} ${Array.from(path.subarray(0, length), (byte) => String.fromCharCode(byte)).join('')}`
+/** How many letters `String.fromCharCode` takes at once everywhere. */
+const AT_ONCE = 4096
+
+/** Root and path as one text with a letter for each byte; sorts as `byName` does, since no root holds a zero. */
+function nameOf({ root, path }: Named): string {
+  if (path.length <= AT_ONCE) return `${root}\0${String.fromCharCode(...path)}`
+  let text = `${root}\0`
+  for (let at = 0; at < path.length; at += AT_ONCE) {
+    text += String.fromCharCode(...path.subarray(at, at + AT_ONCE))
+  }
+  return text
+}
 
 /** Whether it lies below something that is not a directory: written through a link it would leave its root. */
-function isBelow(closed: ReadonlySet<string>, entry: Entry): boolean {
-  const whole = key(entry, entry.path.length)
-  for (let at = whole.indexOf('/', entry.root.length); at > 0; at = whole.indexOf('/', at + 1)) {
-    if (closed.has(whole.slice(0, at))) return true
+function isBelow(closed: ReadonlySet<string>, { root, path }: Entry, name: string): boolean {
+  for (let at = name.indexOf('/', root.length); at > 0; at = name.indexOf('/', at + 1)) {
+    if (closed.has(name.slice(0, at))) return true
   }
-  return entry.path.length > 0 && closed.has(key(entry, 0))
+  return path.length > 0 && closed.has(`${root}\0`)
 }
 
 /** Has what its kind needs and nothing else. */
