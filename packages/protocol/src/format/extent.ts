@@ -56,6 +56,11 @@ function hashOfPieces(p: Primitives, pieceBytes: number): Hasher {
     update(part) {
       for (let at = 0; at < part.length;) {
         const end = Math.min(at + pieceBytes - held, part.length)
+        if (end - at === pieceBytes) {
+          whole.update(p.sha256(part.subarray(at, end)))
+          at = end
+          continue
+        }
         piece.update(part.subarray(at, end))
         held += end - at
         at = end

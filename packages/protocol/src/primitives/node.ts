@@ -1,5 +1,7 @@
 /** Primitives over node:crypto and node:zlib; the only file of this package that may import from Node. */
 import * as crypto from 'node:crypto'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { zstdDecompressSync } from 'node:zlib'
 import { OcmError } from '../errors.ts'
 import { ARGON2ID, type KeyPair, type Primitives } from './primitives.ts'
@@ -41,6 +43,32 @@ function secretKey(raw: Uint8Array): crypto.KeyObject {
   const key = crypto.createSecretKey(raw)
   secretKeys.set(raw, key)
   return key
+}
+
+/** Buffers of at least so many bytes are counted, and after so many of them the young are collected. */
+const LARGE = 16 * 1024
+const OFTEN = 8 * 2 ** 20
+
+let handedOut = 0
+let collectYoung: (() => void) | undefined
+
+/**
+ * V8 lets large buffers pile up until it collects everything, old and young, once for every few megabytes of them: that
+ * costs several times what it costs to seal them. They die young, and the young alone are collected in a millisecond.
+ */
+function handOut(bytes: number): void {
+  if (bytes < LARGE) return
+  handedOut += bytes
+  if (handedOut < OFTEN) return
+  handedOut = 0
+  collectYoung ??= youngCollector()
+  collectYoung()
+}
+
+function youngCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void
+  return () => collect({ type: 'minor' })
 }
 
 const viewOf = (buffer: Buffer) => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
@@ -136,9 +164,10 @@ export const nodePrimitives: Primitives = {
     cipher.setAAD(associated, { plaintextLength: plain.length })
     const body = cipher.update(plain)
     cipher.final()
-    const sealed = new Uint8Array(body.length + TAG)
+    const sealed = viewOf(Buffer.allocUnsafeSlow(body.length + TAG))
     sealed.set(body)
     sealed.set(cipher.getAuthTag(), body.length)
+    handOut(2 * body.length)
     return sealed
   },
 
@@ -153,7 +182,8 @@ export const nodePrimitives: Primitives = {
       decipher.setAuthTag(sealed.subarray(length))
       const plain = decipher.update(sealed.subarray(0, length))
       decipher.final()
-      return new Uint8Array(plain.buffer, plain.byteOffset, plain.length)
+      handOut(plain.length)
+      return viewOf(plain)
     } catch (cause) {
       throw new OcmError('seal-broken', {}, { cause })
     }
@@ -178,7 +208,11 @@ export const nodePrimitives: Primitives = {
   unzstd(compressed, plainBytes) {
     let plain: Buffer
     try {
-      plain = zstdDecompressSync(compressed, { maxOutputLength: Math.max(plainBytes, 1) })
+      plain = zstdDecompressSync(compressed, {
+        maxOutputLength: Math.max(plainBytes, 1),
+        // With room to spare it is one piece: pieces are made one by one and copied together.
+        chunkSize: plainBytes + 64,
+      })
     } catch (cause) {
       throw new OcmError('malformed', { what: 'segment' }, { cause })
     }
