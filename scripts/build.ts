@@ -73,7 +73,7 @@ const embeddedThreads: Plugin = {
     if (!id.endsWith('/embedded.ts')) return
     const input = id.replace(/embedded\.ts$/, 'thread.ts')
     const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
-    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false })
+    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: true })
     await bundle.close()
     return `export const threadProgram = ${JSON.stringify(asciiOnly(output[0].code))}`
   },

@@ -10,7 +10,6 @@ import {
   type PackId,
   type Primitives,
   base64url,
-  concat,
   fromBase64url,
   sealJobLog,
 } from '@ocm/protocol'
@@ -44,17 +43,22 @@ export class HubLine implements ApplyHub {
     return this.#session !== undefined
   }
 
-  async readPack(job: JobId, pack: PackId, offset: number, length: number): Promise<Uint8Array> {
+  async readPack(
+    job: JobId,
+    pack: PackId,
+    offset: number,
+    length: number,
+    into = new Uint8Array(length),
+  ): Promise<Uint8Array> {
     const params = { job, id: pack, offset, length }
     const { body } = await this.#now().request('pack.get', params, { deadlineMs: TRANSFER_MS })
-    const parts: Uint8Array[] = []
     let got = 0
     for await (const part of body) {
+      if (got + part.length > length) throw new OcmError('pack-damaged', { pack })
+      into.set(part, got)
       got += part.length
-      if (got > length) throw new OcmError('pack-damaged', { pack })
-      parts.push(part)
     }
-    return concat(...parts)
+    return into.subarray(0, got)
   }
 
   progress(report: LinkEvents['job.progress']): void {
@@ -89,10 +93,7 @@ export class HubLine implements ApplyHub {
       },
       commit: async (forJob, header) => {
         const params = { job: forJob, header: base64url(header) }
-        const { result } = await this.#now().request('snapshot.commit', params)
-        if (result.snapshot === null)
-          throw new OcmError('pack-missing', { count: result.missing.length })
-        return result.snapshot
+        return (await this.#now().request('snapshot.commit', params)).result
       },
       head: async () => {
         const { header } = (await this.#now().request('snapshot.head', {})).result

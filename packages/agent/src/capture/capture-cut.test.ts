@@ -79,13 +79,19 @@ test('keys of a run are nowhere on the disk of the node', async () => {
     const bytes = readFileSync(join(node.agentState, file))
     for (const [, key] of delta.packKeys) expect(bytes.includes(Buffer.from(key))).toBe(false)
   }
-  expect(readdirSync(node.agentState).toSorted()).toEqual(['chain', 'identity', 'index'])
+  expect(readdirSync(node.agentState).toSorted()).toEqual([
+    'chain',
+    'examined',
+    'identity',
+    'index',
+    'stat-cache',
+  ])
 })
 
 test('secrets are not in the index', async () => {
   await captureFor(newJob())
   const secret = node.hub.newest.packs.filter((pack) => pack.class === 'secret')
-  const others = node.hub.newest.packs.filter((pack) => pack.class !== 'secret')
+  const others = node.hub.newest.packs.filter((pack) => ['state', 'bulk'].includes(pack.class))
   const index = readFileSync(join(node.agentState, 'index'))
   expect(secret.length).toBe(1)
   expect(secret.some(({ id }) => index.includes(id))).toBe(false)

@@ -22,17 +22,20 @@ import { OcmError, type Omission } from '@ocm/protocol'
 import type { DatabaseSource } from '../installation.port.ts'
 import { checkDatabases } from './database-check.ts'
 import { PathFailed, onPath } from './path-failed.ts'
-import { onDisk } from './walk.ts'
+import type { Look } from '../store/stat-cache.ts'
+import { lookOf, onDisk } from './on-disk.ts'
 
 export interface DatabaseCopy {
   readonly source: DatabaseSource
   /** The copy, for the account alone. */
   readonly absolute: string
   readonly size: number
-  readonly mode: number
-  readonly modifiedAt: number
+  /** Of the database itself, before it was copied. */
+  readonly look: Look
   /** Why it is not to be trusted blindly, '' if it is: what SQLite's own check says, or that it was not copied whole. */
   readonly flaw: string
+  /** Whether SQLite's own check was made. */
+  readonly checked: boolean
 }
 
 export type CopyOutcome =
@@ -59,6 +62,7 @@ export async function copyDatabases(
   sources: readonly DatabaseSource[],
   into: string,
   limits: CopyLimits = LIMITS,
+  mustCheck: (source: DatabaseSource) => boolean = () => true,
 ): Promise<readonly CopyOutcome[]> {
   await checkSpace(sources, into)
   const pins = new Map(sources.map((source) => [source, isBusy(source) ? pin(source) : undefined]))
@@ -74,7 +78,7 @@ export async function copyDatabases(
   } finally {
     for (const left of pins.values()) left?.close()
   }
-  return withChecks(outcomes)
+  return withChecks(outcomes, mustCheck)
 }
 
 async function checkSpace(sources: readonly DatabaseSource[], into: string): Promise<void> {
@@ -87,13 +91,14 @@ async function checkSpace(sources: readonly DatabaseSource[], into: string): Pro
   if (freeBytes < needBytes) throw new OcmError('disk-full', { needBytes, freeBytes })
 }
 
-const beside = (source: DatabaseSource, suffix: '-wal' | '-shm' | '-journal'): Buffer =>
+const beside = (source: DatabaseSource, suffix: '-wal' | '-shm' | '-journal'): string | Buffer =>
   onDisk(`${source.absolute}${suffix}`)
 
-const sizeOf = (path: Buffer): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0
+const sizeOf = (path: string | Buffer): number =>
+  statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** Whoever has a database open in WAL mode has its index of the log open; in the other modes a writer has a journal. */
-const isBusy = (source: DatabaseSource): boolean =>
+export const isBusy = (source: DatabaseSource): boolean =>
   existsSync(beside(source, '-shm')) || existsSync(beside(source, '-journal'))
 
 /** A read transaction; undefined when SQLite cannot open this. */
@@ -122,7 +127,7 @@ async function copyOne(
   deadline: number,
 ): Promise<CopyOutcome> {
   try {
-    const stats = onPath(() => lstatSync(onDisk(source.absolute), { bigint: true }))
+    const stats = onPath(() => lstatSync(onDisk(source.absolute)))
     if (!stats.isFile()) return { source, omit: 'special' }
     const isWhole = pinned
       ? (await copyPinned(source, copy, pinned, limits, deadline)) ||
@@ -132,9 +137,9 @@ async function copyOne(
       source,
       absolute: copy,
       size: 0,
-      mode: Number(stats.mode & 0o7777n),
-      modifiedAt: Number(stats.mtimeNs / 1000n) / 1000,
+      look: lookOf(stats),
       flaw: isWhole ? '' : 'it changed while it was copied',
+      checked: false,
     }
   } catch (error) {
     if (error instanceof PathFailed) return { source, omit: error.why }
@@ -214,7 +219,7 @@ async function copyQuiet(source: DatabaseSource, copy: string): Promise<boolean>
   return false
 }
 
-async function copyPart(from: Buffer, to: string): Promise<void> {
+async function copyPart(from: string | Buffer, to: string): Promise<void> {
   try {
     await copyFile(from, to, constants.COPYFILE_FICLONE)
   } catch (error) {
@@ -226,7 +231,7 @@ async function copyPart(from: Buffer, to: string): Promise<void> {
 }
 
 /** Changes when the database or anything beside it does. */
-function fingerprintOf(source: DatabaseSource): string {
+export function fingerprintOf(source: DatabaseSource): string {
   return [onDisk(source.absolute), beside(source, '-wal'), beside(source, '-journal')]
     .map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))
     .map((stats) => (stats ? identityOf(stats) : 'none'))
@@ -235,13 +240,22 @@ function fingerprintOf(source: DatabaseSource): string {
 
 const identityOf = (s: BigIntStats) => `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`
 
-/** The copies are opened, which takes in what lay in a log beside them, and checked. */
-async function withChecks(outcomes: readonly CopyOutcome[]): Promise<readonly CopyOutcome[]> {
-  const copies = outcomes.filter((outcome) => 'absolute' in outcome)
-  const flaws = await checkDatabases(copies.map((copy) => copy.absolute))
+/**
+ * Copies are opened, which takes in what lay in a log beside them, and checked. One that is whole by itself need not be.
+ */
+async function withChecks(
+  outcomes: readonly CopyOutcome[],
+  mustCheck: (source: DatabaseSource) => boolean,
+): Promise<readonly CopyOutcome[]> {
+  const isDue = (copy: DatabaseCopy) =>
+    mustCheck(copy.source) || PARTS.some((part) => part !== '' && existsSync(copy.absolute + part))
+  const due = outcomes.filter((outcome) => 'absolute' in outcome).filter(isDue)
+  const flaws = await checkDatabases(due.map((copy) => copy.absolute))
   return outcomes.map((outcome) => {
     if ('omit' in outcome) return outcome
-    const flaw = outcome.flaw || (flaws.get(outcome.absolute) ?? 'it was not checked')
-    return { ...outcome, flaw, size: statSync(outcome.absolute).size }
+    const checked = due.includes(outcome)
+    const found = checked ? (flaws.get(outcome.absolute) ?? 'it was not checked') : ''
+    const { size } = statSync(outcome.absolute)
+    return { ...outcome, flaw: outcome.flaw || found, checked, size }
   })
 }

@@ -1,147 +1,263 @@
-/** Everything that is captured, into packs and a manifest. */
-import { closeSync, constants, openSync, readFileSync } from 'node:fs'
+/** Everything that is captured, into packs and drafts of entries. What looks as it did is not read. */
+import { constants, readFileSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
-  type Entry,
-  type Manifest,
   type ManifestMeta,
   type Omission,
+  type PackClass,
   type PlacedPath,
   equal,
-  eachManifestPage,
   pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
-import type { Captured, Findings, Placement, Survey } from '../installation.port.ts'
-import { type Content, type ContentSink, databaseContent, memoryContent } from './contents.ts'
-import { type CopyOutcome, type DatabaseCopy, copyDatabases } from './database-copy.ts'
+import type { Captured, DatabaseSource, Findings, Survey } from '../installation.port.ts'
+import { type ContentSink, memoryContent } from './contents.ts'
+import { contentHashOfFile } from './database-hash.ts'
+import { copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
+import { type DatabaseLook, type DatabaseOutcome, lookAt, readDatabases } from './databases.ts'
+import { type Draft, Drafts, nameOf } from './draft.ts'
+import type { Earlier } from './earlier.ts'
+import { onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import type { CaptureParts } from './parts.ts'
 import { PathFailed, onPath } from './path-failed.ts'
-import { readFile } from './read-file.ts'
-import { type Found, onDisk, walk } from './walk.ts'
+import { type Reader, fileUnits } from './reader.ts'
+import { Comparison, isSilentChange, markIfSame } from './same.ts'
+import { type Done, OUTCOMES, lookAt as lookOfFile } from './units.ts'
+import { walk } from './walk.ts'
 
-/** An entry whose content may still be on its way into a pack. */
-interface Draft {
-  readonly place: PlacedPath
-  readonly placement: Placement
-  readonly kind: Entry['kind']
-  mode: number
-  modifiedAt: number
-  target?: Uint8Array
-  content?: Content
-  unstable: boolean
+export interface GatheringParts {
+  readonly parts: CaptureParts
+  readonly earlier: Earlier
+  /** This share of what looks the same is read all the same; -1 for none. */
+  readonly share: number
+  readonly pace: Pace
+  /** An empty directory for the account alone, for copies of databases. */
+  readonly staging: string
+  /** What examine remembers. */
+  readonly recall: Uint8Array | undefined
+  /** Where this thread stores contents; to be called when the index is loaded, if it is to be. */
+  readonly sink: () => ContentSink
+  /** @param bytes how much there is to read. */
+  readonly reader: (bytes: number) => { readonly reader: Reader; readonly threads: number }
+  /** To be awaited after each piece. */
+  readonly relieve: () => Promise<void>
+}
+
+export interface Gathered {
+  readonly survey: Survey
+  readonly drafts: Drafts
+  readonly comparison: Comparison
+  readonly omissions: readonly Omission[]
+  readonly warnings: ManifestMeta['warnings']
+  readonly findings: Findings
 }
 
 /** How often progress is told: there may be thousands of files in a second. */
 const TELL_MS = 250
 
-const nameOf = ({ root, path }: PlacedPath) => `${root}:${path}`
+/** In this order, so that each thread has one pack open at a time. */
+const ORDER: readonly PackClass[] = ['secret', 'state', 'bulk']
+
+/** What was changed less than this before it was read may change again and look the same. */
+const RACY_MS = 2000
+
+/** SQLite's own check reads all of a database: a large one gets it once a day when it has changed, a small one each time. */
+const CHECK_ALWAYS_BYTES = 32 * 1024 * 1024
+const CHECK_MS = 24 * 3_600_000
+
+const NOTHING = { bytes: new Uint8Array(0), isSame: false }
 
 export class Gathering {
-  readonly #parts: CaptureParts
-  readonly #sink: ContentSink
-  readonly #pace: Pace
-  readonly #staging: string
-  readonly #startedAt: number
-  readonly #drafts = new Map<string, Draft>()
+  readonly #of: GatheringParts
+  readonly #drafts: Drafts
+  readonly #comparison: Comparison
   readonly #omissions: Omission[] = []
   readonly #warnings: ManifestMeta['warnings'] = []
+  readonly #gone = new Set<Draft>()
+  readonly #copies = new Map<string, string>()
+  #sink: ContentSink | undefined
   #doneBytes = 0
   #totalBytes = 0
   #toldAt = 0
 
-  /** @param staging an empty directory for the account alone, for copies of databases. */
-  constructor(
-    parts: CaptureParts,
-    sink: ContentSink,
-    pace: Pace,
-    staging: string,
-    startedAt: number,
-  ) {
-    this.#parts = parts
-    this.#sink = sink
-    this.#pace = pace
-    this.#staging = staging
-    this.#startedAt = startedAt
+  constructor(of: GatheringParts) {
+    this.#of = of
+    this.#drafts = new Drafts(of.earlier.cache)
+    this.#comparison = new Comparison(of.earlier, of.share)
   }
 
-  /** All packs are finished when it answers, and taken or on their way. */
-  async gather(): Promise<{ readonly manifest: Manifest; readonly pages: readonly Content[] }> {
-    const { installation, hub, stateDir } = this.#parts
+  /** All packs but those of this thread are sent when it answers. */
+  async gather(): Promise<Gathered> {
+    const { parts, pace } = this.#of
+    const { installation, hub, stateDir } = parts
     hub.progress('starting', 0, 0, 'items')
     const survey = await installation.survey()
 
     hub.progress('scanning', 0, 0, 'items')
-    const walked = await walk(survey, stateDir, this.#pace)
+    const walked = await walk(survey, stateDir, pace)
     this.#omissions.push(...walked.omissions)
     const { databases, others, warnings } = survey.separate(walked.found)
-    this.#warnings.push(...warnings)
-    hub.progress('databases', 0, databases.length, 'items')
-    const copies = await copyDatabases(databases, this.#staging)
-    const found = others.filter(({ kind }) => kind === 'file')
-    this.#totalBytes = [...copies, ...found].reduce(
-      (bytes, one) => bytes + ('size' in one ? one.size : 0),
-      0,
-    )
+    this.#warnings.push(...survey.warnings, ...warnings)
 
-    for (const copy of copies) await this.#database(copy)
-    for (const one of others) await this.#found(one)
-    const findings = await installation.examine(this.#captured(survey, copies))
-    await this.#finish(['secret', 'state', 'bulk'])
-
-    hub.progress('manifest', 0, 0, 'items')
-    const manifest = this.#manifest(survey, findings)
-    const pages: Content[] = []
-    for (const page of eachManifestPage(manifest)) {
-      pages.push(memoryContent(this.#sink, 'tree', page))
-      await this.#sink.relieve()
+    const changed = this.#compareDatabases(databases)
+    const toRead: Draft[] = []
+    for (const found of others) {
+      const { draft, isRead } = this.#comparison.draftOf(found)
+      // In the order in which they are found: so they are found again next time.
+      this.#drafts.add(draft)
+      if (!isRead) toRead.push(draft)
     }
-    await this.#finish(['tree'])
-    return { manifest, pages }
+    const pause = pace()
+    if (pause) await pause
+    if (changed.length > 0 || toRead.length > 0) await this.#read(changed, toRead)
+
+    const findings = await installation.examine(this.#captured(survey, databases))
+    return {
+      survey,
+      drafts: this.#drafts,
+      comparison: this.#comparison,
+      omissions: this.#omissions,
+      warnings: [...this.#warnings, ...findings.warnings],
+      findings,
+    }
   }
 
-  async #finish(packClasses: Parameters<ContentSink['packing']['finish']>[0]): Promise<void> {
-    this.#sink.packing.finish(packClasses)
-    await this.#sink.relieve()
+  #compareDatabases(sources: readonly DatabaseSource[]): readonly DatabaseLook[] {
+    const changed: DatabaseLook[] = []
+    for (const source of sources) {
+      try {
+        const look = lookAt(source, this.#of.parts.now)
+        const { place, absolute } = source
+        const thing = {
+          place,
+          placement: source,
+          kind: 'database' as const,
+          absolute,
+          look: look.look,
+        }
+        const { draft, isRead } = this.#comparison.draftOf(thing, look.looks)
+        this.#drafts.add(draft)
+        if (!isRead) changed.push(look)
+      } catch (error) {
+        if (!(error instanceof PathFailed)) throw error
+        this.#omit(source.place, error.why)
+      }
+    }
+    return changed
   }
 
-  async #database(outcome: CopyOutcome): Promise<void> {
-    const { place } = outcome.source
+  async #read(databases: readonly DatabaseLook[], files: readonly Draft[]): Promise<void> {
+    const { earlier, pace, staging } = this.#of
+    const { hub, p } = this.#of.parts
+    const bytes =
+      databases.reduce((sum, { look }) => sum + look.size, 0) +
+      files.reduce((sum, { look }) => sum + look.size, 0)
+    this.#totalBytes = bytes
+    hub.progress('databases', 0, databases.length, 'items')
+    await earlier.loadIndex()
+    const { reader, threads } = this.#of.reader(bytes)
+    try {
+      const reading = {
+        p,
+        reader,
+        staging,
+        mustCheck: (source: DatabaseSource) => this.#mustCheck(source),
+        progress: (read: number) => this.#progress(read),
+      }
+      const outcomes = readDatabases(reading, databases)
+      const units = ORDER.flatMap((packClass) => {
+        const ofClass = files.filter(({ placement }) => placement.class === packClass)
+        return fileUnits(
+          ofClass.map((draft) => ({ draft, size: draft.look.size })),
+          threads,
+        )
+      })
+      const read = units.map(async (unit) => {
+        const [first] = unit
+        const paths = unit.map(({ draft }) => onDisk(draft.absolute))
+        const packClass = first?.draft.placement.class ?? 'bulk'
+        const done = await reader.do({ kind: 'files', class: packClass, paths })
+        this.#filesDone(
+          unit.map(({ draft }) => draft),
+          done,
+        )
+        const pause = pace()
+        if (pause) await pause
+      })
+      await Promise.all([outcomes, ...read])
+      for (const outcome of await outcomes) this.#databaseDone(outcome)
+      await reader.finish()
+      this.#drafts.drop(this.#gone)
+    } finally {
+      await reader.end()
+    }
+  }
+
+  #mustCheck({ place }: DatabaseSource): boolean {
+    const { cache } = this.#of.earlier
+    const cached = cache.find(place.root, place.path)
+    if (cached < 0 || cache.sizeOf(cached) <= CHECK_ALWAYS_BYTES) return true
+    const age = this.#of.parts.now() - this.#comparison.checkedAt(cached)
+    return age < 0 || age > CHECK_MS
+  }
+
+  #filesDone(drafts: readonly Draft[], done: Done): void {
+    if (done.kind !== 'files') throw new TypeError('not what was asked for')
+    const { cache } = this.#of.earlier
+    let bytes = 0
+    for (const [n, draft] of drafts.entries()) {
+      const outcome = OUTCOMES[done.outcomes[n] as number] as (typeof OUTCOMES)[number]
+      bytes += draft.look.size
+      if (outcome !== 'read' && outcome !== 'unstable') {
+        this.#drop(draft, outcome)
+        continue
+      }
+      draft.content = {
+        size: done.sizes[n] as number,
+        sha256: done.hashes.slice(n * 32, n * 32 + 32),
+        refs: done.refs.slice(n === 0 ? 0 : done.ends[n - 1], done.ends[n]),
+      }
+      if (isSilentChange(cache, draft)) this.#warnSilent(draft)
+      draft.look = lookOfFile(done, n)
+      draft.isUnstable = outcome === 'unstable'
+      const { mtime, ctime } = draft.look
+      draft.isTrusted = !draft.isUnstable && Math.max(mtime, ctime) < done.since - RACY_MS
+      markIfSame(cache, this.#comparison.placements, draft)
+    }
+    this.#progress(bytes)
+  }
+
+  #databaseDone(outcome: DatabaseOutcome): void {
+    const { place } = 'omit' in outcome ? outcome.source : outcome.look.source
+    const draft = this.#drafts.find(place)
+    if (!draft) throw new TypeError('not what was asked for')
     if ('omit' in outcome) {
-      this.#omit(place, outcome.omit)
+      this.#drop(draft, outcome.omit)
       return
     }
-    const { source, absolute, size, mode, modifiedAt, flaw } = outcome
-    const descriptor = openSync(absolute, 'r')
-    try {
-      const content = await databaseContent(this.#sink, source.class, descriptor, size)
-      const unstable = flaw !== ''
-      const draft = { place, placement: source, kind: 'database' as const, mode, modifiedAt }
-      this.#drafts.set(nameOf(place), { ...draft, content, unstable })
-      if (unstable) {
-        this.#warnings.push({ code: 'database-damaged', detail: `${nameOf(place)}: ${flaw}` })
-      }
-    } finally {
-      closeSync(descriptor)
-    }
-    this.#progress(size)
+    const { look, content, flaw, checked, copy } = outcome
+    const { cache } = this.#of.earlier
+    draft.content = content
+    if (isSilentChange(cache, draft) && copy === undefined) this.#warnSilent(draft)
+    draft.isUnstable = flaw !== ''
+    draft.isTrusted = flaw === '' && look.writtenAt < look.at - RACY_MS
+    const checkedAt = checked ? look.at : this.#comparison.checkedAt(draft.cached)
+    draft.database = { looks: look.looks, checkedAt }
+    markIfSame(cache, this.#comparison.placements, draft)
+    const name = nameOf(place)
+    if (copy !== undefined) this.#copies.set(name, copy)
+    if (flaw !== '') this.#warnings.push({ code: 'database-damaged', detail: `${name}: ${flaw}` })
   }
 
-  async #found(found: Found): Promise<void> {
-    const { place, placement, kind, mode, modifiedAt, target } = found
-    const draft: Draft = { place, placement, kind, mode, modifiedAt, unstable: false }
-    if (target) draft.target = target
-    if (kind === 'file') {
-      const read = await readFile(this.#sink, placement.class, found.path, this.#parts.now)
-      if ('omit' in read) {
-        this.#omit(place, read.omit)
-        return
-      }
-      Object.assign(draft, read)
-      this.#progress(found.size)
-    }
-    this.#drafts.set(nameOf(place), draft)
-    await this.#sink.relieve()
+  #drop(draft: Draft, why: Omission['why']): void {
+    this.#omit(draft.place, why)
+    this.#gone.add(draft)
+  }
+
+  #warnSilent({ place }: Draft): void {
+    this.#warnings.push({ code: 'changed-silently', detail: nameOf(place) })
   }
 
   #omit({ root, path }: PlacedPath, why: Omission['why']): void {
@@ -152,100 +268,92 @@ export class Gathering {
     this.#doneBytes = Math.min(this.#doneBytes + bytes, this.#totalBytes)
     if (performance.now() - this.#toldAt < TELL_MS && this.#doneBytes < this.#totalBytes) return
     this.#toldAt = performance.now()
-    this.#parts.hub.progress('files', this.#doneBytes, this.#totalBytes, 'bytes')
+    this.#of.parts.hub.progress('files', this.#doneBytes, this.#totalBytes, 'bytes')
   }
 
-  #captured(survey: Survey, copies: readonly CopyOutcome[]): Captured {
-    const copied = copies.filter((copy): copy is DatabaseCopy => 'absolute' in copy)
-    const paths = new Map(copied.map(({ source, absolute }) => [nameOf(source.place), absolute]))
-    const drafts = [...this.#drafts.values()]
+  #captured(survey: Survey, sources: readonly DatabaseSource[]): Captured {
+    const drafts = this.#drafts
+    const databases = new Map<string, { source: DatabaseSource; sha256: Uint8Array }>()
+    for (const source of sources) {
+      const draft = drafts.find(source.place)
+      const sha256 = draft && drafts.sha256Of(draft)
+      if (sha256) databases.set(nameOf(source.place), { source, sha256 })
+    }
     return {
       survey,
-      recall: undefined,
-      databases: new Map(
-        copied.flatMap(({ source }) => {
-          const sha256 = this.#drafts.get(nameOf(source.place))?.content?.sha256
-          return sha256 ? [[nameOf(source.place), { source, sha256 }]] : []
-        }),
-      ),
-      openDatabase: (place) => Promise.resolve(paths.get(nameOf(place))),
-      entries: drafts.flatMap(({ place, kind, placement, content, target }) =>
-        kind === 'file' || kind === 'link'
-          ? [
-              {
-                place,
-                kind,
-                placement,
-                size: content?.size ?? target?.length ?? 0,
-                ...(content ? { sha256: content.sha256 } : {}),
-                ...(target ? { target: pathFromBytes(target) } : {}),
-              },
-            ]
-          : [],
-      ),
-      read: (place) => this.#read(survey, place),
+      recall: this.#of.recall,
+      databases,
+      openDatabase: (place) => this.#openDatabase(databases.get(nameOf(place))),
+      entries: drafts.all.flatMap((draft) => {
+        const { place, kind, placement, target } = draft
+        if (kind !== 'file' && kind !== 'link') return []
+        const sha256 = drafts.sha256Of(draft)
+        return [
+          {
+            place,
+            kind,
+            placement,
+            size: drafts.sizeOf(draft),
+            ...(sha256 ? { sha256 } : {}),
+            ...(target ? { target: pathFromBytes(target) } : {}),
+          },
+        ]
+      }),
+      read: (place) => this.#readForExamine(survey, place),
     }
+  }
+
+  /** The copy that was captured, the original while it is as it was, or a copy that turns out to be the same. */
+  async #openDatabase(
+    asked: { readonly source: DatabaseSource; readonly sha256: Uint8Array } | undefined,
+  ): Promise<string | undefined> {
+    if (!asked) return undefined
+    const { source, sha256 } = asked
+    const copy = this.#copies.get(nameOf(source.place))
+    if (copy !== undefined) return copy
+    const draft = this.#drafts.find(source.place)
+    const isQuiet = !isBusy(source) && fingerprintOf(source) === draft?.database?.looks
+    if (isQuiet) return source.absolute
+    const into = await mkdtemp(join(this.#of.staging, 'copies-'))
+    const [made] = await copyDatabases([source], into, undefined, () => false)
+    if (!made || 'omit' in made) return undefined
+    const { p } = this.#of.parts
+    return equal(contentHashOfFile(p, made.absolute, made.size), sha256) ? made.absolute : undefined
   }
 
   /**
    * The bytes of a captured file. If the file has changed since, what is there now is captured in place of what was,
    * so that what is found in it fits what the snapshot holds.
    */
-  #read(survey: Survey, place: PlacedPath): Uint8Array {
-    const draft = this.#drafts.get(nameOf(place))
+  #readForExamine(survey: Survey, place: PlacedPath): ReturnType<Captured['read']> {
+    const draft = this.#drafts.find(place)
     const root = survey.layout.roots[place.root]
-    if (draft?.kind !== 'file' || root === undefined) return new Uint8Array(0)
+    if (draft?.kind !== 'file' || root === undefined) return NOTHING
     const path = onDisk(place.path === '' ? root : `${root}/${place.path}`)
     try {
       const bytes = onPath(() =>
         readFileSync(path, { flag: constants.O_RDONLY | constants.O_NOFOLLOW }),
       )
-      const { p } = this.#sink
-      if (!draft.content || !equal(p.sha256(bytes), draft.content.sha256)) {
+      const { p } = this.#of.parts
+      const sha256 = this.#drafts.sha256Of(draft)
+      const isSame = sha256 !== undefined && equal(p.sha256(bytes), sha256)
+      if (!isSame) {
+        this.#sink ??= this.#of.sink()
         draft.content = memoryContent(this.#sink, draft.placement.class, bytes)
-        draft.unstable = true
+        this.#distrust(draft)
       }
-      return bytes
+      return { bytes, isSame }
     } catch (error) {
       if (!(error instanceof PathFailed)) throw error
       // It is there no more. What was captured of it stays in the snapshot; only nothing is found in it.
-      draft.unstable = true
-      return new Uint8Array(0)
+      this.#distrust(draft)
+      return NOTHING
     }
   }
 
-  #manifest(survey: Survey, findings: Findings): Manifest {
-    return {
-      v: 1,
-      layout: survey.layout,
-      inventory: findings.inventory,
-      config: findings.config,
-      holdings: [...findings.holdings],
-      warnings: [...survey.warnings, ...findings.warnings, ...this.#warnings],
-      startedAt: this.#startedAt,
-      entries: [...this.#drafts.values()].map((draft) => this.#entry(draft)),
-      omissions: this.#omissions,
-      mentions: findings.mentions,
-    }
-  }
-
-  #entry(draft: Draft): Entry {
-    const { place, placement, kind, mode, modifiedAt, content, target, unstable } = draft
-    return {
-      root: place.root,
-      path: pathToBytes(place.path),
-      kind,
-      section: placement.section,
-      ...(placement.persona === undefined ? {} : { persona: placement.persona }),
-      travel: placement.travel,
-      mode,
-      modifiedAt,
-      size: content?.size ?? target?.length ?? 0,
-      ...(content
-        ? { sha256: content.sha256, extents: this.#sink.packing.resolve(content.refs) }
-        : {}),
-      ...(target ? { target } : {}),
-      ...(unstable ? { unstable: true as const } : {}),
-    }
+  #distrust(draft: Draft): void {
+    draft.isUnstable = true
+    draft.isTrusted = false
+    draft.isSame = false
   }
 }

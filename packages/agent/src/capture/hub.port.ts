@@ -8,9 +8,13 @@ export interface CaptureHub {
   put(id: PackId, packClass: PackClass, bytes: Uint8Array): Promise<void>
   /**
    * @param header the signed statement.
-   * @throws OcmError 'pack-missing', 'snapshot-refused'
+   * @returns the snapshot, or null and which packs the hub lacks: then nothing was committed.
+   * @throws OcmError 'snapshot-refused'
    */
-  commit(job: JobId, header: Uint8Array): Promise<SnapshotId>
+  commit(
+    job: JobId,
+    header: Uint8Array,
+  ): Promise<{ readonly snapshot: SnapshotId | null; readonly missing: readonly PackId[] }>
   /** The statement of the newest header the hub has of this node. */
   head(): Promise<Uint8Array | null>
   progress(phase: Phase, done: number, total: number, unit: 'bytes' | 'items'): void

@@ -1,22 +1,24 @@
 /** What a snapshot shows to the hub: counts of a closed list, no names. */
 import type { Entry, Inventory, Manifest, Metrics } from '@ocm/protocol'
+import type { Drafts } from './draft.ts'
 
 export function metricsOf(
-  manifest: Pick<Manifest, 'entries' | 'omissions' | 'warnings' | 'inventory'>,
+  drafts: Drafts,
+  rest: Pick<Manifest, 'omissions' | 'warnings' | 'inventory'>,
   written: Pick<Metrics, 'newBytes' | 'storedBytes'>,
 ): Metrics {
-  const { entries, omissions, warnings, inventory } = manifest
-  const ofKind = (kind: Entry['kind']) => entries.filter((entry) => entry.kind === kind).length
+  const { omissions, warnings, inventory } = rest
+  const ofKind = (kind: Entry['kind']) => drafts.all.filter((one) => one.kind === kind).length
   const unreadable = omissions.filter(({ why }) => why === 'unreadable').length
   return {
     files: ofKind('file'),
     directories: ofKind('directory'),
     links: ofKind('link'),
     databases: ofKind('database'),
-    bytes: entries.reduce((bytes, entry) => bytes + entry.size, 0),
+    bytes: drafts.all.reduce((bytes, draft) => bytes + drafts.sizeOf(draft), 0),
     newBytes: written.newBytes,
     storedBytes: written.storedBytes,
-    unstable: entries.filter((entry) => entry.unstable === true).length,
+    unstable: drafts.all.filter((draft) => draft.isUnstable).length,
     omitted: omissions.length - unreadable,
     unreadable,
     warnings: warnings.length,

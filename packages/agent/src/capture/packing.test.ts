@@ -3,22 +3,24 @@ import {
   type PackClass,
   createVault,
   extentKeys,
-  fromHex,
   hex,
   openPack,
   startRun,
   utf8,
 } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
-import { type ExtentIndex, emptyIndex } from '../store/extent-index.ts'
+import { ExtentTable } from '../store/extent-table.ts'
+import { PackBook } from './pack-book.ts'
 import { type PackedPack, Packing } from './packing.ts'
-import { Uploads } from './uploads.ts'
+import { readBack } from './read-back.ts'
+import { RefList } from './refs.ts'
 
 const vault = createVault(p)
 const keys = extentKeys(p, new Uint8Array(32).fill(1))
 
-const packingOver = (index: ExtentIndex = emptyIndex()) =>
-  new Packing({
+function packingOver(known = new ExtentTable()) {
+  const packs: PackedPack[] = []
+  const packing = new Packing({
     p,
     run: startRun(p, {
       vault: vault.id,
@@ -27,107 +29,91 @@ const packingOver = (index: ExtentIndex = emptyIndex()) =>
       node: '11'.repeat(16),
     }),
     keys,
-    index,
-    now: () => 1000,
+    known,
+    next: new PackBook().next,
+    deliver: (pack) => packs.push(pack),
   })
-
-function finished(packing: Packing): PackedPack[] {
-  packing.finish(['secret', 'state', 'bulk', 'tree'])
-  const packs: PackedPack[] = []
-  for (let pack = packing.take(); pack; pack = packing.take()) packs.push(pack)
-  return packs
+  const add = (packClass: PackClass, ...extents: readonly Uint8Array[]) => {
+    const refs = new RefList()
+    for (const extent of extents) packing.add(refs, packClass, extent)
+    return [...refs.take()]
+  }
+  const finished = () => {
+    packing.finish(['secret', 'state', 'bulk', 'tree'])
+    return packs
+  }
+  return { packing, packs, add, finished }
 }
 
 const open = (pack: PackedPack) => openPack(p, pack.bytes, { packKey: pack.key })
 
-test('secrets take steps of 4 KiB, are not compressed, and are stored each time', async () => {
-  const packing = packingOver()
+test('secrets take steps of 4 KiB, are not compressed, are stored each time and are in no index', async () => {
+  const { add, finished } = packingOver()
   const secret = utf8('KEY=aaaaaaaaaaaaaaaaaaaaaaaa')
-  const refs = [secret, secret, new Uint8Array(4097)].map((bytes) => packing.add('secret', bytes))
-  const [pack] = finished(packing) as [PackedPack]
+  const offsets = [secret, secret, new Uint8Array(4097)].map((bytes) => add('secret', bytes)[2])
+  const [pack] = finished() as [PackedPack]
   expect((await open(pack)).segments).toEqual([4 * 4096])
   expect(pack.bytes.length).toBeGreaterThan(4 * 4096)
-  expect(refs.map(([, , offset]) => offset)).toEqual([0, 4096, 8192])
+  expect(offsets).toEqual([0, 4096, 8192])
   expect(pack.extents.size).toBe(0)
-  expect(packing.indexAfter().packs).toEqual([])
 })
 
 test('what is there already is referred to, in its own class only', () => {
   const extent = p.random(5000)
   const first = packingOver()
-  first.add('state', extent)
-  first.add('state', extent)
-  const [stored] = finished(first) as [PackedPack]
-  expect(first.written.newBytes).toBe(5000)
-  expect(first.packs()).toMatchObject([{ id: stored.id, liveBytes: 5000 }])
+  expect(first.add('state', extent)).toEqual([0, 0, 0, 5000])
+  expect(first.add('state', extent)).toEqual([0, 0, 0, 5000])
+  const [stored] = first.finished() as [PackedPack]
+  expect(stored.plainBytes).toBe(5000)
 
-  const second = packingOver(first.indexAfter())
-  const refs = [second.add('state', extent), second.add('state', extent)]
-  expect(finished(second)).toEqual([])
-  expect(second.resolve(refs)).toEqual([
-    [fromHex(stored.id), 0, 0, 5000],
-    [fromHex(stored.id), 0, 0, 5000],
-  ])
-  expect(second.packs()).toMatchObject([{ id: stored.id, liveBytes: 5000 }])
+  const known = new ExtentTable()
+  known.addAll(stored.extents, () => 7)
+  const second = packingOver(known)
+  expect(second.add('state', extent)).toEqual([7, 0, 0, 5000])
+  expect(second.finished()).toEqual([])
 
-  const other = packingOver(first.indexAfter())
+  const other = packingOver(known)
   other.add('bulk', extent)
-  expect(finished(other).map((pack) => pack.class)).toEqual(['bulk'])
+  expect(other.finished().map((pack) => pack.class)).toEqual(['bulk'])
 })
 
 test('neighbours are joined in a reference, and no extent is torn between segments', async () => {
-  const packing = packingOver()
+  const { add, finished } = packingOver()
   const extents = Array.from({ length: 9 }, () => p.random(200_000))
-  const refs = extents.map((extent) => packing.add('bulk', extent))
-  const [pack] = finished(packing) as [PackedPack]
-  expect(packing.resolve(refs)).toEqual([
-    [fromHex(pack.id), 0, 0, 1_000_000],
-    [fromHex(pack.id), 1, 0, 800_000],
-  ])
+  expect(add('bulk', ...extents)).toEqual([0, 0, 0, 1_000_000, 0, 1, 0, 800_000])
+  const [pack] = finished() as [PackedPack]
   const segment = await (await open(pack)).segment(1)
   expect(hex(segment.subarray(0, 200_000))).toBe(hex(extents[5] as Uint8Array))
 })
 
-test('packs are closed near their target and can be taken while the run goes on', () => {
-  const packing = packingOver()
-  const sizes: number[] = []
-  for (let i = 0; i < 180; i++) {
-    packing.add('bulk', p.random(256 * 1024))
-    const pack = packing.take()
-    if (pack) sizes.push(pack.bytes.length)
-  }
-  expect(sizes.length).toBe(2)
-  for (const size of sizes) expect(size / 1024 / 1024).toBeCloseTo(16, 1)
+test('packs are closed near their target and handed over while the run goes on', () => {
+  const { add, packs } = packingOver()
+  for (let i = 0; i < 180; i++) add('bulk', p.random(256 * 1024))
+  expect(packs.length).toBe(2)
+  for (const { bytes } of packs) expect(bytes.length / 1024 / 1024).toBeCloseTo(16, 1)
 })
 
 test('each class has packs of its own', async () => {
-  const packing = packingOver()
+  const { add, finished } = packingOver()
   const classes: PackClass[] = ['secret', 'state', 'bulk', 'tree']
-  for (const packClass of classes) packing.add(packClass, utf8(`of ${packClass}`))
-  const packs = finished(packing)
+  for (const packClass of classes) add(packClass, utf8(`of ${packClass}`))
+  const packs = finished()
   expect(packs.map((pack) => pack.class)).toEqual(classes)
+  expect(new Set(packs.map((pack) => pack.number)).size).toBe(4)
   for (const pack of packs) {
     const text = Buffer.from(await (await open(pack)).segment(0)).toString()
     expect(text.replaceAll('\0', '')).toBe(`of ${pack.class}`)
   }
 })
 
-test('a pack that does not read back does not leave the node', async () => {
-  const packing = packingOver()
-  packing.add('bulk', p.random(5000))
-  const [pack] = finished(packing) as [PackedPack]
-  let puts = 0
-  const put = () => {
-    puts++
-    return Promise.resolve()
-  }
-  const uploads = new Uploads(p, { put }, put)
+test('a pack that does not read back is not handed over', () => {
+  const { add, finished } = packingOver()
+  add('bulk', p.random(5000))
+  const [pack] = finished() as [PackedPack]
+  const right = { segment: 0, sha256: p.sha256(new Uint8Array(0)) }
+  const refused = expect.objectContaining({ code: 'pack-damaged' })
   const damaged = pack.bytes.slice()
   damaged[1000] = (damaged[1000] as number) ^ 1
-  const refused = expect.objectContaining({ code: 'pack-damaged' })
-  await expect(uploads.send({ ...pack, bytes: damaged })).rejects.toEqual(refused)
-  const samples = pack.samples.map((sample) => ({ ...sample, sha256: p.random(32) }))
-  await expect(uploads.send({ ...pack, samples })).rejects.toEqual(refused)
-  await uploads.landed()
-  expect(puts).toBe(0)
+  expect(() => readBack(p, { ...pack, bytes: damaged }, [right])).toThrow(refused)
+  expect(() => readBack(p, pack, [right])).toThrow(refused)
 })

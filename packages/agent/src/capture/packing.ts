@@ -1,51 +1,54 @@
 /**
- * Contents to extents, segments and packs. Extents that the index knows are referred to; the others are filled into
- * the open segment of their class, segments into packs. Packs that are full wait to be taken away: whoever adds
- * contents has to do so often enough that they do not pile up.
+ * Contents to extents, segments and packs, in one thread. Extents that are known are referred to; the others are filled
+ * into the open segment of their class, segments into packs. Each pack has a salt and a key of its own, so threads share
+ * no nonce. A pack that is full is read back and handed over.
  */
 import { zstdCompressSync } from 'node:zlib'
 import {
   type ExtentKeys,
-  type ExtentRef,
   type FinishedPack,
   type PackClass,
-  type PackId,
   PackWriter,
   type Primitives,
   type Run,
   SECRET_STEP_BYTES,
   SEGMENT_MAX_BYTES,
-  fromHex,
 } from '@ocm/protocol'
-import type { ExtentIndex, IndexedPack } from '../store/extent-index.ts'
 import { ExtentTable } from '../store/extent-table.ts'
-
-/** Part of a segment of the pack with this number; its id is known when it is finished. */
-export type Ref = readonly [pack: number, segment: number, offset: number, length: number]
+import { takeNumber } from './pack-book.ts'
+import { type Sample, readBack } from './read-back.ts'
+import type { RefList } from './refs.ts'
 
 /** A pack of this run, ready to be sent. */
 export interface PackedPack extends FinishedPack {
-  /** What to put into the index when the hub holds it; empty for secrets. Its pack number is 0. */
+  /** In the run's PackBook. */
+  readonly number: number
+  /** Of all extents in it. */
+  readonly plainBytes: number
+  /** What to put into the index when the hub holds it; empty for secrets and pages. Its pack number is 0. */
   readonly extents: ExtentTable
-  /** SHA-256 of the plaintext of some of its segments, to read it back by. */
-  readonly samples: readonly { readonly segment: number; readonly sha256: Uint8Array }[]
 }
 
-/** A pack that the snapshot refers to. */
-interface Used {
-  /** Null while it is being filled. */
-  info: Omit<IndexedPack, 'storedAt'> | null
-  storedAt: number
-  /** Plaintext bytes of it that the snapshot uses, each counted once. */
-  liveBytes: number
-  readonly isNew: boolean
+export interface PackingParts {
+  readonly p: Primitives
+  readonly run: Run
+  readonly keys: ExtentKeys
+  /** What may be referred to, under numbers of the PackBook. */
+  readonly known: ExtentTable
+  /** `PackBook.next` */
+  readonly next: SharedArrayBuffer
+  /** Called for each pack that is finished. */
+  readonly deliver: (pack: PackedPack) => void
+  /** Memory of a pack that was sent, to be used again. */
+  readonly room?: () => Uint8Array | undefined
 }
 
 interface Filling {
   readonly writer: PackWriter
   readonly number: number
   readonly extents: ExtentTable
-  readonly samples: PackedPack['samples'][number][]
+  readonly samples: Sample[]
+  plainBytes: number
 }
 
 /** Compression must gain a fiftieth, or reading would be slowed down for nothing. */
@@ -53,66 +56,42 @@ const WORTH = 0.98
 /** Besides a pack's first segment, one in so many is read back. */
 const SAMPLE_ONE_IN = 8
 
+/** Secrets are not in the index (docs/security.md); pages are known by their hashes elsewhere. */
+export const isIndexed = (packClass: PackClass): boolean =>
+  packClass === 'state' || packClass === 'bulk'
+
 export class Packing {
-  readonly #p: Primitives
-  readonly #run: Run
-  readonly #keys: ExtentKeys
-  readonly #index: ExtentIndex
-  readonly #now: () => number
-  readonly #used: Used[] = []
-  /** Numbers in `#used` of packs of the index, by their position there. */
-  readonly #reused = new Map<number, number>()
-  /** Extents of this snapshot, under numbers of `#used`. */
-  readonly #extents = new ExtentTable()
+  readonly #parts: PackingParts
+  readonly #next: Int32Array<SharedArrayBuffer>
+  /** What this thread has stored. */
+  readonly #stored = new ExtentTable()
   readonly #filling = new Map<PackClass, Filling>()
   readonly #segments = new Map<PackClass, { readonly bytes: Uint8Array; length: number }>()
-  readonly #finished: PackedPack[] = []
-  readonly #packKeys = new Map<PackId, Uint8Array>()
-  #newBytes = 0
-  #storedBytes = 0
 
-  constructor(parts: {
-    readonly p: Primitives
-    readonly run: Run
-    readonly keys: ExtentKeys
-    /** What may be referred to. */
-    readonly index: ExtentIndex
-    readonly now: () => number
-  }) {
-    this.#p = parts.p
-    this.#run = parts.run
-    this.#keys = parts.keys
-    this.#index = parts.index
-    this.#now = parts.now
+  constructor(parts: PackingParts) {
+    this.#parts = parts
+    this.#next = new Int32Array(parts.next)
   }
 
-  /** @param extent 1 byte to EXTENT_MAX_BYTES; copied if it is new. */
-  add(packClass: PackClass, extent: Uint8Array, sha256 = this.#p.sha256(extent)): Ref {
-    if (packClass === 'secret') return this.#fill(packClass, extent)
-    const id = this.#keys.idOf(packClass, sha256)
-    const here = this.#extents.find(id)
-    if (here) return [here.pack, here.segment, here.offset, here.length]
-    const ref = this.#refer(packClass, id, extent.length) ?? this.#fill(packClass, extent, id)
-    const [pack, segment, offset, length] = ref
-    this.#extents.add(id, { pack, segment, offset, length })
-    return ref
+  /**
+   * @param extent 1 byte to EXTENT_MAX_BYTES; copied if it is new.
+   * @param to told where it is.
+   */
+  add(
+    to: RefList,
+    packClass: PackClass,
+    extent: Uint8Array,
+    sha256 = this.#parts.p.sha256(extent),
+  ): void {
+    const { keys, known } = this.#parts
+    const id = isIndexed(packClass) ? keys.idOf(packClass, sha256) : undefined
+    const there = id && (known.find(id) ?? this.#stored.find(id))
+    if (there?.length === extent.length) {
+      to.add(there.pack, there.segment, there.offset, there.length)
+    } else this.#fill(to, packClass, extent, id)
   }
 
-  #refer(packClass: PackClass, id: Uint8Array, length: number): Ref | undefined {
-    const known = this.#index.extents.find(id)
-    const pack = known && this.#index.packs[known.pack]
-    if (!known || !pack || known.length !== length || pack.class !== packClass) return undefined
-    let number = this.#reused.get(known.pack)
-    if (number === undefined) {
-      const { storedAt, ...info } = pack
-      number = this.#used.push({ info, storedAt, liveBytes: 0, isNew: false }) - 1
-      this.#reused.set(known.pack, number)
-    }
-    ;(this.#used[number] as Used).liveBytes += length
-    return [number, known.segment, known.offset, length]
-  }
-
-  #fill(packClass: PackClass, extent: Uint8Array, id?: Uint8Array): Ref {
+  #fill(to: RefList, packClass: PackClass, extent: Uint8Array, id: Uint8Array | undefined): void {
     const step = packClass === 'secret' ? SECRET_STEP_BYTES : 1
     const taken = Math.ceil(extent.length / step) * step
     let segment = this.#segments.get(packClass)
@@ -126,23 +105,25 @@ export class Packing {
     segment.bytes.set(extent, offset)
     segment.bytes.fill(0, offset + extent.length, offset + taken)
     segment.length += taken
-    ;(this.#used[filling.number] as Used).liveBytes += extent.length
-    this.#newBytes += extent.length
+    filling.plainBytes += extent.length
     const place = { segment: filling.writer.segments, offset, length: extent.length }
-    if (id) filling.extents.add(id, { pack: 0, ...place })
-    return [filling.number, place.segment, place.offset, place.length]
+    if (id) {
+      filling.extents.add(id, { pack: 0, ...place })
+      this.#stored.add(id, { pack: filling.number, ...place })
+    }
+    to.add(filling.number, place.segment, place.offset, place.length)
   }
 
   #fillingOf(packClass: PackClass): Filling {
     const there = this.#filling.get(packClass)
     if (there) return there
-    const number =
-      this.#used.push({ info: null, storedAt: this.#now(), liveBytes: 0, isNew: true }) - 1
+    const { p, run, room } = this.#parts
     const filling: Filling = {
-      writer: new PackWriter(this.#p, this.#run, packClass),
-      number,
+      writer: new PackWriter(p, run, packClass, room?.()),
+      number: takeNumber(this.#next),
       extents: new ExtentTable(),
       samples: [],
+      plainBytes: 0,
     }
     this.#filling.set(packClass, filling)
     return filling
@@ -154,8 +135,9 @@ export class Packing {
     if (!segment || !filling || segment.length === 0) return
     const plain = segment.bytes.subarray(0, segment.length)
     const number = filling.writer.segments
-    if (number === 0 || (this.#p.random(1)[0] as number) % SAMPLE_ONE_IN === 0) {
-      filling.samples.push({ segment: number, sha256: this.#p.sha256(plain) })
+    const { p } = this.#parts
+    if (number === 0 || (p.random(1)[0] as number) % SAMPLE_ONE_IN === 0) {
+      filling.samples.push({ segment: number, sha256: p.sha256(plain) })
     }
     // What compresses well would show by its length; and contents that others chose must not lie next to secrets.
     const packed = packClass === 'secret' ? plain : zstdCompressSync(plain)
@@ -166,18 +148,11 @@ export class Packing {
   }
 
   #finishPack(packClass: PackClass, filling: Filling): void {
+    const { number, plainBytes, extents } = filling
     const pack = filling.writer.finish()
-    const used = this.#used[filling.number] as Used
-    used.info = {
-      id: pack.id,
-      bytes: pack.bytes.length,
-      class: packClass,
-      header: pack.header,
-    }
-    this.#storedBytes += pack.bytes.length
-    this.#packKeys.set(pack.id, pack.key)
-    this.#finished.push({ ...pack, extents: filling.extents, samples: filling.samples })
     this.#filling.delete(packClass)
+    readBack(this.#parts.p, pack, filling.samples)
+    this.#parts.deliver({ ...pack, number, plainBytes, extents })
   }
 
   /** Closes the packs of these classes, full or not. */
@@ -188,60 +163,5 @@ export class Packing {
       if (filling) this.#finishPack(packClass, filling)
       this.#segments.delete(packClass)
     }
-  }
-
-  /** The next pack to be sent; it is not kept here. */
-  take(): PackedPack | undefined {
-    return this.#finished.shift()
-  }
-
-  /** Neighbours joined. To be called when the packs referred to are finished. */
-  resolve(refs: readonly Ref[]): ExtentRef[] {
-    const found: ExtentRef[] = []
-    let last: Ref | undefined
-    for (const ref of refs) {
-      const [pack, segment, offset, length] = ref
-      const before = found.at(-1)
-      const follows =
-        last?.[0] === pack && last[1] === segment && last[2] + last[3] === offset && before
-      if (follows) before[3] += length
-      else found.push([fromHex(this.#infoOf(pack).id), segment, offset, length])
-      last = ref
-    }
-    return found
-  }
-
-  #infoOf(pack: number): Omit<IndexedPack, 'storedAt'> {
-    const info = this.#used[pack]?.info
-    if (!info) throw new TypeError('this pack is not finished')
-    return info
-  }
-
-  /** Every pack the snapshot refers to, sorted by id. */
-  packs(): readonly (Omit<IndexedPack, 'storedAt'> & { readonly liveBytes: number })[] {
-    return this.#used
-      .map(({ liveBytes }, number) => ({ ...this.#infoOf(number), liveBytes }))
-      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-  }
-
-  /** What the next run may refer to: what this snapshot uses, without secrets. */
-  indexAfter(): ExtentIndex {
-    const packs: IndexedPack[] = []
-    const numbers = this.#used.map(({ storedAt }, number) => {
-      const info = this.#infoOf(number)
-      return info.class === 'secret' ? undefined : packs.push({ ...info, storedAt }) - 1
-    })
-    const extents = new ExtentTable()
-    extents.addAll(this.#extents, (pack) => numbers[pack])
-    return { packs, extents }
-  }
-
-  /** Keys of the packs of this run. In memory only, and for a grant only. */
-  get packKeys(): ReadonlyMap<PackId, Uint8Array> {
-    return this.#packKeys
-  }
-
-  get written(): { readonly newBytes: number; readonly storedBytes: number } {
-    return { newBytes: this.#newBytes, storedBytes: this.#storedBytes }
   }
 }

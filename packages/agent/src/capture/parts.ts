@@ -18,6 +18,8 @@ export interface CaptureParts {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly signal?: AbortSignal
+  /** How many threads read; as many as are worth it when not given, 0 for this one alone. */
+  readonly threads?: number
   /** What this node took over in a move, for the header. */
   readonly continues?: SnapshotHeader['continues']
 }

@@ -1,34 +1,38 @@
-/** Packs on their way to the hub, two at a time. Each has been read back before it leaves. */
-import { OcmError, type Primitives, equal, openPack } from '@ocm/protocol'
+/** Packs on their way to the hub, two at a time. */
 import type { CaptureHub } from './hub.port.ts'
 import type { PackedPack } from './packing.ts'
 
 const IN_FLIGHT = 2
 
 export class Uploads {
-  readonly #p: Primitives
   readonly #hub: Pick<CaptureHub, 'put'>
   readonly #acknowledged: (pack: PackedPack) => Promise<void>
   readonly #flying = new Set<Promise<void>>()
   #failed: { readonly error: unknown } | undefined
 
-  constructor(
-    p: Primitives,
-    hub: Pick<CaptureHub, 'put'>,
-    acknowledged: (pack: PackedPack) => Promise<void>,
-  ) {
-    this.#p = p
+  constructor(hub: Pick<CaptureHub, 'put'>, acknowledged: (pack: PackedPack) => Promise<void>) {
     this.#hub = hub
     this.#acknowledged = acknowledged
   }
 
   /** Answers when there is room for another, which bounds what waits in memory. @throws what an earlier one failed with */
   async send(pack: PackedPack): Promise<void> {
-    await readBack(this.#p, pack)
+    await this.#begin(pack)
+  }
+
+  /** Answers when the hub holds it and its memory is free. @throws what it or an earlier one failed with */
+  async sendWhole(pack: PackedPack): Promise<void> {
+    const { flight } = await this.#begin(pack)
+    await flight
+    this.#throwFailed()
+  }
+
+  async #begin(pack: PackedPack): Promise<{ readonly flight: Promise<void> }> {
     while (this.#flying.size >= IN_FLIGHT) await Promise.race(this.#flying)
     this.#throwFailed()
     const flight = this.#fly(pack).finally(() => this.#flying.delete(flight))
     this.#flying.add(flight)
+    return { flight }
   }
 
   /** Answers when the hub holds all of them. */
@@ -53,17 +57,5 @@ export class Uploads {
 
   #throwFailed(): void {
     if (this.#failed) throw this.#failed.error
-  }
-}
-
-/** The node cannot read a pack once the run is over: whatever is wrong with it has to show now. */
-async function readBack(p: Primitives, pack: PackedPack): Promise<void> {
-  // Its id has just been made of its bytes.
-  const expected = { header: pack.header }
-  const open = await openPack(p, pack.bytes, { packKey: pack.key }, expected)
-  for (const { segment, sha256 } of pack.samples) {
-    if (!equal(p.sha256(await open.segment(segment)), sha256)) {
-      throw new OcmError('pack-damaged', { pack: pack.id })
-    }
   }
 }

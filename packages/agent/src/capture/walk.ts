@@ -1,27 +1,19 @@
 /** Everything that lies in the trees of a survey, without reading any content. */
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
-import {
-  type Omission,
-  type PlacedPath,
-  compareBytes,
-  isWithin,
-  pathFromBytes,
-  pathToBytes,
-} from '@ocm/protocol'
+import { type Stats, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { type Omission, type PlacedPath, isWithin, pathFromBytes, pathToBytes } from '@ocm/protocol'
 import type { Placement, Survey } from '../installation.port.ts'
+import type { Look } from '../store/stat-cache.ts'
+import { lookOf, onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 
 export interface Found {
   readonly place: PlacedPath
-  /** For node:fs, byte for byte. */
-  readonly path: Buffer
+  readonly absolute: string
   readonly placement: Placement
   readonly kind: 'file' | 'directory' | 'link'
-  /** Permission bits. */
-  readonly mode: number
-  readonly modifiedAt: number
-  /** Of a file when it was found, for progress only. */
+  readonly look: Look
+  /** Of a file when it was found. */
   readonly size: number
   /** Of a link. */
   readonly target?: Uint8Array
@@ -31,8 +23,6 @@ export interface Walked {
   readonly found: readonly Found[]
   readonly omissions: readonly Omission[]
 }
-
-export const onDisk = (path: string): Buffer => Buffer.from(pathToBytes(path))
 
 /** @param without absolute path of the agent's own state, which never travels. */
 export async function walk(survey: Survey, without: string, pace: Pace): Promise<Walked> {
@@ -45,7 +35,7 @@ export async function walk(survey: Survey, without: string, pace: Pace): Promise
 interface Inside {
   readonly place: PlacedPath
   readonly absolute: string
-  readonly device: bigint
+  readonly device: number
 }
 
 class Walking implements Walked {
@@ -70,7 +60,7 @@ class Walking implements Walked {
   async tree({ root, absolute }: Survey['trees'][number]): Promise<void> {
     const place = { root, path: '' }
     // That a root is reached over a link is a matter of this machine: what is behind it belongs to the snapshot.
-    const stats = this.#try(place, () => statSync(onDisk(absolute), { bigint: true }))
+    const stats = this.#try(place, () => statSync(onDisk(absolute)))
     const open: Inside[] = []
     if (stats) this.#meet(place, absolute, stats, undefined, open)
     for (let here = open.pop(); here; here = open.pop()) {
@@ -78,9 +68,10 @@ class Walking implements Walked {
       for (const name of this.#namesIn(here)) {
         const path = `${here.absolute}/${name}`
         const inside = this.#placeOf(here.place, path, name)
-        const met = this.#try(inside, () => lstatSync(onDisk(path), { bigint: true }))
+        const met = this.#try(inside, () => lstatSync(onDisk(path)))
         if (met) this.#meet(inside, path, met, device, open)
-        await this.#pace()
+        const pause = this.#pace()
+        if (pause) await pause
       }
     }
   }
@@ -92,27 +83,34 @@ class Walking implements Walked {
     return { root: parent.root, path: parent.path === '' ? name : `${parent.path}/${name}` }
   }
 
-  /** In the order of their bytes, so that two captures find things in one order. */
+  /** In one order whenever it is asked for, so that two captures find things alike. */
   #namesIn({ place, absolute }: Inside): readonly string[] {
-    const names = this.#try(place, () => readdirSync(onDisk(absolute), { encoding: 'buffer' }))
-    return names?.toSorted(compareBytes).map(pathFromBytes) ?? []
+    const names = this.#try(place, () => readdirSync(onDisk(absolute))) ?? []
+    // What is not UTF-8 has to be asked for byte for byte.
+    if (!names.some((name) => name.includes('\ufffd'))) return names.toSorted()
+    const exact = this.#try(place, () => readdirSync(onDisk(absolute), { encoding: 'buffer' }))
+    return exact?.map(pathFromBytes).toSorted() ?? []
   }
 
   #meet(
     place: PlacedPath,
     absolute: string,
-    stats: BigIntStats,
-    device: bigint | undefined,
+    stats: Stats,
+    device: number | undefined,
     open: Inside[],
   ): void {
-    if (this.#visited.has(absolute) || isWithin(this.#without, absolute)) return
+    if (isWithin(this.#without, absolute)) return
     const kind = kindOf(stats)
     // Another root that is a mount of its own is walked when its turn comes.
     if (kind === 'directory' && device !== undefined && stats.dev !== device) {
       this.#omit(place, 'other-filesystem')
       return
     }
-    this.#visited.add(absolute)
+    // Only what is entered, or is a root of its own, can be met twice.
+    if (kind === 'directory' || this.#rootAt.has(absolute)) {
+      if (this.#visited.has(absolute)) return
+      this.#visited.add(absolute)
+    }
     if (kind === undefined) {
       this.#omit(place, 'special')
       return
@@ -123,18 +121,18 @@ class Walking implements Walked {
       this.#omit(place, meaning.omit)
       return
     }
-    const path = onDisk(absolute)
     const target =
-      kind === 'link' ? this.#try(place, () => readlinkSync(path, { encoding: 'buffer' })) : null
+      kind === 'link'
+        ? this.#try(place, () => readlinkSync(onDisk(absolute), { encoding: 'buffer' }))
+        : null
     if (target === undefined) return
     this.found.push({
       place,
-      path,
+      absolute,
       placement: meaning,
       kind,
-      mode: Number(stats.mode & 0o7777n),
-      modifiedAt: Number(stats.mtimeNs / 1000n) / 1000,
-      size: kind === 'file' ? Number(stats.size) : 0,
+      look: lookOf(stats),
+      size: kind === 'file' ? stats.size : 0,
       ...(target === null ? {} : { target: new Uint8Array(target) }),
     })
     if (kind === 'directory') open.push({ place, absolute, device: stats.dev })
@@ -156,7 +154,7 @@ class Walking implements Walked {
   }
 }
 
-function kindOf(stats: BigIntStats): Found['kind'] | undefined {
+function kindOf(stats: Stats): Found['kind'] | undefined {
   if (stats.isFile()) return 'file'
   if (stats.isDirectory()) return 'directory'
   return stats.isSymbolicLink() ? 'link' : undefined

@@ -24,6 +24,7 @@ const packOf = (n: number): IndexedPack => ({
   bytes: 100 + n,
   class: 'state',
   header: new Uint8Array(32).fill(n),
+  plainBytes: 1000 + n,
   storedAt: 1000,
 })
 const idOf = (n: number) => p.sha256(Uint8Array.of(n & 255, n >> 8))

@@ -33,10 +33,22 @@ export const IndexedPack = Strict({
   class: PackClass,
   /** SHA-256 of the pack's header. */
   header: Bytes(32),
+  /** Of all extents in it. */
+  plainBytes: Count,
   /** By the node's clock. */
   storedAt: Millis,
 })
 export type IndexedPack = Static<typeof IndexedPack>
+
+/** Nothing but what an index holds of a pack. */
+export const indexedPack = (pack: IndexedPack): IndexedPack => ({
+  id: pack.id,
+  bytes: pack.bytes,
+  class: pack.class,
+  header: pack.header,
+  plainBytes: pack.plainBytes,
+  storedAt: pack.storedAt,
+})
 
 /** Another vault, epoch, node or id key begins a new index. */
 export const IndexOwner = Strict({
@@ -152,7 +164,7 @@ export class IndexFile {
   }
 
   #encode(index: ExtentIndex): Uint8Array {
-    const head = toCbor({ v: 1, owner: this.#owner, packs: [...index.packs] } satisfies Head)
+    const head = toCbor({ v: 2, owner: this.#owner, packs: [...index.packs] } satisfies Head)
     const body = concat(u32(head.length), head, index.extents.toBytes())
     return concat(MAGIC, this.#p.sha256(body), body)
   }
@@ -172,10 +184,10 @@ export class IndexFile {
   }
 }
 
-const MAGIC = utf8('OCMINDX1')
+const MAGIC = utf8('OCMINDX2')
 const BODY_AT = MAGIC.length + 32
 
-const Head = Strict({ v: Type.Literal(1), owner: IndexOwner, packs: Type.Array(IndexedPack) })
+const Head = Strict({ v: Type.Literal(2), owner: IndexOwner, packs: Type.Array(IndexedPack) })
 type Head = Static<typeof Head>
 
 function headOf(bytes: Uint8Array): Head | undefined {

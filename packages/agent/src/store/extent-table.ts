@@ -15,8 +15,29 @@ const FIRST_SLOTS = 1024
 const MAX_LOAD = 0.6
 
 export class ExtentTable {
-  #words = new Uint32Array(FIRST_SLOTS * WORDS)
+  #words: Uint32Array
   #count = 0
+
+  /** @param count how many are expected, so that it need not grow. */
+  constructor(count = 0) {
+    let slots = FIRST_SLOTS
+    while (count > slots * MAX_LOAD) slots *= 2
+    this.#words = new Uint32Array(slots * WORDS)
+  }
+
+  /** A table over memory that threads share; nothing is to be added to it any more. */
+  static over(shared: SharedArrayBuffer): ExtentTable {
+    const table = new ExtentTable()
+    table.#words = new Uint32Array(shared)
+    return table
+  }
+
+  /** Its memory, for threads to share. */
+  toShared(): SharedArrayBuffer {
+    const shared = new SharedArrayBuffer(this.#words.byteLength)
+    new Uint32Array(shared).set(this.#words)
+    return shared
+  }
 
   get size(): number {
     return this.#count
@@ -53,6 +74,26 @@ export class ExtentTable {
     }
   }
 
+  /** Takes out those that are not to stay, and gives the others the number that `packOf` says. */
+  keep(packOf: (place: ExtentPlace) => number | undefined): ExtentTable {
+    const kept = new ExtentTable(this.#count)
+    for (let at = 0; at < this.#words.length; at += WORDS) {
+      const record = this.#words.subarray(at, at + WORDS)
+      if (record[4] === 0) continue
+      const pack = packOf({
+        pack: (record[4] as number) - 1,
+        segment: record[5] as number,
+        offset: record[6] as number,
+        length: record[7] as number,
+      })
+      if (pack === undefined) continue
+      const copy = record.slice()
+      copy[4] = pack + 1
+      kept.#put(copy)
+    }
+    return kept
+  }
+
   /** One record after the other, in this machine's byte order. */
   toBytes(): Uint8Array {
     const records = new Uint32Array(this.#count * WORDS)
@@ -69,7 +110,7 @@ export class ExtentTable {
   static fromBytes(bytes: Uint8Array, packs: number): ExtentTable | undefined {
     if (bytes.length % RECORD_BYTES !== 0) return undefined
     const records = new Uint32Array(bytes.slice().buffer)
-    const table = new ExtentTable()
+    const table = new ExtentTable(records.length / WORDS)
     for (let at = 0; at < records.length; at += WORDS) {
       const pack = records[at + 4] as number
       if (pack === 0 || pack > packs) return undefined

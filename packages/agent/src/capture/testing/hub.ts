@@ -45,16 +45,19 @@ export class MemoryHub implements CaptureHub {
     this.packs.set(id, bytes.slice())
   }
 
-  async commit(_: string, statement: Uint8Array): Promise<SnapshotId> {
+  async commit(
+    _: string,
+    statement: Uint8Array,
+  ): Promise<{ snapshot: SnapshotId | null; missing: PackId[] }> {
     this.beforeCommit()
     const header = readSnapshot(p, this.#node, statement)
     const newest = this.headers.at(-1)
     checkFollows(header, newest && { id: snapshotIdOf(p, newest), seq: this.headers.length })
     const missing = await this.missing(header.packs.map(({ id }) => id))
-    if (missing.length > 0) throw new OcmError('pack-missing')
+    if (missing.length > 0) return { snapshot: null, missing }
     this.headers.push(statement)
     this.afterCommit()
-    return snapshotIdOf(p, statement)
+    return { snapshot: snapshotIdOf(p, statement), missing }
   }
 
   head(): Promise<Uint8Array | null> {

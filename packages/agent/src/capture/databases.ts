@@ -1,0 +1,154 @@
+/**
+ * Databases that have changed, into packs. One that nobody has open is read where it lies, between two looks at it; one
+ * that is in use, or changed meanwhile, is copied from a read transaction first.
+ */
+import { statSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type Omission, type Primitives, concat } from '@ocm/protocol'
+import type { DatabaseSource } from '../installation.port.ts'
+import type { Look } from '../store/stat-cache.ts'
+import type { Content } from './contents.ts'
+import { checkOriginals } from './database-check.ts'
+import { type CopyOutcome, copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
+import { lookOf, onDisk } from './on-disk.ts'
+import { PathFailed, onPath } from './path-failed.ts'
+import { TICK_MS } from './read-file.ts'
+import { type Reader, databaseUnits } from './reader.ts'
+import { RefList } from './refs.ts'
+
+/** How a database looked before anything was read of it. */
+export interface DatabaseLook {
+  readonly source: DatabaseSource
+  readonly look: Look
+  /** Changes when it or what lies beside it does. */
+  readonly looks: string
+  /** When it or its log was written to last, milliseconds since 1970. */
+  readonly writtenAt: number
+  readonly at: number
+}
+
+export interface DatabaseRead {
+  readonly look: DatabaseLook
+  readonly content: Content
+  /** Why it is not to be trusted blindly, '' if it is. */
+  readonly flaw: string
+  readonly checked: boolean
+  /** Of the copy it was read from, if there is one. */
+  readonly copy: string | undefined
+}
+
+export type DatabaseOutcome =
+  | DatabaseRead
+  | { readonly source: DatabaseSource; readonly omit: Omission['why'] }
+
+/** @throws PathFailed */
+export function lookAt(source: DatabaseSource, now: () => number): DatabaseLook {
+  const at = now()
+  const stats = onPath(() => statSync(onDisk(source.absolute)))
+  if (!stats.isFile()) throw new PathFailed('special', undefined)
+  const look = lookOf(stats)
+  const log = statSync(onDisk(`${source.absolute}-wal`), { throwIfNoEntry: false })
+  const writtenAt = Math.max(look.mtime, look.ctime, log?.mtimeMs ?? 0, log?.ctimeMs ?? 0)
+  return { source, look, looks: fingerprintOf(source), writtenAt, at }
+}
+
+export interface ReadingParts {
+  readonly p: Primitives
+  readonly reader: Reader
+  /** An empty directory for the account alone. */
+  readonly staging: string
+  /** Whether SQLite's own check is to be made. */
+  readonly mustCheck: (source: DatabaseSource) => boolean
+  /** Told after each part. */
+  readonly progress: (bytes: number) => void
+}
+
+/** Those in use are copied from transactions that are opened at one moment. */
+export async function readDatabases(
+  parts: ReadingParts,
+  looks: readonly DatabaseLook[],
+): Promise<readonly DatabaseOutcome[]> {
+  const busy = looks.filter(({ source }) => isBusy(source) || hasLog(source))
+  const quiet = looks.filter((look) => !busy.includes(look))
+  const copies = await readCopies(parts, busy)
+  const read = await Promise.all(
+    quiet.map(async (look) => (await readOriginal(parts, look)) ?? look),
+  )
+  const changed = read.filter((one) => 'looks' in one)
+  const late = changed.length === 0 ? [] : await readCopies(parts, changed)
+  return [...copies, ...late, ...read.filter((one) => 'content' in one)]
+}
+
+const hasLog = ({ absolute }: DatabaseSource): boolean =>
+  (statSync(onDisk(`${absolute}-wal`), { throwIfNoEntry: false })?.size ?? 0) > 0
+
+/** @returns undefined when somebody began to use it. */
+async function readOriginal(
+  parts: ReadingParts,
+  look: DatabaseLook,
+): Promise<DatabaseRead | undefined> {
+  const { source } = look
+  const checked = parts.mustCheck(source)
+  const path = onDisk(source.absolute)
+  const [content, flaws] = await Promise.all([
+    contentOf(parts, source, path, look.look.size),
+    checked ? checkOriginals([source.absolute]) : new Map<string, string>(),
+  ])
+  const isOld = look.at - look.look.mtime > TICK_MS && look.at - look.look.ctime > TICK_MS
+  const stood = fingerprintOf(source) === look.looks && !isBusy(source)
+  if (!content || !isOld || !stood) return undefined
+  const flaw = checked ? (flaws.get(source.absolute) ?? 'it was not checked') : ''
+  return { look, content, flaw, checked, copy: undefined }
+}
+
+async function readCopies(
+  parts: ReadingParts,
+  looks: readonly DatabaseLook[],
+): Promise<readonly DatabaseOutcome[]> {
+  if (looks.length === 0) return []
+  const sources = looks.map(({ source }) => source)
+  const into = await mkdtemp(join(parts.staging, 'copies-'))
+  const outcomes = await copyDatabases(sources, into, undefined, parts.mustCheck)
+  return Promise.all(outcomes.map((copy, n) => readCopy(parts, looks[n] as DatabaseLook, copy)))
+}
+
+async function readCopy(
+  parts: ReadingParts,
+  look: DatabaseLook,
+  copy: CopyOutcome,
+): Promise<DatabaseOutcome> {
+  if ('omit' in copy) return copy
+  const { source, absolute, size, flaw, checked } = copy
+  const content = await contentOf(parts, source, absolute, size)
+  // The copy is this process's own: that it cannot be read is no matter of the installation.
+  if (!content) throw new TypeError('a copy went away')
+  return { look, content, flaw, checked, copy: absolute }
+}
+
+/** @returns undefined when it is not there as long as it was. */
+async function contentOf(
+  { p, reader, progress }: ReadingParts,
+  source: DatabaseSource,
+  path: string | Buffer,
+  size: number,
+): Promise<Content | undefined> {
+  const parts = await Promise.all(
+    databaseUnits(source.class, path, size).map(async (unit) => {
+      const done = await reader.do(unit)
+      if (done.kind !== 'pieces' || !done.done) return undefined
+      progress(done.done.size)
+      return done.done
+    }),
+  )
+  const refs = new RefList()
+  let held = 0
+  for (const part of parts) {
+    if (!part) return undefined
+    refs.addAll(part.refs)
+    held += part.size
+  }
+  if (held !== size) return undefined
+  const sha256 = p.sha256(concat(...parts.map((part) => part?.digests ?? new Uint8Array(0))))
+  return { size, sha256, refs: refs.take() }
+}

@@ -1,0 +1,383 @@
+/** One try to make a snapshot: what is found, what is stored of it, and the header that makes it count. */
+import { mkdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type ExtentRef,
+  type JobId,
+  type Manifest,
+  type ManifestRoot,
+  OcmError,
+  type PackId,
+  type Run,
+  type SnapshotHeader,
+  type SnapshotId,
+  type Trigger,
+  extentKeys,
+  fromHex,
+  sealManifestRoot,
+  signSnapshot,
+  snapshotIdOf,
+  startRun,
+  toCbor,
+} from '@ocm/protocol'
+import type { Chain, ChainLink } from '../store/chain.ts'
+import { type IndexFile, type IndexedPack, indexedPack } from '../store/extent-index.ts'
+import { ExtentTable } from '../store/extent-table.ts'
+import type { KeptFile } from '../store/kept.ts'
+import type { StatCacheFile } from '../store/stat-cache.ts'
+import type { ContentSink } from './contents.ts'
+import { Earlier } from './earlier.ts'
+import { type Gathered, Gathering } from './gather.ts'
+import { LiveBytes } from './live-bytes.ts'
+import { metricsOf } from './metrics.ts'
+import { pacer } from './pace.ts'
+import { type PackedPack, Packing, isIndexed } from './packing.ts'
+import { Pages, type PagesMade } from './pages.ts'
+import type { CaptureParts } from './parts.ts'
+import { type Reader, inThisThread, inThreads, threadsFor } from './reader.ts'
+import { REF_WORDS, type Refs } from './refs.ts'
+import { cacheContentOf, isAsBefore } from './remember.ts'
+import { SHARES } from './same.ts'
+import { Uploads } from './uploads.ts'
+
+/** What a run leaves behind for whoever has to hand it on. The keys are in memory only. */
+export interface Delta {
+  readonly snapshot: SnapshotId
+  /** The header's statement. */
+  readonly header: Uint8Array
+  /** Keys of the packs that this run wrote: pack id and key, 32 bytes each. */
+  readonly packKeys: readonly (readonly [pack: Uint8Array, key: Uint8Array])[]
+  /** The CBOR of its ManifestRoot. */
+  readonly root: Uint8Array
+}
+
+/** What the node remembers between runs. */
+export interface Files {
+  readonly index: IndexFile
+  readonly cache: StatCacheFile
+  /** What examine wants to know again. */
+  readonly examined: KeptFile
+}
+
+const DAY_MS = 86_400_000
+
+export class CaptureRun {
+  readonly #parts: CaptureParts
+  readonly #chain: Chain
+  readonly #wish: { readonly job: JobId; readonly trigger: Trigger }
+  readonly #files: Files
+  readonly #within: ReadonlySet<PackId> | undefined
+  readonly #lost: ReadonlySet<PackId>
+  readonly #startedAt: number
+  readonly #run: Run
+  readonly #uploads: Uploads
+  readonly #pace: ReturnType<typeof pacer>
+  readonly #packKeys = new Map<PackId, Uint8Array>()
+  /** What this run has stored, under numbers of the book. */
+  readonly #stored = new ExtentTable()
+  readonly #finished: PackedPack[] = []
+  #earlier: Earlier | undefined
+  #sink: ContentSink | undefined
+  #newBytes = 0
+  #storedBytes = 0
+
+  /**
+   * @param within nothing else may be referred to, when it is given.
+   * @param lost the hub has turned out to lack these.
+   */
+  constructor(
+    parts: CaptureParts,
+    chain: Chain,
+    wish: { readonly job: JobId; readonly trigger: Trigger },
+    files: Files,
+    within: ReadonlySet<PackId> | undefined,
+    lost: ReadonlySet<PackId>,
+  ) {
+    this.#parts = parts
+    this.#chain = chain
+    this.#wish = wish
+    this.#files = files
+    this.#within = within
+    this.#lost = lost
+    this.#startedAt = parts.now()
+    const { vault, epoch, sealing } = parts.record
+    this.#run = startRun(parts.p, { vault, epoch, sealing, node: parts.node })
+    this.#pace = pacer(parts.signal)
+    this.#uploads = new Uploads(parts.hub, async (pack) => {
+      if (isIndexed(pack.class)) await files.index.acknowledged(this.#indexed(pack), pack.extents)
+    })
+  }
+
+  /** @returns which packs the hub lacks, when it refused the snapshot for that. */
+  async run(): Promise<Delta | { readonly missing: readonly PackId[] }> {
+    const { parts, files } = { parts: this.#parts, files: this.#files }
+    const staging = join(parts.stateDir, 'staging')
+    await rm(staging, { recursive: true, force: true })
+    await mkdir(staging, { recursive: true, mode: 0o700 })
+    try {
+      const cache = await files.cache.load()
+      const { hub, now } = parts
+      const of = { hub, index: files.index, cache, now, within: this.#within, lost: this.#lost }
+      const earlier = await Earlier.open(of)
+      this.#earlier = earlier
+      const day = Math.floor(this.#startedAt / DAY_MS)
+      const recall = await files.examined.load()
+      const gathered = await new Gathering({
+        parts,
+        earlier,
+        share: cache.day === day ? -1 : day % SHARES,
+        pace: this.#pace,
+        staging,
+        recall,
+        sink: () => this.#here(),
+        reader: (bytes) => this.#readerFor(bytes),
+        relieve: () => this.#relieve(),
+      }).gather()
+      await this.#finish(['secret', 'state', 'bulk'])
+
+      hub.progress('manifest', 0, 0, 'items')
+      const rest = restOf(gathered, this.#startedAt)
+      const relieve = () => this.#relieve()
+      const made = await new Pages(this.#here(), earlier, relieve).make(
+        gathered.drafts,
+        rest,
+        (refs) => this.#resolve(refs),
+      )
+      await this.#finish(['tree'])
+      await this.#uploads.landed()
+      return await this.#commit(gathered, rest, made, day, recall)
+    } finally {
+      await this.#uploads.abandoned()
+      await rm(staging, { recursive: true, force: true })
+    }
+  }
+
+  async #commit(
+    gathered: Gathered,
+    rest: Omit<Manifest, 'entries'>,
+    made: PagesMade,
+    day: number,
+    recall: Uint8Array | undefined,
+  ): Promise<Delta | { readonly missing: readonly PackId[] }> {
+    const { p, hub, node, record, now, identity, agentVersion, continues } = this.#parts
+    const { drafts, findings } = gathered
+    hub.progress('committing', 0, 1, 'items')
+    const live = new LiveBytes([
+      ...drafts.all.map((draft) => drafts.refsOf(draft)),
+      ...made.pages.map(({ refs }) => refs),
+    ])
+    const used = live.byPack()
+    const packs = [...used]
+      .map(([number, liveBytes]) => ({ ...this.#opened.book.at(number), liveBytes, number }))
+      .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    const root = toCbor({
+      v: 1,
+      pages: made.pages.map(({ bytes, sha256, refs }) => ({
+        bytes,
+        sha256,
+        extents: this.#resolve(refs),
+      })),
+      packs: packs.map(({ id, bytes, class: of, header }) => ({
+        id: fromHex(id),
+        bytes,
+        class: of,
+        header,
+      })),
+    } satisfies ManifestRoot)
+    const newest = this.#chain.newest
+    const place = {
+      vault: record.vault,
+      epoch: record.epoch,
+      node,
+      seq: (newest?.seq ?? 0) + 1,
+      run: this.#run.id,
+    }
+    const { versions } = rest.layout
+    const header: SnapshotHeader = {
+      v: 1,
+      ...place,
+      prev: newest?.snapshot ?? null,
+      trigger: this.#wish.trigger,
+      startedAt: this.#startedAt,
+      finishedAt: Math.max(now(), this.#startedAt),
+      packs: packs.map(({ id, bytes, class: of, liveBytes }) => ({
+        id,
+        bytes,
+        class: of,
+        liveBytes,
+      })),
+      root: sealManifestRoot(p, record.sealing, place, root),
+      metrics: metricsOf(drafts, rest, {
+        newBytes: this.#newBytes,
+        storedBytes: this.#storedBytes,
+      }),
+      versions: {
+        agent: agentVersion,
+        openclaw: versions.openclaw.slice(0, 32),
+        schemas: versions.schemas,
+      },
+      ...(continues ? { continues } : {}),
+    }
+    const statement = signSnapshot(p, header, identity.key)
+    const link: ChainLink = {
+      snapshot: snapshotIdOf(p, statement),
+      seq: header.seq,
+      job: this.#wish.job,
+      packs: packs.map(({ id }) => id),
+    }
+    await this.#chain.send(link)
+    const { snapshot, missing } = await hub.commit(this.#wish.job, statement)
+    if (snapshot === null) return { missing }
+    if (snapshot !== link.snapshot) throw new OcmError('snapshot-refused', { why: 'another id' })
+    await this.#remember(gathered, made, live, packs, day)
+    if (findings.remember !== recall) await this.#files.examined.replace(findings.remember)
+    await this.#chain.committed(link)
+    hub.progress('finished', 1, 1, 'items')
+    return {
+      snapshot: link.snapshot,
+      header: statement,
+      packKeys: [...this.#packKeys].map(([id, key]) => [fromHex(id), key] as const),
+      root,
+    }
+  }
+
+  /** For the next run: what it may refer to and need not read. */
+  async #remember(
+    { drafts, comparison }: Gathered,
+    made: PagesMade,
+    live: LiveBytes,
+    packs: readonly (IndexedPack & { readonly liveBytes: number; readonly number: number })[],
+    day: number,
+  ): Promise<void> {
+    const earlier = this.#opened
+    if (!isAsBefore(drafts, made, day)) {
+      const content = cacheContentOf({
+        drafts,
+        made,
+        packs,
+        placements: comparison.placements,
+        day,
+      })
+      await this.#files.cache.replace(content)
+    }
+    if (!earlier.isIndexLoaded) return
+    const indexed = packs.filter((pack) => isIndexed(pack.class))
+    const positions = new Map(indexed.map(({ number }, position) => [number, position]))
+    const covers = live.covers()
+    const stays = (place: { pack: number; segment: number; offset: number; length: number }) =>
+      covers(place.pack, place.segment, place.offset, place.length)
+        ? positions.get(place.pack)
+        : undefined
+    const extents = earlier.known.keep(stays)
+    const stored = this.#stored.keep(stays)
+    extents.addAll(stored, (pack) => pack)
+    await this.#files.index.replace({
+      packs: indexed.map(indexedPack),
+      extents,
+    })
+  }
+
+  get #opened(): Earlier {
+    if (!this.#earlier) throw new TypeError('nothing is known yet')
+    return this.#earlier
+  }
+
+  #readerFor(bytes: number): { readonly reader: Reader; readonly threads: number } {
+    const threads = this.#parts.threads ?? threadsFor(bytes)
+    const { now, identity } = this.#parts
+    if (threads === 0) {
+      return { reader: inThisThread(this.#here(), now, () => this.#relieve()), threads }
+    }
+    const { known, book } = this.#opened
+    const send = async (pack: PackedPack) => {
+      this.#take(pack)
+      await this.#uploads.sendWhole(pack)
+    }
+    const idKey = identity.idKey
+    const crew = { run: this.#run, idKey, known, next: book.next, threads, send }
+    return { reader: inThreads(crew), threads }
+  }
+
+  /** Where this thread stores contents. */
+  #here(): ContentSink {
+    if (this.#sink) return this.#sink
+    const { p, identity } = this.#parts
+    const { known, book } = this.#opened
+    const keys = extentKeys(p, identity.idKey)
+    const packing = new Packing({
+      p,
+      run: this.#run,
+      keys,
+      known,
+      next: book.next,
+      deliver: (pack) => {
+        this.#take(pack)
+        this.#finished.push(pack)
+      },
+    })
+    this.#sink = { p, packing, keys }
+    return this.#sink
+  }
+
+  #take(pack: PackedPack): void {
+    this.#opened.book.finished(pack.number, this.#indexed(pack))
+    this.#packKeys.set(pack.id, pack.key)
+    this.#stored.addAll(pack.extents, () => pack.number)
+    this.#newBytes += pack.plainBytes
+    this.#storedBytes += pack.bytes.length
+  }
+
+  #indexed({ id, bytes, class: of, header, plainBytes }: PackedPack): IndexedPack {
+    const storedAt = this.#parts.now()
+    return { id, bytes: bytes.length, class: of, header, plainBytes, storedAt }
+  }
+
+  /** Sends what is finished, and lets other work go on. @throws OcmError 'job-cancelled' */
+  async #relieve(): Promise<void> {
+    for (let pack = this.#finished.shift(); pack; pack = this.#finished.shift()) {
+      await this.#uploads.send(pack)
+    }
+    const pause = this.#pace()
+    if (pause) await pause
+  }
+
+  async #finish(packClasses: Parameters<Packing['finish']>[0]): Promise<void> {
+    this.#sink?.packing.finish(packClasses)
+    await this.#relieve()
+  }
+
+  /** To be called when the packs referred to are finished. */
+  #resolve(refs: Refs): ExtentRef[] {
+    const found: ExtentRef[] = []
+    for (let at = 0; at < refs.length; at += REF_WORDS) {
+      const [pack, segment, offset, length] = refs.subarray(at, at + REF_WORDS)
+      found.push([
+        this.#idOf(pack as number),
+        segment as number,
+        offset as number,
+        length as number,
+      ])
+    }
+    return found
+  }
+
+  readonly #ids: Uint8Array[] = []
+  #idOf(pack: number): Uint8Array {
+    return (this.#ids[pack] ??= fromHex(this.#opened.book.at(pack).id))
+  }
+}
+
+function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'> {
+  const { survey, findings, omissions, warnings } = gathered
+  return {
+    v: 1,
+    layout: survey.layout,
+    inventory: findings.inventory,
+    config: findings.config,
+    holdings: [...findings.holdings],
+    warnings: [...warnings],
+    startedAt,
+    omissions,
+    mentions: findings.mentions,
+  }
+}

@@ -1,0 +1,357 @@
+/**
+ * What the last snapshot held of each thing and how that thing looked on the disk then, so that what still looks the same
+ * need not be read. It holds names and hashes, like the disk it lies on, and no keys. The file carries a checksum and belongs to one vault,
+ * epoch, node and id key: lost, damaged or foreign it counts as empty, and everything is read.
+ */
+import { isAscii } from 'node:buffer'
+import { join } from 'node:path'
+import { type Static, Type } from 'typebox'
+import {
+  Bytes,
+  Count,
+  OcmError,
+  type Primitives,
+  Section,
+  Strict,
+  Travel,
+  decodeAs,
+  equal,
+  pathFromBytes,
+  pathToBytes,
+  toCbor,
+  utf8,
+} from '@ocm/protocol'
+import { readDurable, writeDurable } from './durable.ts'
+import { IndexOwner, IndexedPack } from './extent-index.ts'
+
+/** In the order of their numbers in the file. */
+export const KINDS = ['file', 'directory', 'link', 'database'] as const
+
+/** How a thing looks on the disk: numbers as the file system gives them, times in milliseconds since 1970. */
+export interface Look {
+  readonly dev: number
+  readonly ino: number
+  readonly size: number
+  readonly mtime: number
+  readonly ctime: number
+  /** Type and permission bits. */
+  readonly mode: number
+}
+
+const LOOK_WORDS = 6
+/** kind + flags, placement, page, end of the refs. */
+const ENTRY_WORDS = 4
+const TRUSTED = 0x100
+const UNSTABLE = 0x200
+
+const CachedPack = Type.Object(
+  { ...IndexedPack.properties, liveBytes: Count },
+  { additionalProperties: false },
+)
+const Placed = Strict({
+  section: Section,
+  class: Type.Enum(['secret', 'state', 'bulk']),
+  travel: Travel,
+  persona: Type.Optional(Type.String()),
+})
+const Page = Strict({
+  /** How many entries are on it; 0: something else is. */
+  entries: Count,
+  bytes: Count,
+  sha256: Bytes(32),
+  refs: Type.Array(Count),
+})
+const Database = Strict({
+  entry: Count,
+  /** How it and what lay beside it looked. */
+  looks: Type.String(),
+  /** When SQLite's own check last found nothing; 0: not known. */
+  checkedAt: Type.Number(),
+})
+const Head = Strict({
+  v: Type.Literal(1),
+  owner: IndexOwner,
+  packs: Type.Array(CachedPack),
+  placements: Type.Array(Placed),
+  pages: Type.Array(Page),
+  databases: Type.Array(Database),
+  /** Of links. */
+  targets: Type.Array(Strict({ entry: Count, target: Bytes() })),
+  /** Days since 1970 on which a share was last read in spite of looking the same. */
+  day: Count,
+  count: Count,
+  refs: Count,
+  names: Count,
+})
+type Head = Static<typeof Head>
+
+export type CachedPack = Static<typeof CachedPack>
+export type CachedPage = Static<typeof Page>
+export type CachedDatabase = Static<typeof Database>
+export type CachedPlacement = Static<typeof Placed>
+
+/** One thing of a snapshot, as it is put into a cache. */
+export interface CacheEntry {
+  readonly root: string
+  readonly path: string
+  readonly kind: (typeof KINDS)[number]
+  readonly look: Look
+  readonly placement: number
+  /** Position in the pages. */
+  readonly page: number
+  readonly size: number
+  readonly sha256: Uint8Array | undefined
+  /** Pack numbers are positions in the packs. */
+  readonly refs: Uint32Array
+  /** Not changed so recently that a later change could look the same. */
+  readonly isTrusted: boolean
+  readonly isUnstable: boolean
+}
+
+/** Columns: one value, or a fixed number of them, for each entry. */
+export class StatCache {
+  readonly packs: readonly CachedPack[]
+  readonly placements: readonly CachedPlacement[]
+  readonly pages: readonly CachedPage[]
+  readonly databases: readonly CachedDatabase[]
+  readonly targets: ReadonlyMap<number, Uint8Array>
+  readonly day: number
+  readonly count: number
+  readonly refs: Uint32Array<ArrayBuffer>
+  readonly #stats: Float64Array
+  readonly #sizes: Float64Array
+  readonly #words: Uint32Array
+  readonly #hashes: Uint8Array
+  readonly #names: readonly string[]
+  #numbers: Map<string, number> | undefined
+  /** Where the next name is likely to be. */
+  #likely = 0
+
+  constructor(head: Omit<Head, 'v' | 'owner' | 'refs' | 'names'>, columns: Columns) {
+    this.packs = head.packs
+    this.placements = head.placements
+    this.pages = head.pages
+    this.databases = head.databases
+    this.targets = new Map(head.targets.map(({ entry, target }) => [entry, target]))
+    this.day = head.day
+    this.count = head.count
+    this.#stats = columns.stats
+    this.refs = columns.refs
+    this.#sizes = columns.sizes
+    this.#words = columns.words
+    this.#hashes = columns.hashes
+    this.#names = namesIn(columns.names, head.count)
+  }
+
+  static empty(): StatCache {
+    const head = { packs: [], placements: [], pages: [], databases: [], targets: [], day: 0 }
+    return new StatCache({ ...head, count: 0 }, columnsOf(0, 0, new Uint8Array(0)))
+  }
+
+  /** The entry of this name, -1 if there is none. Fastest when asked for in the order in which entries were put in. */
+  find(root: string, path: string): number {
+    const name = nameOf(root, path)
+    if (this.#names[this.#likely] === name) return this.#likely++
+    this.#numbers ??= new Map(this.#names.map((one, number) => [one, number]))
+    const found = this.#numbers.get(name) ?? -1
+    if (found >= 0) this.#likely = found + 1
+    return found
+  }
+
+  kindOf(entry: number): (typeof KINDS)[number] {
+    return KINDS[this.#word(entry, 0) & 0xff] as (typeof KINDS)[number]
+  }
+  isTrusted(entry: number): boolean {
+    return (this.#word(entry, 0) & TRUSTED) !== 0
+  }
+  isUnstable(entry: number): boolean {
+    return (this.#word(entry, 0) & UNSTABLE) !== 0
+  }
+  placementOf(entry: number): number {
+    return this.#word(entry, 1)
+  }
+  pageOf(entry: number): number {
+    return this.#word(entry, 2)
+  }
+  looksLike(entry: number, look: Look): boolean {
+    const at = entry * LOOK_WORDS
+    const stats = this.#stats
+    return (
+      stats[at] === look.dev &&
+      stats[at + 1] === look.ino &&
+      stats[at + 2] === look.size &&
+      stats[at + 3] === look.mtime &&
+      stats[at + 4] === look.ctime &&
+      stats[at + 5] === look.mode
+    )
+  }
+  /** What of its look an entry of a manifest shows. */
+  showsLike(entry: number, look: Look): boolean {
+    const at = entry * LOOK_WORDS
+    return this.#stats[at + 3] === look.mtime && this.#stats[at + 5] === look.mode
+  }
+  sizeOf(entry: number): number {
+    return this.#sizes[entry] as number
+  }
+  sha256Of(entry: number): Uint8Array {
+    return this.#hashes.subarray(entry * 32, entry * 32 + 32)
+  }
+  refsOf(entry: number): Uint32Array<ArrayBuffer> {
+    return this.refs.subarray(entry === 0 ? 0 : this.#word(entry - 1, 3), this.#word(entry, 3))
+  }
+
+  #word(entry: number, which: number): number {
+    return this.#words[entry * ENTRY_WORDS + which] as number
+  }
+}
+
+interface Columns {
+  readonly stats: Float64Array<ArrayBuffer>
+  readonly sizes: Float64Array<ArrayBuffer>
+  readonly words: Uint32Array<ArrayBuffer>
+  readonly refs: Uint32Array<ArrayBuffer>
+  readonly hashes: Uint8Array<ArrayBuffer>
+  readonly names: Uint8Array
+}
+
+const columnsOf = (count: number, refs: number, names: Uint8Array): Columns => ({
+  stats: new Float64Array(count * LOOK_WORDS),
+  sizes: new Float64Array(count),
+  words: new Uint32Array(count * ENTRY_WORDS),
+  refs: new Uint32Array(refs),
+  hashes: new Uint8Array(count * 32),
+  names,
+})
+
+const nameOf = (root: string, path: string) => `${root}\t${path}`
+
+/** Names end with a zero byte, which none of them holds. */
+function namesIn(bytes: Uint8Array, count: number): readonly string[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  if (count === 0) return []
+  if (isAscii(buffer)) return buffer.toString('latin1', 0, buffer.length - 1).split('\0')
+  const names: string[] = []
+  for (let at = 0; at < buffer.length;) {
+    const end = buffer.indexOf(0, at)
+    names.push(pathFromBytes(buffer.subarray(at, end)))
+    at = end + 1
+  }
+  return names
+}
+
+export interface CacheContent {
+  readonly packs: readonly CachedPack[]
+  readonly placements: readonly CachedPlacement[]
+  readonly pages: readonly CachedPage[]
+  readonly databases: readonly CachedDatabase[]
+  readonly targets: readonly { readonly entry: number; readonly target: Uint8Array }[]
+  readonly day: number
+  readonly entries: readonly CacheEntry[]
+}
+
+const MAGIC = utf8('OCMSTAT1')
+const BODY_AT = MAGIC.length + 32
+
+export class StatCacheFile {
+  readonly #p: Primitives
+  readonly #path: string
+  readonly #owner: IndexOwner
+
+  constructor(p: Primitives, stateDir: string, owner: IndexOwner) {
+    this.#p = p
+    this.#path = join(stateDir, 'stat-cache')
+    this.#owner = owner
+  }
+
+  async load(): Promise<StatCache> {
+    const bytes = await readDurable(this.#path)
+    return (bytes && this.#decode(bytes)) ?? StatCache.empty()
+  }
+
+  /** Answers when it is on disk. */
+  async replace(content: CacheContent): Promise<void> {
+    await writeDurable(this.#path, this.#encode(content))
+  }
+
+  #encode(content: CacheContent): Uint8Array {
+    const { entries, packs, placements, pages, databases, targets, day } = content
+    const names = Buffer.concat(
+      entries.map(({ root, path }) => {
+        const name = nameOf(root, path)
+        return name.isWellFormed()
+          ? Buffer.from(`${name}\0`)
+          : Buffer.concat([pathToBytes(name), Buffer.from([0])])
+      }),
+    )
+    const refs = entries.reduce((sum, entry) => sum + entry.refs.length, 0)
+    const columns = columnsOf(entries.length, refs, names)
+    let end = 0
+    for (const [n, entry] of entries.entries()) {
+      const { dev, ino, size, mtime, ctime, mode } = entry.look
+      columns.stats.set([dev, ino, size, mtime, ctime, mode], n * LOOK_WORDS)
+      columns.sizes[n] = entry.size
+      if (entry.sha256) columns.hashes.set(entry.sha256, n * 32)
+      columns.refs.set(entry.refs, end)
+      end += entry.refs.length
+      const flags = (entry.isTrusted ? TRUSTED : 0) | (entry.isUnstable ? UNSTABLE : 0)
+      const kind = KINDS.indexOf(entry.kind) | flags
+      columns.words.set([kind, entry.placement, entry.page, end], n * ENTRY_WORDS)
+    }
+    const head = toCbor({
+      v: 1,
+      owner: this.#owner,
+      packs: [...packs],
+      placements: [...placements],
+      pages: [...pages],
+      databases: [...databases],
+      targets: [...targets],
+      day,
+      count: entries.length,
+      refs,
+      names: names.length,
+    } satisfies Head)
+    const length = Buffer.alloc(4)
+    length.writeUInt32BE(head.length)
+    const { stats, sizes, words, hashes } = columns
+    const body = Buffer.concat([
+      length,
+      head,
+      ...[stats, sizes, words, columns.refs, hashes].map(
+        ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
+      ),
+      names,
+    ])
+    return Buffer.concat([MAGIC, this.#p.sha256(body), body])
+  }
+
+  /** @returns undefined for anything but an intact cache of this owner. */
+  #decode(bytes: Uint8Array): StatCache | undefined {
+    const body = bytes.subarray(BODY_AT)
+    const isIntact =
+      body.length >= 4 &&
+      equal(bytes.subarray(0, MAGIC.length), MAGIC) &&
+      equal(bytes.subarray(MAGIC.length, BODY_AT), this.#p.sha256(body))
+    if (!isIntact) return undefined
+    const length = new DataView(body.buffer, body.byteOffset).getUint32(0)
+    const head = headOf(body.subarray(4, 4 + length))
+    if (!head || !equal(toCbor(head.owner), toCbor(this.#owner))) return undefined
+    const columns = columnsOf(head.count, head.refs, new Uint8Array(head.names))
+    const { stats, sizes, words, refs, hashes, names } = columns
+    let at = 4 + length
+    for (const { buffer, byteLength } of [stats, sizes, words, refs, hashes, names]) {
+      new Uint8Array(buffer).set(body.subarray(at, at + byteLength))
+      at += byteLength
+    }
+    return new StatCache(head, columns)
+  }
+}
+
+function headOf(bytes: Uint8Array): Head | undefined {
+  try {
+    return decodeAs(Head, bytes, 'stat cache')
+  } catch (error) {
+    // A cache of another version is worth as much as none.
+    if (error instanceof OcmError && error.code === 'malformed') return undefined
+    throw error
+  }
+}

@@ -1,0 +1,156 @@
+/** The threads of one capture: started when there is much to read, gone when it is read. */
+import { Worker } from 'node:worker_threads'
+import { PACK_ROOM, OcmError, type Run } from '@ocm/protocol'
+import type { PackedPack } from '../capture/packing.ts'
+import type { Done, Unit } from '../capture/units.ts'
+import { ExtentTable } from '../store/extent-table.ts'
+import { threadProgram } from './embedded.ts'
+import type { FromThread, ThreadPack, ThreadStart, ToThread } from './thread.ts'
+
+export interface CrewParts {
+  readonly run: Run
+  /** Names extents. */
+  readonly idKey: Uint8Array
+  /** What may be referred to, under numbers of the PackBook. */
+  readonly known: ExtentTable
+  /** `PackBook.next` */
+  readonly next: SharedArrayBuffer
+  readonly threads: number
+  /** Answers when the pack need not be held any longer. */
+  readonly send: (pack: PackedPack) => Promise<void>
+}
+
+/** So many units lie ready at each thread, so that it never waits for this one. */
+const AHEAD = 3
+/** Packs of all threads that are on their way; each of them is 16 MiB of memory. */
+const MAY_WAIT = 3
+/** A thread's own heap: what it works on lies outside of it. */
+const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
+
+interface Thread {
+  readonly worker: Worker
+  /** Units it has been given and not done. */
+  given: number
+  finished: boolean
+}
+
+export class Crew {
+  readonly #parts: CrewParts
+  readonly #waiting = new SharedArrayBuffer(4)
+  readonly #threads: readonly Thread[]
+  readonly #queue: { readonly id: number; readonly unit: Unit }[] = []
+  readonly #pending = new Map<number, (done: Done) => void>()
+  readonly #sending = new Set<Promise<void>>()
+  readonly #failure: PromiseWithResolvers<never> = Promise.withResolvers<never>()
+  #finished: PromiseWithResolvers<void> | undefined
+  #ids = 0
+  #ended = false
+
+  constructor(parts: CrewParts) {
+    this.#parts = parts
+    // Whoever waits for this crew hears of it; nobody has to.
+    this.#failure.promise.catch(() => undefined)
+    const start: ThreadStart = {
+      run: parts.run,
+      idKey: parts.idKey,
+      known: parts.known.toShared(),
+      next: parts.next,
+      waiting: this.#waiting,
+      mayWait: MAY_WAIT,
+    }
+    this.#threads = Array.from({ length: parts.threads }, () => this.#start(start))
+  }
+
+  #start(workerData: ThreadStart): Thread {
+    const options = { workerData, resourceLimits: HEAP, name: 'ocm-capture' }
+    const worker =
+      threadProgram === undefined
+        ? new Worker(new URL('thread.ts', import.meta.url), options)
+        : new Worker(threadProgram, { ...options, eval: true })
+    const thread: Thread = { worker, given: 0, finished: false }
+    worker.on('message', (said: FromThread) => this.#hear(thread, said))
+    worker.on('error', (error) => this.#failure.reject(error))
+    worker.on('exit', () => {
+      if (!this.#ended) this.#failure.reject(new OcmError('internal', { what: 'thread' }))
+    })
+    return thread
+  }
+
+  /** Any thread does it, in about the order of asking. @throws what a thread or an upload failed with */
+  do(unit: Unit): Promise<Done> {
+    const id = this.#ids++
+    const done = new Promise<Done>((resolve) => {
+      this.#pending.set(id, resolve)
+    })
+    this.#queue.push({ id, unit })
+    this.#feed()
+    return Promise.race([done, this.#failure.promise])
+  }
+
+  /** Closes all packs; answers when they are sent. To be called when all units are done. */
+  async finish(): Promise<void> {
+    this.#finished = Promise.withResolvers<void>()
+    for (const thread of this.#threads) tell(thread, { kind: 'finish' })
+    await Promise.race([this.#finished.promise, this.#failure.promise])
+    await Promise.race([Promise.all(this.#sending), this.#failure.promise])
+  }
+
+  /** Answers when no thread is left, whatever it was doing. */
+  async end(): Promise<void> {
+    this.#ended = true
+    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+  }
+
+  #feed(): void {
+    for (let ahead = 1; ahead <= AHEAD; ahead++) {
+      for (const thread of this.#threads) {
+        if (thread.given >= ahead) continue
+        const next = this.#queue.shift()
+        if (!next) return
+        thread.given++
+        tell(thread, { kind: 'unit', ...next })
+      }
+    }
+  }
+
+  #hear(thread: Thread, said: FromThread): void {
+    switch (said.kind) {
+      case 'done':
+        thread.given--
+        this.#pending.get(said.id)?.(said.done)
+        this.#pending.delete(said.id)
+        this.#feed()
+        break
+      case 'pack': {
+        const sending = this.#send(thread, said.pack).finally(() => this.#sending.delete(sending))
+        this.#sending.add(sending)
+        break
+      }
+      case 'finished':
+        thread.finished = true
+        if (this.#threads.every(({ finished }) => finished)) this.#finished?.resolve()
+        break
+    }
+  }
+
+  async #send(thread: Thread, { bytes, extents, ...pack }: ThreadPack): Promise<void> {
+    try {
+      const table = ExtentTable.fromBytes(extents, 1)
+      if (!table) throw new OcmError('internal', { what: 'thread' })
+      await this.#parts.send({ ...pack, bytes, extents: table })
+    } catch (error) {
+      this.#failure.reject(error)
+      return
+    }
+    if (bytes.buffer.byteLength === PACK_ROOM && !this.#ended) {
+      const room = bytes.buffer
+      tell(thread, { kind: 'room', room }, [room])
+    }
+    const waiting = new Int32Array(this.#waiting)
+    Atomics.sub(waiting, 0, 1)
+    Atomics.notify(waiting, 0)
+  }
+}
+
+const tell = ({ worker }: Thread, what: ToThread, transfer: ArrayBuffer[] = []): void =>
+  worker.postMessage(what, transfer)

@@ -1,0 +1,107 @@
+/**
+ * A thread that reads, hashes, compresses and seals for one capture, in synchronous calls and sharing nothing but a
+ * table it only reads and two counters. What it is asked for comes in messages, in order.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { PACK_ROOM, type PackClass, type Run, extentKeys } from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import type { ContentSink } from '../capture/contents.ts'
+import { Packing } from '../capture/packing.ts'
+import { type Done, type Unit, doUnit } from '../capture/units.ts'
+import { ExtentTable } from '../store/extent-table.ts'
+
+/** What a thread is started with. */
+export interface ThreadStart {
+  readonly run: Run
+  /** Names extents; 32 bytes. */
+  readonly idKey: Uint8Array
+  /** An ExtentTable's memory. */
+  readonly known: SharedArrayBuffer
+  /** `PackBook.next` */
+  readonly next: SharedArrayBuffer
+  /** One number: how many packs have been handed over and not yet sent. */
+  readonly waiting: SharedArrayBuffer
+  /** How many of them may wait, of all threads together. */
+  readonly mayWait: number
+}
+
+export type ToThread =
+  | { readonly kind: 'unit'; readonly id: number; readonly unit: Unit }
+  /** Memory of a pack that was sent. */
+  | { readonly kind: 'room'; readonly room: ArrayBuffer }
+  /** Close all packs. */
+  | { readonly kind: 'finish' }
+
+export type FromThread =
+  | { readonly kind: 'done'; readonly id: number; readonly done: Done }
+  | { readonly kind: 'pack'; readonly pack: ThreadPack }
+  | { readonly kind: 'finished' }
+
+/** A PackedPack with its index as bytes. */
+export interface ThreadPack {
+  readonly id: string
+  readonly class: PackClass
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly key: Uint8Array
+  readonly header: Uint8Array
+  readonly number: number
+  readonly plainBytes: number
+  readonly extents: Uint8Array
+}
+
+const port = parentPort
+if (port === null) throw new TypeError('to be started as a thread')
+const start = workerData as ThreadStart
+const keys = extentKeys(p, start.idKey)
+const waiting = new Int32Array(start.waiting)
+const rooms: ArrayBuffer[] = []
+const say = (what: FromThread, transfer: ArrayBuffer[] = []) => port.postMessage(what, transfer)
+
+const packing = new Packing({
+  p,
+  run: start.run,
+  keys,
+  known: ExtentTable.over(start.known),
+  next: start.next,
+  room: () => {
+    const room = rooms.pop() ?? new ArrayBuffer(PACK_ROOM)
+    return new Uint8Array(room)
+  },
+  deliver(pack) {
+    const bytes = pack.bytes as Uint8Array<ArrayBuffer>
+    // What waits to be sent lies in memory: a slow line slows the reading down.
+    for (let held = Atomics.load(waiting, 0); held >= start.mayWait;) {
+      Atomics.wait(waiting, 0, held)
+      held = Atomics.load(waiting, 0)
+    }
+    Atomics.add(waiting, 0, 1)
+    const { extents, ...rest } = pack
+    say({ kind: 'pack', pack: { ...rest, bytes, extents: extents.toBytes() } }, [bytes.buffer])
+  },
+})
+const sink: ContentSink = { p, packing, keys }
+
+// oxlint-disable-next-line no-restricted-properties -- a clock cannot be handed from one thread to another
+const clock = () => Date.now()
+
+/** Units come class by class; a pack that is left open while others are filled would only take memory. */
+let current: PackClass | undefined
+
+port.on('message', (asked: ToThread) => {
+  switch (asked.kind) {
+    case 'unit': {
+      const { unit, id } = asked
+      if (current !== undefined && unit.class !== current) packing.finish([current])
+      current = unit.class
+      say({ kind: 'done', id, done: doUnit(sink, unit, clock) })
+      break
+    }
+    case 'room':
+      rooms.push(asked.room)
+      break
+    case 'finish':
+      packing.finish(['secret', 'state', 'bulk'])
+      say({ kind: 'finished' })
+      break
+  }
+})
