@@ -1,30 +1,29 @@
-/** The files of a capture by where they lie, and the names in those directories whose names are listed. */
+/** The files of a capture by where they lie, and the names of those that list something. */
 import { type PlacedPath, absoluteOf, placeOf } from '@ocm/protocol'
 import type { Captured } from '../installation.port.ts'
 
 export type CapturedFile = Captured['entries'][number]
 
-/** Directories below which anybody asks for names; of a large workspace most of the rest is never asked for. */
-const LISTED = ['skills/', '.agents/skills/', 'extensions/', 'agents/']
+/** Nobody asks for the names of directories without one of these: of a large workspace there are few. */
+const LISTED = /(?:^|\/)(?:SKILL\.md|openclaw\.plugin\.json|sessions\.json|auth-profiles\.json)$/
+const LAST_NAMES = ['md', 'json']
 
 export class CapturedFiles {
   readonly #captured: Captured
-  readonly #byRoot = new Map<string, Map<string, CapturedFile>>()
+  readonly #byRoot = new Map<string, ReadonlyMap<string, CapturedFile>>()
   #names: ReadonlyMap<string, ReadonlySet<string>> | undefined
 
   constructor(captured: Captured) {
     this.#captured = captured
-    for (const entry of captured.entries) {
-      if (entry.kind !== 'file') continue
-      const { root, path } = entry.place
-      const files = this.#byRoot.get(root)
-      if (files === undefined) this.#byRoot.set(root, new Map([[path, entry]]))
-      else files.set(path, entry)
-    }
   }
 
   file({ root, path }: PlacedPath): CapturedFile | undefined {
-    return this.#byRoot.get(root)?.get(path)
+    let files = this.#byRoot.get(root)
+    if (files === undefined) {
+      files = this.#filesIn(root)
+      this.#byRoot.set(root, files)
+    }
+    return files.get(path)
   }
 
   /** @param absolute by the layout of the capture. */
@@ -40,10 +39,18 @@ export class CapturedFiles {
     return absoluteOf(this.#captured.survey.layout, place) ?? ''
   }
 
-  /** The names in a directory, sorted; none when it was not captured. */
+  /** The names in a directory, sorted, of what lists something and of the directories that lead there. */
   names({ root, path }: PlacedPath): readonly string[] {
     this.#names ??= this.#namesByDirectory()
     return [...(this.#names.get(`${root}\0${path}`) ?? [])].toSorted()
+  }
+
+  #filesIn(root: string): ReadonlyMap<string, CapturedFile> {
+    const files = new Map<string, CapturedFile>()
+    for (const entry of this.#captured.entries) {
+      if (entry.kind === 'file' && entry.place.root === root) files.set(entry.place.path, entry)
+    }
+    return files
   }
 
   /** Directories as the paths of what was captured imply them. */
@@ -51,7 +58,8 @@ export class CapturedFiles {
     const directories = new Map<string, Set<string>>()
     for (const { place } of this.#captured.entries) {
       const { root } = place
-      if (!root.startsWith('extra:') && !LISTED.some((top) => place.path.startsWith(top))) continue
+      if (!LAST_NAMES.some((last) => place.path.endsWith(last)) || !LISTED.test(place.path))
+        continue
       for (let path = place.path; path !== '';) {
         const cut = path.lastIndexOf('/')
         const parent = cut === -1 ? '' : path.slice(0, cut)

@@ -3,7 +3,7 @@ import { absoluteOf, pathToBytes } from '@ocm/protocol'
 import type { Captured } from '../installation.port.ts'
 import { type CapturedFile } from './captured-files.ts'
 import { hexOf } from './configuration-findings.ts'
-import { jsonAs, kindOf, textIn, visitFile } from './file-strings.ts'
+import { isOfOpenClaw, jsonAs, kindOf, textIn, visitFile } from './file-strings.ts'
 import { visitLink } from './link-strings.ts'
 import { asRecalled, type Memory } from './memory.ts'
 import { type Told, tellingWalk } from './mention.ts'
@@ -29,12 +29,15 @@ export function findInFile(
 ): readonly Told[] {
   const { place, placement, size, sha256 } = file
   const { section } = placement
+  // By far the most. What is not looked at as words here is not looked at at all.
+  if (sha256 !== undefined && !isOfOpenClaw(place) && memory.isClean('prose', sha256))
+    return NOTHING
   const kind = kindOf({ place, section, size })
   if (kind === 'skip') return NOTHING
-  const as = kind === 'json' ? jsonAs(place.path) : kind
-  if (sha256 !== undefined && memory.isClean(LETTERS[as], sha256)) return NOTHING
+  const look = kind === 'json' ? jsonAs(place.path) : kind
+  if (sha256 !== undefined && memory.isClean(look, sha256)) return NOTHING
   if (sha256 !== undefined && kind === 'prose' && file.marked === false) {
-    memory.clean(LETTERS[as], sha256)
+    memory.clean(look, sha256)
     return NOTHING
   }
   const name = `${section} ${place.root}:${place.path} ${hexOf(file)}`
@@ -48,12 +51,9 @@ export function findInFile(
   const told = telling.told()
   if (sha256 === undefined || !isSame) return asRecalled(told)
   if (told.length > 0) return memory.keep(name, { told }).told
-  memory.clean(LETTERS[as], sha256)
+  memory.clean(look, sha256)
   return NOTHING
 }
-
-/** As what a content was looked at, to remember that nothing was found. */
-const LETTERS = { prose: 'p', env: 'e', derived: 'd', paths: 'l', guess: 'g' } as const
 
 export function findInLink(
   captured: Captured,

@@ -111,8 +111,8 @@ export function kindOf({
   size,
 }: Pick<SourceFile, 'place' | 'section' | 'size'>): FileKind {
   if (size > MAX_TEXT_BYTES || UNREAD.test(place.path) || BINARY.test(place.path)) return 'skip'
-  const name = place.path.split('/').at(-1) ?? ''
-  if (place.root === 'state' || place.root === 'extra:user-config') {
+  if (isOfOpenClaw(place)) {
+    const name = place.path.slice(place.path.lastIndexOf('/') + 1)
     if (/^\.env(?:\.|$)|\.env$/.test(name)) return 'env'
     const code = /^(?:extensions|hooks|skill-library|skill-workshop)\//.test(place.path)
     if (/\.json5?$/.test(name) && !code && section !== 'workspaces') return 'json'
@@ -121,6 +121,10 @@ export function kindOf({
   }
   return 'prose'
 }
+
+/** Where files have meanings by their names; anywhere else they are words, or not looked at. */
+export const isOfOpenClaw = ({ root }: PlacedPath): boolean =>
+  root === 'state' || root === 'extra:user-config'
 
 /** @returns the text itself when nothing in it changed. */
 export function visitFile(
