@@ -1,6 +1,6 @@
 /** `ocm snapshots`, `ocm ls` and `ocm cat`. */
-import { type Entry, OcmError, base64url, concat, pathFromBytes } from '@ocm/protocol'
-import { type OpenedSnapshot, openSnapshot } from '../snapshots/open.ts'
+import { type Entry, OcmError, base64url, pathFromBytes, pathToBytes } from '@ocm/protocol'
+import { openSnapshot, readOne } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, short, table, time } from './format.ts'
 import { nodeNamed, snapshotNamed } from './names.ts'
@@ -72,10 +72,7 @@ export async function cat(context: Context, name: string, place: string): Promis
   const { terminal, ports } = context
   const { id } = await snapshotNamed(ports.api, name)
   await withVault(context, async (unlocked) => {
-    const snapshot = await openSnapshot(ports, unlocked, id)
-    const entry = snapshot.manifest.entries.find((one) => spelled(one) === place)
-    if (entry?.extents === undefined) throw new OcmError('not-found', { what: 'file' })
-    const content = await contentOf(snapshot, entry)
+    const { entry, content } = await readOne(ports, unlocked, id, placeNamed(place))
     if (terminal.json) {
       terminal.result({ path: place, size: entry.size, content: base64url(content) }, '')
     } else {
@@ -84,9 +81,12 @@ export async function cat(context: Context, name: string, place: string): Promis
   })
 }
 
-/** Whole and verified before the first byte is shown. */
-async function contentOf(snapshot: OpenedSnapshot, entry: Entry): Promise<Uint8Array> {
-  const parts: Uint8Array[] = []
-  for await (const part of snapshot.read(entry)) parts.push(part)
-  return concat(...parts)
+/** @throws OcmError 'wrong-use' */
+export function placeNamed(place: string): Pick<Entry, 'root' | 'path'> {
+  // A root such as workspace:main has a colon of its own.
+  const [, root, path] = /^((?:workspace|extra):[^:]+|[^:]+):(.*)$/s.exec(place) ?? []
+  if (root === undefined || path === undefined) {
+    throw new OcmError('wrong-use', { what: 'A file is named as root:path, as ls shows it' })
+  }
+  return { root, path: pathToBytes(path) }
 }

@@ -1,12 +1,16 @@
 /** A snapshot with its manifest in clear, believed only as far as its node's own signature goes. */
 import {
   type Entry,
+  type FetchRange,
+  type KeyPair,
   type Manifest,
   type ManifestRoot,
   OcmError,
   Packs,
   type SnapshotHeader,
+  concat,
   decodeRoot,
+  findEntry,
   fromBase64url,
   openManifestRoot,
   openerByVault,
@@ -36,37 +40,60 @@ export interface OpenedSnapshot {
   read(entry: Entry): AsyncGenerator<Uint8Array>
 }
 
+/** A snapshot of which nothing but the root is read yet. */
+export type SnapshotRoot = Omit<OpenedSnapshot, 'manifest' | 'read'> & {
+  readonly packs: Packs
+  /** The key that its runs are sealed to. */
+  readonly sealing: KeyPair
+}
+
 /**
  * Reads while the vault stays open.
- * @throws OcmError 'signature-invalid', 'node-unconfirmed', 'pack-missing', 'pack-damaged', 'malformed'
+ * @throws OcmError 'signature-invalid', 'node-unconfirmed', 'epoch-unknown', 'pack-missing', 'pack-damaged', 'malformed'
  */
 export async function openSnapshot(
   ports: Ports,
   unlocked: Unlocked,
   id: string,
 ): Promise<OpenedSnapshot> {
+  const { packs, sealing: _, ...root } = await openRoot(ports, unlocked, id)
+  const manifest = await readManifest(packs)
+  return { ...root, manifest, read: (entry) => readEntry(packs, entry) }
+}
+
+/** @throws OcmError 'signature-invalid', 'node-unconfirmed', 'epoch-unknown', 'malformed' */
+export async function openRoot(
+  ports: Ports,
+  unlocked: Unlocked,
+  id: string,
+): Promise<SnapshotRoot> {
   const { p, api } = ports
   const { node } = await api.snapshot(id)
   const { header, statement, retired } = await readHeader(ports, unlocked, node, id)
   const sealing = unlocked.epochs.of(header.epoch)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
-  const packs = new Packs(
-    p,
-    root,
-    (...range) => api.packBytes(...range),
-    openerByVault({ sealing }),
-  )
-  const manifest = await readManifest(packs)
-  return {
-    id,
-    node,
-    header,
-    retired,
-    statement,
-    root,
-    manifest,
-    read: (entry) => readEntry(packs, entry),
-  }
+  const fetch: FetchRange = (...range) => api.packBytes(...range)
+  const packs = new Packs(p, root, fetch, openerByVault({ sealing }))
+  return { id, node, header, retired, statement, root, packs, sealing }
+}
+
+/**
+ * The content of one file or database, whole and verified, without reading the rest of the manifest.
+ * @param at its root and the bytes of its path.
+ * @throws OcmError 'not-found', and what `openRoot` and the packs throw
+ */
+export async function readOne(
+  ports: Ports,
+  unlocked: Unlocked,
+  id: string,
+  at: Pick<Entry, 'root' | 'path'>,
+): Promise<{ readonly entry: Entry; readonly content: Uint8Array }> {
+  const { packs } = await openRoot(ports, unlocked, id)
+  const entry = await findEntry(packs, at)
+  if (entry?.extents === undefined) throw new OcmError('not-found', { what: 'file' })
+  const parts: Uint8Array[] = []
+  for await (const part of readEntry(packs, entry)) parts.push(part)
+  return { entry, content: concat(...parts) }
 }
 
 /** The newest snapshot of a node; one older than what this machine has seen is refused. @throws OcmError */

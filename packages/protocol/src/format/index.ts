@@ -51,8 +51,10 @@ export {
   type OpenerOf,
   Packs,
   decodeRoot,
+  findEntry,
   openerByGrants,
   openerByVault,
   readEntry,
   readManifest,
+  readPages,
 } from './reader.ts'

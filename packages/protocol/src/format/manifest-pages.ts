@@ -175,7 +175,7 @@ export function entryFromPages(pages: Iterable<Uint8Array>, wanted: Named): Entr
   const name = nameOf(wanted)
   const found: Entry[] = []
   for (const bytes of pages) {
-    if (!holds(bytes, wanted.path)) continue
+    if (!startsWith(bytes, ENTRIES) || !holds(bytes, wanted.path)) continue
     const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
     if (page[0] !== 'entries') continue
     found.push(...page[1].filter((entry) => nameOf(entry) === name))
@@ -185,6 +185,12 @@ export function entryFromPages(pages: Iterable<Uint8Array>, wanted: Named): Entr
   if (another !== undefined || !staysInside(entry.path) || !isWhole(entry)) throw malformed()
   return entry
 }
+
+/** How a page of entries begins: a list of two, the first of them this word. */
+const ENTRIES = toCbor(['entries', []]).subarray(0, -1)
+
+const startsWith = (page: Uint8Array, start: Uint8Array) =>
+  start.every((byte, i) => page[i] === byte)
 
 /** Whether these bytes occur in a page: of most pages this is all there is to know. */
 function holds(page: Uint8Array, part: Uint8Array): boolean {

@@ -17,8 +17,8 @@ import type { Primitives } from '../primitives/primitives.ts'
 import { decodeAs } from '../shapes.ts'
 import { contentHash } from './extent.ts'
 import { MANIFEST_MAX_BYTES, MANIFEST_MAX_PAGES, PACK_MAX_BYTES, PAGE_MAX_BYTES } from './limits.ts'
-import { manifestFromPages } from './manifest-pages.ts'
-import { type OpenPack, type PackOpener, openPack } from './open-pack.ts'
+import { entryFromPages, manifestFromPages } from './manifest-pages.ts'
+import { type OpenPack, type PackOpener, type PackRanges, openPack } from './open-pack.ts'
 
 /** Bytes of a stored pack. @throws OcmError 'pack-missing' and whatever the way there may throw. */
 export type FetchRange = (pack: PackId, offset: number, length: number) => Promise<Uint8Array>
@@ -81,18 +81,36 @@ export class Packs {
     if (!known || known.bytes > PACK_MAX_BYTES) throw notThere(id)
     const opener = this.#openerOf(id)
     if (!opener) throw new OcmError('seal-broken', { pack: id })
+    // Most of a pack of pages is wanted by whoever wants one of them.
     const source =
-      known.bytes <= WHOLE_BYTES
+      known.bytes <= WHOLE_BYTES || known.class === 'tree'
         ? await this.#fetch(id, 0, known.bytes)
-        : {
-            bytes: known.bytes,
-            read: (offset: number, length: number) => this.#fetch(id, offset, length),
-          }
+        : await this.#ranges(id, known.bytes)
     const pack = await openPack(this.p, source, opener, { id, header: known.header })
     if (pack.header.class !== known.class) throw notThere(id)
     return pack
   }
+
+  /** Both ends are asked for at once, so that a pack is open after one round trip. */
+  async #ranges(id: PackId, bytes: number): Promise<PackRanges> {
+    const [start, end] = await Promise.all([
+      this.#fetch(id, 0, END_BYTES),
+      this.#fetch(id, bytes - END_BYTES, END_BYTES),
+    ])
+    return {
+      bytes,
+      read: async (offset, length) => {
+        if (offset + length <= start.length) return start.subarray(offset, offset + length)
+        const inEnd = offset - (bytes - end.length)
+        if (inEnd >= 0) return end.subarray(inEnd, inEnd + length)
+        return this.#fetch(id, offset, length)
+      },
+    }
+  }
 }
+
+/** A pack's header and, of most packs, its footer lie in as much of its two ends. */
+const END_BYTES = 8 * 1024
 
 const notThere = (pack: PackId) => new OcmError('pack-damaged', { pack })
 
@@ -115,12 +133,41 @@ function kept<T>(
 
 /** @throws OcmError 'pack-damaged', 'malformed', 'seal-broken' */
 export async function readManifest(packs: Packs): Promise<Manifest> {
+  return manifestFromPages(await readPages(packs))
+}
+
+/**
+ * One entry, without decoding what the rest of the manifest says; undefined when there is none of this name.
+ * @throws OcmError 'pack-damaged', 'malformed', 'seal-broken'
+ */
+export async function findEntry(
+  packs: Packs,
+  wanted: Pick<Entry, 'root' | 'path'>,
+): Promise<Entry | undefined> {
+  return entryFromPages(await readPages(packs), wanted)
+}
+
+/** Packs of pages that are on their way at once. */
+const PACKS_AT_ONCE = 4
+
+/**
+ * The CBOR of every page, each with the hash that the root names.
+ * @throws OcmError 'pack-damaged', 'malformed', 'seal-broken'
+ */
+export async function readPages(packs: Packs): Promise<readonly Uint8Array[]> {
   const { pages } = packs.root
   const total = pages.reduce((bytes, page) => bytes + page.bytes, 0)
   if (pages.length > MANIFEST_MAX_PAGES || total > MANIFEST_MAX_BYTES) throw tooLarge()
+  const needed = [
+    ...new Map(pages.flatMap((page) => page.extents.map((ref) => [hex(ref[0]), ref]))),
+  ]
+  for (let at = 0; at < needed.length; at += PACKS_AT_ONCE) {
+    const some = needed.slice(at, at + PACKS_AT_ONCE)
+    await Promise.all(some.map(([, ref]) => packs.extent(ref, 'tree')))
+  }
   const read: Uint8Array[] = []
   for (const page of pages) read.push(await readPage(packs, page))
-  return manifestFromPages(read)
+  return read
 }
 
 async function readPage(packs: Packs, page: ManifestRoot['pages'][number]): Promise<Uint8Array> {
