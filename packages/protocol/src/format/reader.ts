@@ -158,6 +158,7 @@ export async function readPages(packs: Packs): Promise<readonly Uint8Array[]> {
   const { pages } = packs.root
   const total = pages.reduce((bytes, page) => bytes + page.bytes, 0)
   if (pages.length > MANIFEST_MAX_PAGES || total > MANIFEST_MAX_BYTES) throw tooLarge()
+  for (const page of pages) checkLength(page)
   const needed = [
     ...new Map(pages.flatMap((page) => page.extents.map((ref) => [hex(ref[0]), ref]))),
   ]
@@ -170,9 +171,13 @@ export async function readPages(packs: Packs): Promise<readonly Uint8Array[]> {
   return read
 }
 
-async function readPage(packs: Packs, page: ManifestRoot['pages'][number]): Promise<Uint8Array> {
+/** Before anything is fetched or allocated for it. */
+function checkLength(page: ManifestRoot['pages'][number]): void {
   const length = page.extents.reduce((bytes, ref) => bytes + ref[3], 0)
   if (page.bytes > PAGE_MAX_BYTES || length !== page.bytes) throw tooLarge()
+}
+
+async function readPage(packs: Packs, page: ManifestRoot['pages'][number]): Promise<Uint8Array> {
   const bytes = new Uint8Array(page.bytes)
   let at = 0
   for (const ref of page.extents) {
