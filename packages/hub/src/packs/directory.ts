@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
 import type { Packs } from '../nodes/ports.ts'
 import {
@@ -14,6 +14,9 @@ import {
   unfinishedName,
   writeDurably,
 } from './durable.ts'
+
+/** A piece is what a record carries; each write goes to another thread and back, so many are written in one. */
+const AT_ONCE = 2 ** 20
 
 /** @param root is made if it is missing; what a crash left half-written in it is removed. */
 export async function openPackDirectory(root: string): Promise<Packs> {
@@ -132,12 +135,31 @@ async function write(
   body: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const file = await stored(open(path, 'wx', 0o600))
+  const held: Uint8Array[] = []
+  let heldBytes = 0
+  const writeHeld = async () => {
+    await stored(writeWhole(file, held.splice(0)))
+    heldBytes = 0
+  }
   try {
-    await checked(id, bytes, body, (piece) => stored(file.writeFile(piece)))
+    await checked(id, bytes, body, async (piece) => {
+      held.push(piece)
+      heldBytes += piece.length
+      if (heldBytes >= AT_ONCE) await writeHeld()
+    })
+    await writeHeld()
     await stored(file.sync())
   } finally {
     await file.close()
   }
+}
+
+/** A system may write less than it is asked to. */
+async function writeWhole(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  if (pieces.length === 0) return
+  const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  const { bytesWritten } = await file.writev(pieces)
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten))
 }
 
 /** @throws OcmError 'pack-mismatch' */

@@ -53,6 +53,14 @@ const NOTHING: Uint8Array = new Uint8Array()
 export const frame = (kind: Kind, call: number, payload = NOTHING): Uint8Array =>
   encode(KINDS[kind], call, payload)
 
+const data = new Uint8Array(MAX_FRAME)
+
+/** Good until the next call: it is sealed before that, and a buffer for each would cost more than the sealing. */
+export function dataFrame(call: number, payload: Uint8Array): Uint8Array {
+  write(data, KINDS.data, call, payload)
+  return data.subarray(0, HEADER + payload.length)
+}
+
 export function creditFrame(call: number, bytes: number): Uint8Array {
   const payload = new Uint8Array(4)
   new DataView(payload.buffer).setUint32(0, bytes)
@@ -138,11 +146,15 @@ function parse(bytes: Uint8Array): unknown {
 
 function encode(first: number, call: number, payload: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(HEADER + payload.length)
-  const view = new DataView(bytes.buffer)
+  write(bytes, first, call, payload)
+  return bytes
+}
+
+function write(into: Uint8Array, first: number, call: number, payload: Uint8Array): void {
+  const view = new DataView(into.buffer)
   view.setUint8(0, first)
   view.setUint32(1, call)
-  bytes.set(payload, HEADER)
-  return bytes
+  into.set(payload, HEADER)
 }
 
 const malformed = (cause?: unknown) => new OcmError('malformed', { what: 'frame' }, { cause })

@@ -66,7 +66,7 @@ describe('a session is ended, with a sealed reason, by', () => {
     ['data that is empty', [...putOf(1), data(1, 0)]],
     [
       'data beyond the window',
-      [...putOf(1), ...Array.from({ length: 5 }, () => data(1, MAX_PAYLOAD))],
+      [...putOf(1), ...Array.from({ length: 17 }, () => data(1, MAX_PAYLOAD))],
     ],
     ['data after the end', [...putOf(1), frame('end', 1), data(1, 1)]],
     ['a second end', [...putOf(1), frame('end', 1), frame('end', 1)]],
@@ -95,7 +95,7 @@ describe('a session goes on after', () => {
     ['a heartbeat', [frame('heartbeat', 0)]],
     [
       'data up to the window',
-      [...putOf(1), ...Array.from({ length: 8 }, () => data(1, WINDOW / 8))],
+      [...putOf(1), ...Array.from({ length: 32 }, () => data(1, WINDOW / 32))],
     ],
     ['the end of a body', [...putOf(1), data(1, 5), frame('end', 1)]],
     ['32 requests', Array.from({ length: 32 }, (_, n) => putOf(2 * n + 1)).flat()],

@@ -15,7 +15,10 @@ const MAX_UNSAID = 8 * 2 ** 20
 
 /** Somebody with bytes to send. Asked in turn with the others. */
 export interface Source {
-  /** The next frame, or null when it has none for now; it comes back by `Outbox.offer`. */
+  /**
+   * The next frame, good until anybody's next one is taken; or null when it has none for now, and it comes back by
+   * `Outbox.offer`.
+   */
   take(): Uint8Array | null
 }
 

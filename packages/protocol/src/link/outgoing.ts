@@ -1,11 +1,11 @@
 /** The writing end of a body: reads the producer as fast as the other side gives credit, and no faster. */
 import { OcmError, toWireError } from '../errors.ts'
 import type { Body } from './calls.ts'
-import { MAX_PAYLOAD, frame, messageFrames } from './frame.ts'
+import { MAX_PAYLOAD, dataFrame, frame, messageFrames } from './frame.ts'
 import type { Outbox, Source } from './outbox.ts'
 
 /** Bytes of one body that may be on their way or unread. Both sides start from it. */
-export const WINDOW = 256 * 1024
+export const WINDOW = 2 ** 20
 
 export interface OutgoingWatch {
   /** There are bytes to send and no credit for them; and credit came. */
@@ -83,7 +83,7 @@ export class Outgoing implements Source {
     } else {
       this.#chunk = chunk.subarray(length)
     }
-    return frame('data', this.#call, chunk.subarray(0, length))
+    return dataFrame(this.#call, chunk.subarray(0, length))
   }
 
   async #produce(body: Body): Promise<void> {
