@@ -1,0 +1,103 @@
+/**
+ * Random trees through capture, store and reader. Some trees in a row are of one node, so that what it remembers of the
+ * run before is at work. `npm run proof -- trees` runs many more of these.
+ */
+import { createHash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { type Manifest, type Packs, readManifest } from '@ocm/protocol'
+import { capture } from './capture.ts'
+import { SmallNode, contentOf, newJob, placed } from './testing/node.ts'
+import { Dice, RandomTree, type Seen, onDiskNow } from './testing/random-trees.ts'
+
+const count = Number(process.env['OCM_TREES'] ?? 42)
+const seed = Number(process.env['OCM_SEED'] ?? 1)
+/** Mostly none: starting them takes longer than all the rest. */
+const THREADS = [...Array.from({ length: 30 }, () => 0), 1, 2]
+/** Trees of one node, one after the other. */
+const IN_A_ROW = 6
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
+
+/** As `onDiskNow` tells of a disk; databases are files there. */
+async function inSnapshot(packs: Packs, manifest: Manifest): Promise<Map<string, Seen>> {
+  const seen = new Map<string, Seen>()
+  for (const entry of manifest.entries.filter(({ root }) => root !== 'extra:notes')) {
+    const { root, kind, size, extents, target } = entry
+    const inside = Buffer.from(entry.path).toString('latin1')
+    const name = root === 'state' ? inside : inside === '' ? 'ws' : `ws/${inside}`
+    const content = extents ? await contentOf(packs, entry) : (target ?? new Uint8Array())
+    const more = kind === 'directory' ? '' : ` ${size} ${sha256(content)}`
+    const what = `${kind === 'database' ? 'file' : kind} ${entry.mode.toString(8)}${more}`
+    seen.set(name, { what, modifiedAt: Math.round(entry.modifiedAt * 1000) })
+  }
+  return seen
+}
+
+const CLASSES = ['state', 'bulk', 'secret'] as const
+
+function installationOf(node: SmallNode) {
+  return node.installation({
+    classify: ({ root, path }) =>
+      placed(root === 'state' ? 'gateway' : 'workspaces', CLASSES[path.length % 3] ?? 'state'),
+  })
+}
+
+/** Times are kept as fractions, so their last digit may differ. */
+const isSame = (a: Seen | undefined, b: Seen | undefined) =>
+  a?.what === b?.what && Math.abs((a?.modifiedAt ?? 0) - (b?.modifiedAt ?? 0)) <= 1
+
+/** What is in one and not in the other, for people. */
+const difference = (disk: Map<string, Seen>, snapshot: Map<string, Seen>): readonly string[] =>
+  [...new Set([...disk.keys(), ...snapshot.keys()])]
+    .filter((name) => !isSame(disk.get(name), snapshot.get(name)))
+    .map((name) => JSON.stringify([name, disk.get(name), snapshot.get(name)]))
+
+async function oneNode(dice: Dice, trees: number, wrong: string[], first: number): Promise<void> {
+  const node = await SmallNode.create()
+  try {
+    mkdirSync(node.at('ws'))
+    writeFileSync(join(node.dir, 'home', 'notes.txt'), 'notes')
+    const database = node.database()
+    database.exec('CREATE TABLE t (x); INSERT INTO t VALUES (hex(randomblob(30000)))')
+    database.close()
+    const tree = new RandomTree(dice, node.state)
+    const installation = installationOf(node)
+    for (let n = 0; n < trees; n++) {
+      if (n > 0) tree.change()
+      tree.grow()
+      // Half of them are captured within the tick of the clock in which they were written.
+      if (dice.chance(0.5)) await pause(30)
+      const parts = node.parts({ installation, now: Date.now, threads: dice.one(THREADS) })
+      await capture(parts, { job: newJob(), trigger: 'manual' })
+      const packs = node.packs()
+      const snapshot = await inSnapshot(packs, await readManifest(packs))
+      const disk = onDiskNow(node.state)
+      for (const name of disk.keys()) if (/^ocm(\/|$)/.test(name)) disk.delete(name)
+      wrong.push(...difference(disk, snapshot).map((line) => `tree ${first + n}: ${line}`))
+      if (wrong.length > 20) return
+    }
+  } finally {
+    node.remove()
+  }
+}
+
+test(
+  `${count} random trees (seed ${seed}) come back as they were`,
+  async () => {
+    const wrong: string[] = []
+    for (let first = 0; first < count && wrong.length === 0; first += IN_A_ROW) {
+      await oneNode(
+        new Dice(seed * 1_000_003 + first),
+        Math.min(IN_A_ROW, count - first),
+        wrong,
+        first,
+      )
+      if (count > 1000 && first % 600 === 0) console.log(`${first} trees`)
+    }
+    expect(wrong).toEqual([])
+  },
+  20_000 + count * 1000,
+)
