@@ -75,7 +75,9 @@ const embeddedThreads: Plugin = {
     const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
     const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: true })
     await bundle.close()
-    return `export const threadProgram = ${JSON.stringify(asciiOnly(output[0].code))}`
+    // Run as a script its own names would be global ones, which are taken in part.
+    const program = `(function () {${asciiOnly(output[0].code)}})()`
+    return `export const threadProgram = ${JSON.stringify(program)}`
   },
 }
 
