@@ -21,7 +21,7 @@ import { HubLine } from './hub-line.ts'
 import type { Installation } from './installation.port.ts'
 import { type Fingerprints, fingerprintsOf, joinHub } from './join.ts'
 import { connect } from './link/websocket.ts'
-import type { Log } from './log.ts'
+import { type Log, createLog } from './log.ts'
 import { createInstallation } from './openclaw/installation.ts'
 import { rewriteStaged } from './openclaw/rewriting.ts'
 import { markRunning, runningAgent } from './running.ts'
@@ -75,7 +75,6 @@ const clock = {
 }
 
 export function createAgent({ stateDir, home, openclawBin, log }: AgentOptions): Agent {
-  const fault = (error: unknown) => log.error({ err: error }, 'fault')
   const installation = createInstallation({
     home,
     agentStateDir: stateDir,
@@ -83,6 +82,11 @@ export function createAgent({ stateDir, home, openclawBin, log }: AgentOptions):
     now: () => Date.now(),
     ...(openclawBin === undefined ? {} : { openclawBin }),
   })
+  return agentOf(installation, stateDir, log)
+}
+
+function agentOf(installation: Installation, stateDir: string, log = createLog('warn')): Agent {
+  const fault = (error: unknown) => log.error({ err: error }, 'fault')
   return {
     join: (text) => joinHub({ p, clock, stateDir, installation, fault }, text),
     run: () => run({ stateDir, installation, log, fault }),
@@ -92,7 +96,7 @@ export function createAgent({ stateDir, home, openclawBin, log }: AgentOptions):
 
 /** @returns the exit status of a process that does one errand of `ocm`. */
 export const errand = (input: Readable, output: Writable): Promise<number> =>
-  serveErrand({ p, rewrite: rewriteStaged }, input, output)
+  serveErrand({ p, rewrite: rewriteStaged, guest: agentOf }, input, output)
 
 interface RunParts {
   readonly stateDir: string

@@ -37,6 +37,8 @@ export interface DatabaseSource extends Placement {
 /** What belongs to this installation right now. Made anew for each capture. */
 export interface Survey {
   readonly layout: Layout
+  /** What the snapshot is to say instead: of an archive that was unpacked, where everything lay on its node. */
+  readonly origin?: Layout
   /** What to walk, outermost first; a root that lies inside another is walked with it and placed by its own name. */
   readonly trees: readonly {
     readonly root: string

@@ -371,7 +371,7 @@ function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'
   const { survey, findings, omissions, warnings } = gathered
   return {
     v: 1,
-    layout: survey.layout,
+    layout: survey.origin ?? survey.layout,
     inventory: findings.inventory,
     config: findings.config,
     holdings: [...findings.holdings],

@@ -2,6 +2,7 @@
 import type { Readable, Writable } from 'node:stream'
 import { type Errand, type ErrandEvent, type Primitives, toWireError } from '@ocm/protocol'
 import type { Installation } from '../installation.port.ts'
+import { type AdoptParts, adopt } from './adopt.ts'
 import { archiveSnapshot } from './archive.ts'
 import { type Line, openLine } from './line.ts'
 import { unpack } from './unpack.ts'
@@ -10,6 +11,7 @@ import { writeSnapshot } from './write.ts'
 export interface ErrandParts {
   readonly p: Primitives
   readonly rewrite: Installation['rewrite']
+  readonly guest: AdoptParts['guest']
 }
 
 /** @returns the exit status: 0 done, 1 failed, which has been told. */
@@ -39,7 +41,7 @@ function carryOut(parts: ErrandParts, line: Line, errand: Errand): Promise<unkno
     case 'archive':
       return archiveSnapshot({ ...parts, tell, ask }, errand)
     case 'adopt':
-      throw new Error('not yet')
+      return adopt({ ...parts, tell, finished: line.finished }, errand)
   }
 }
 

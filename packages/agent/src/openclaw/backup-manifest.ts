@@ -82,7 +82,7 @@ function layoutOf(manifest: Readonly<Record<string, unknown>>, stateDir: string)
     roots: { home: said === undefined ? homeAround(stateDir) : plainPath(said), state: stateDir },
     port: 0,
     versions: {
-      openclaw: (textAt(manifest, 'runtimeVersion') ?? '').slice(0, 32),
+      openclaw: (textAt(manifest, 'runtimeVersion') || 'unknown').slice(0, 32),
       schemas: {},
       node: (textAt(manifest, 'nodeVersion') ?? '').slice(0, 32),
       agent: '',

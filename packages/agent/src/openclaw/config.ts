@@ -5,7 +5,7 @@
 import { readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { isWithin } from '@ocm/protocol'
-import { type Env, type Where, resolveUserPath } from './discovery.ts'
+import { type Env, type Where, onThisDisk, resolveUserPath } from './discovery.ts'
 import { errno } from './errno.ts'
 import { parsed, salvage } from './salvage.ts'
 import { type Tree, isTree, merge } from './tree.ts'
@@ -50,11 +50,13 @@ export function readConfig(where: Where, read: ReadFile = readFromDisk): Config 
 class IncludeReader {
   readonly files: string[] = []
   readonly problems: string[] = []
+  readonly #where: Where
   readonly #allowed: readonly string[]
   readonly #read: ReadFile
   readonly #open = new Set<string>()
 
   constructor(where: Where, read: ReadFile) {
+    this.#where = where
     this.#allowed = [path.dirname(where.config), ...includeRoots(where.env, where.home)]
     this.#read = read
     this.#open.add(where.config)
@@ -78,7 +80,7 @@ class IncludeReader {
 
   #include(target: unknown, from: string, depth: number): unknown {
     if (typeof target !== 'string' || target.includes('\0')) return this.#refuse('is not a path')
-    const file = path.resolve(path.dirname(from), target)
+    const file = onThisDisk(this.#where, path.resolve(path.dirname(from), target))
     if (depth >= MAX_DEPTH) return this.#refuse(`${file} lies more than ${MAX_DEPTH} deep`)
     if (this.#open.has(file)) return this.#refuse(`${file} includes itself`)
     if (!this.#isAllowed(file)) {
@@ -136,7 +138,8 @@ function realOf(absolute: string): string {
   try {
     return realpathSync(absolute)
   } catch (error) {
-    if (errno(error) === 'ENOENT') return absolute
+    // What lies in another account's home, or on another machine, is what its name says.
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errno(error) ?? '')) return absolute
     throw error
   }
 }

@@ -1,6 +1,7 @@
 /** Where the installation of one node lies: home, state directory and configuration file, the way OpenClaw finds them itself. */
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import { isWithin } from '@ocm/protocol'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -13,7 +14,13 @@ export interface Where {
   readonly env: Env
   /** The agent's own state directory: never captured, never replaced. */
   readonly agentState: string
+  /** Of an archive that was unpacked: everything of the node lies below this directory, at its own path. */
+  readonly below?: string
 }
+
+/** Where on this disk an absolute path of the node is. */
+export const onThisDisk = ({ below }: Pick<Where, 'below'>, absolute: string): string =>
+  below === undefined || isWithin(below, absolute) ? absolute : below + absolute
 
 export interface WhereOptions {
   readonly home: string

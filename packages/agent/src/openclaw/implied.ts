@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import type { Config } from './config.ts'
 import { isDatabaseError, machineState, rowsOf, withLive } from './databases.ts'
-import type { Where } from './discovery.ts'
+import { type Where, onThisDisk } from './discovery.ts'
 import type { Persona } from './personas.ts'
 import type { Reference } from './references.ts'
 import { textAt, treeAt } from './tree.ts'
@@ -20,9 +20,12 @@ export const stateDatabaseOf = (stateDir: string): string =>
   path.join(stateDir, 'state', 'openclaw.sqlite')
 
 /** Nothing when there is no database or it cannot be read: the survey says so. */
-export function notedPlaces(stateDir: string): Noted {
+export function notedPlaces(stateDir: string, where: Pick<Where, 'below'> = {}): Noted {
   try {
-    return withLive(stateDatabaseOf(stateDir), (database) => notedIn(database, stateDir)) ?? NOTHING
+    return (
+      withLive(stateDatabaseOf(stateDir), (database) => notedIn(database, stateDir, where)) ??
+      NOTHING
+    )
   } catch (error) {
     if (isDatabaseError(error)) return NOTHING
     throw error
@@ -31,7 +34,7 @@ export function notedPlaces(stateDir: string): Noted {
 
 const NOTHING: Noted = { databases: [], plugins: [] }
 
-function notedIn(database: DatabaseSync, stateDir: string): Noted {
+function notedIn(database: DatabaseSync, stateDir: string, where: Pick<Where, 'below'>): Noted {
   const databases = rowsOf(
     database,
     'agent_databases',
@@ -42,11 +45,13 @@ function notedIn(database: DatabaseSync, stateDir: string): Noted {
     databases: databases.map((row) => ({
       persona: String(row['agent_id']),
       // Relative when it lies in the state directory.
-      absolute: path.resolve(stateDir, String(row['path'])),
+      absolute: onThisDisk(where, path.resolve(stateDir, String(row['path']))),
     })),
     plugins: Object.entries(records).flatMap(([id, record]) => {
       const absolute = textAt(record, 'installPath')
-      return absolute === undefined || !path.isAbsolute(absolute) ? [] : [{ id, absolute }]
+      return absolute === undefined || !path.isAbsolute(absolute)
+        ? []
+        : [{ id, absolute: onThisDisk(where, absolute) }]
     }),
   }
 }

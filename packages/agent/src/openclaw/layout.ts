@@ -55,7 +55,7 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
     if (!isWithin(where.state, absolute)) return false
     return sourceOf(absolute.slice(where.state.length + 1)) !== 'regenerable'
   }
-  const noted = notedPlaces(where.state)
+  const noted = notedPlaces(where.state, where)
   const references = [
     ...impliedReferences(where, config, personas, noted),
     ...referencesOf(where, config.tree, variables),

@@ -1,6 +1,6 @@
 /** The personas of a configuration, in either of the two shapes OpenClaw has had for them. */
 import path from 'node:path'
-import { type Where, resolveUserPath } from './discovery.ts'
+import { type Where, onThisDisk, resolveUserPath } from './discovery.ts'
 import { type Tree, at, isTree, textAt } from './tree.ts'
 import { type Variables, expand } from './variables.ts'
 
@@ -19,7 +19,8 @@ interface Entry {
 /** In the order of the configuration. A configuration without any has the one persona 'main'. */
 export function personasOf(where: Where, tree: Tree, variables: Variables): readonly Persona[] {
   const entries = entriesOf(tree)
-  const resolve = (text: string) => resolveUserPath(expand(text, variables), where.home)
+  const resolve = (text: string) =>
+    onThisDisk(where, resolveUserPath(expand(text, variables), where.home))
   const heir = heirOf(tree, entries)
   const shared = textAt(tree, 'agents.defaults.workspace')
   return entries.map(({ id, fields }) => {

@@ -1,6 +1,6 @@
 /** The fields of a configuration that name files or directories which belong to the installation though they may lie anywhere. */
 import type { PackClass, Section, Travel } from '@ocm/protocol'
-import { type Where, resolveUserPath } from './discovery.ts'
+import { type Where, onThisDisk, resolveUserPath } from './discovery.ts'
 import { type Found, type Tree, at, findAll } from './tree.ts'
 import { type Variables, expand } from './variables.ts'
 
@@ -169,7 +169,8 @@ export function referencesOf(where: Where, tree: Tree, variables: Variables): re
 function absolutePath(value: unknown, where: Where, variables: Variables): string | undefined {
   if (typeof value !== 'string' || value.includes('\n')) return undefined
   const text = expand(value, variables).trim()
-  return /^(?:\/|~(?:\/|$))/.test(text) ? resolveUserPath(text, where.home) : undefined
+  if (!/^(?:\/|~(?:\/|$))/.test(text)) return undefined
+  return onThisDisk(where, resolveUserPath(text, where.home))
 }
 
 /** `mcp-search`, `skills-team`: the keys that people chose on the way to it, else the last name of the place. */

@@ -3,6 +3,7 @@ import { OcmError } from '@ocm/protocol'
 import { Command, CommanderError } from 'commander'
 import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
 import { type Context, type GlobalOptions, contextOf } from './context.ts'
+import { type ImportOptions, importArchive } from './import.ts'
 import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
 import { type ExportOptions, exportSnapshot } from './export.ts'
 import { short } from './format.ts'
@@ -170,6 +171,20 @@ function describe(proc: NodeJS.Process, version: string): Command {
       does((at, snapshot: string, options: ExportOptions) => exportSnapshot(at, snapshot, options)),
     )
   program
+    .command('import')
+    .summary('take in an archive of `openclaw backup create`, as a node to clone from')
+    .argument('<archive>')
+    .option('--label <label>', 'what to call it; the beginning of its name when it is not given')
+    .option(
+      '--home <dir>',
+      'home of the account it is from, if that is not around the state directory',
+    )
+    .option('--skip-links', 'leave out links that lead out of it rather than refuse it')
+    .option('--max-ratio <number>', 'how many times larger its contents may be', '100')
+    .action(
+      does((at, archive: string, options: ImportOptions) => importArchive(at, archive, options)),
+    )
+  program
     .command('recover')
     .summary('write a snapshot out of a bare store; needs no hub')
     .argument('<store>', "the hub's directory of packs, or a copy of it")
@@ -199,6 +214,7 @@ const withChoices = (command: Command) =>
     .option('--port <number>', "the gateway's port on the target")
     .option('--prose', 'rewrite paths in prose too')
     .option('--allow-upgrade', "go on although the target's OpenClaw is newer")
+    .option('--partial', 'go on without files whose stored bytes are damaged or missing')
 
 function applying(
   parent: Command,
