@@ -9,7 +9,7 @@ The passphrase or the code is the first line of standard input. Snapshots of nod
 are told as "unconfirmed" and read only with --unconfirmed. Needs Debian's python3, python3-cryptography,
 python3-argon2 and python3-zstandard.
 """
-import argparse, functools, hashlib, hmac, os, re, struct, sys, unicodedata
+import argparse, functools, hashlib, hmac, math, os, re, struct, sys, unicodedata
 
 import argon2.low_level, zstandard
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -45,6 +45,8 @@ def encode_number(value):
         return encode_head(0, int(value)) if value >= 0 else encode_head(1, -1 - int(value))
     value = float(value)
     for first, form in (b'\xf9', '>e'), (b'\xfa', '>f'):
+        if form == '>e' and 0 < abs(value) < 2**-14 and math.frexp(abs(value))[0] != 0.5:
+            continue
         try:
             short = struct.pack(form, value)
         except OverflowError:
@@ -70,7 +72,7 @@ def decode(data, what):
 
 def decode_one(data, at, depth):
     major, n, at = data[at] >> 5, data[at] & 31, at + 1
-    need(depth < 100 and n < 28 and major != 6, 'CBOR')
+    need(depth <= 256 and n < 28 and major != 6, 'CBOR')
     if major == 7 and n < 25:
         need(n in (20, 21, 22), 'CBOR')
         return (False, True, None)[n - 20], at

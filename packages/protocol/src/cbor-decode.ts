@@ -81,11 +81,12 @@ export function decodeCbor(input: Uint8Array): unknown {
       if (first >> 5 !== 3) refuse('key')
       const key = text(length(first & 31))
       if (i > 0 && !isBefore(before, beforeEnd, from, at)) refuse('order')
-      // It would be the object's prototype instead of a field.
-      if (key === '__proto__') refuse('key')
       before = from
       beforeEnd = at
-      value[key] = item(depth)
+      // Somebody's configuration may have such a field: what was written must be read. Set as usual, it would become the
+      // object's prototype.
+      if (key === '__proto__') setOwn(value, key, item(depth))
+      else value[key] = item(depth)
     }
     return value
   }
@@ -163,6 +164,14 @@ export function decodeCbor(input: Uint8Array): unknown {
   if (at !== bytes.length) refuse('end')
   return value
 }
+
+const setOwn = (object: object, key: string, value: unknown) =>
+  Object.defineProperty(object, key, {
+    value,
+    enumerable: true,
+    configurable: true,
+    writable: true,
+  })
 
 /** A half-precision float (RFC 8949, appendix D). */
 function half(bits: number): number {

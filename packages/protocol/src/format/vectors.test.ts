@@ -1,9 +1,12 @@
 /** Made again, docs/vectors/ is the same byte for byte. `vitest -u` writes it, which is a change of the format. */
 import { expect, test } from 'vitest'
-import { hex } from '../bytes.ts'
+import { fromHex, hex } from '../bytes.ts'
+import { fromCbor, toCbor } from '../cbor.ts'
 import { openEpochs } from '../epochs.ts'
+import { OcmError } from '../errors.ts'
 import { browserPrimitives } from '../primitives/browser.ts'
 import { nodePrimitives as p } from '../primitives/node.ts'
+import { Count, Strict, decodeAs } from '../shapes.ts'
 import { openManifestRoot, readSnapshot } from '../snapshot.ts'
 import { Packs, decodeRoot, openerByVault, readEntry, readManifest } from './reader.ts'
 import { textOf } from './testing/small-store.ts'
@@ -16,6 +19,23 @@ const written = (value: unknown) => `${JSON.stringify(value, null, 1)}\n`
 test('the values of the format are those that are published', async () => {
   await expect(written(formatVectors(p))).toMatchFileSnapshot(file('format'))
   expect(written(formatVectors(browserPrimitives))).toBe(written(formatVectors(p)))
+})
+
+test('what no writer makes is refused', () => {
+  const { cborRefused } = formatVectors(p) as { readonly cborRefused: Record<string, string> }
+  for (const [what, bytes] of Object.entries(cborRefused)) {
+    expect(() => fromCbor(fromHex(bytes), 'vector'), what).toThrow(OcmError)
+  }
+  expect(Object.keys(cborRefused).length).toBeGreaterThan(15)
+})
+
+test('a field that is called like a prototype is kept, and refused where no such field is named', () => {
+  const config: unknown = JSON.parse('{"a":1,"__proto__":{"b":2}}')
+  const bytes = toCbor(config)
+  const read = fromCbor(bytes, 'vector') as Record<string, unknown>
+  expect(hex(toCbor(read))).toBe(hex(bytes))
+  expect(read['b']).toBe(undefined)
+  expect(() => decodeAs(Strict({ a: Count }), bytes, 'vector')).toThrow(OcmError)
 })
 
 test('the store is that which is published', async () => {
