@@ -23,7 +23,10 @@ export interface Running {
 }
 
 function launch(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, [programOf(name), ...args], {
+  // A bench may want to know where the processor time goes.
+  const profile = process.env['OCM_PROFILE']
+  const node = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const child = spawn(process.execPath, [...node, programOf(name), ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

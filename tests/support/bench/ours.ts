@@ -52,7 +52,7 @@ export function ours({ folder, home, profile }: OursOptions): Contender {
     mkdirSync(folder, { recursive: true })
     if (profile !== undefined) {
       mkdirSync(profile, { recursive: true })
-      process.env['NODE_OPTIONS'] = `--cpu-prof --cpu-prof-dir=${profile}`
+      process.env['OCM_PROFILE'] = profile
     }
     const fleet = await startFleet(folder)
     const agent = await fleet.enrol('alpha', home, join(folder, 'agent'))
@@ -70,10 +70,11 @@ export function ours({ folder, home, profile }: OursOptions): Contender {
   const ocm = async (...args: readonly string[]): Promise<Ran> => {
     const { fleet, agent, hub } = now()
     for (const one of [agent, hub]) one.begin()
-    const command = [process.execPath, programOf('ocm'), ...args, '--json', '--yes']
+    const node = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+    const command = [process.execPath, ...node, programOf('ocm'), ...args, '--json', '--yes']
     const ran = await run('ocm', command, {
       log: join(folder, 'ocm.log'),
-      env: { ...fleet.operator.env, NODE_OPTIONS: process.env['NODE_OPTIONS'] },
+      env: fleet.operator.env,
       keepOutput: true,
     }).catch(async (error: Error) => {
       throw new Error(`${error.message}\n${await lastWords(now())}`, { cause: error })
