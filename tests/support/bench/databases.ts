@@ -1,5 +1,5 @@
 /** The databases of a data set: with OpenClaw's own schema when there is a populated home to take it from. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, utimesSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, utimesSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { zstdCompressSync } from 'node:zlib'
@@ -53,6 +53,7 @@ export interface Templates {
 /** Empties copies of a populated home's databases. @returns undefined when there is no such home. */
 export function templatesFrom(home: string | undefined, folder: string): Templates | undefined {
   if (home === undefined) return undefined
+  rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const emptied = (from: string, name: string) => {
     const scratch = join(folder, `${name}.copy`)
