@@ -1,6 +1,15 @@
 /** What a capture would hand to `examine`: everything that a survey takes, read where it lies. */
 import { createHash } from 'node:crypto'
-import { lstatSync, mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
@@ -79,9 +88,11 @@ async function copiesOf(
   const copies = new Map<string, string>()
   for (const { absolute, place } of databases) {
     const copy = path.join(directory, String(copies.size))
-    const source = new DatabaseSync(absolute, { readOnly: true })
-    await backup(source, copy)
-    source.close()
+    if (existsSync(`${absolute}-wal`)) {
+      const source = new DatabaseSync(absolute, { readOnly: true })
+      await backup(source, copy)
+      source.close()
+    } else copyFileSync(absolute, copy)
     copies.set(nameOf(place), copy)
   }
   return copies

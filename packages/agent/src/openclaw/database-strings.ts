@@ -40,6 +40,7 @@ export function* visitDatabase(
         changed[key] = (changed[key] ?? 0) + 1
       }
     }
+    yield undefined
   }
   return changed
 }
