@@ -15,6 +15,8 @@ export const Choices = Strict({
   prose: Type.Boolean(),
   /** Go on although the target's OpenClaw is newer and will upgrade the data one way. */
   allowUpgrade: Type.Boolean(),
+  /** Go on without files whose stored bytes are damaged or missing; which, stands in the job's log. */
+  partial: Type.Optional(Type.Literal(true)),
 })
 export type Choices = Static<typeof Choices>
 

@@ -79,8 +79,8 @@ export const Job = Strict({
   /** After an apply: what OpenClaw lists equals what it listed at capture; null when it could not be compared. */
   inventoryEqual: Type.Union([Type.Boolean(), Type.Null()]),
   /**
-   * Of a backup that is done: warnings, unreadable and unstable entries of its snapshot. With more than none it is
-   * done with warnings, not well. Absent for other kinds and before the end.
+   * Of a backup that is done: warnings, unreadable and unstable entries of its snapshot; of an apply: files that were
+   * left out because they cannot be read. With more than none it is done with warnings, not well. Absent before.
    */
   warnings: Type.Optional(Count),
 })

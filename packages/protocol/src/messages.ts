@@ -27,11 +27,12 @@ export const TO_AGENT = {
   capture: message(Strict({ job: Id, trigger: Trigger, record: B64 }), Strict({ snapshot: Hash })),
   /**
    * First half of an apply: verify order and grant, derive the plan, fetch, write beside the live state, rewrite,
-   * validate. Nothing live is touched. `header` is the base snapshot's statement.
+   * validate. Nothing live is touched. `header` is the base snapshot's statement. `lost`: files that were left out
+   * because they cannot be read, which an operator had chosen.
    */
   stage: message(
     Strict({ job: Id, order: B64, record: B64, header: B64, source: B64 }),
-    Strict({ bytes: Count }),
+    Strict({ bytes: Count, lost: Type.Optional(Count) }),
   ),
   /** To the source of a move: stop, capture what changed, fence. Answers the FENCED statement. */
   fence: message(Strict({ job: Id, order: B64, record: B64 }), Strict({ fenced: B64 })),

@@ -23,6 +23,13 @@ export interface StageRequest {
   readonly source: Uint8Array
 }
 
+export interface StageResult {
+  /** Of plaintext, written. */
+  readonly bytes: number
+  /** Files that could not be read and were left out, which an operator had chosen. */
+  readonly lost: number
+}
+
 export interface ActivateRequest {
   readonly job: string
   /** FENCED and the final snapshot's header; empty unless it is a move. */
@@ -49,8 +56,8 @@ export interface Apply {
   recover(): Promise<void>
   /** A signed Description with a new nonce and a new job key. @param record the newest vault record */
   describe(record: Uint8Array): Promise<Uint8Array>
-  /** Writes the snapshot beside the live state; nothing live is touched. @returns plaintext bytes written */
-  stage(request: StageRequest): Promise<{ readonly bytes: number }>
+  /** Writes the snapshot beside the live state; nothing live is touched. */
+  stage(request: StageRequest): Promise<StageResult>
   activate(request: ActivateRequest): Promise<Activated>
   /** Stops this node for good and answers its FENCED statement. */
   fence(request: {
@@ -100,7 +107,7 @@ export function createApply(parts: ApplyParts): Apply {
     return verified
   }
 
-  async function stage(request: StageRequest): Promise<{ readonly bytes: number }> {
+  async function stage(request: StageRequest): Promise<StageResult> {
     const { job } = request
     const verified = await read(request.order, request.record, job)
     const { order, hash, sourceKey, targetKey } = verified
@@ -112,13 +119,13 @@ export function createApply(parts: ApplyParts): Apply {
     const known = await journal.target(job)
     if (known && known.order !== hash) throw new OcmError('order-invalid', { why: 'used' })
     if (known?.state === 'aborted') throw codeAsError(known.code)
-    if (known && known.state !== 'prepared') return { bytes: known.bytes }
+    if (known && known.state !== 'prepared') return resultOf(known)
     if (!known) await takeUp(verified)
     const record = known ?? (await journal.write(prepared(verified)))
     const own = held.get(job)
     if (!own) throw codeAsError((await end(record, 'job-cut-off')).code)
     try {
-      return { bytes: (await stageBase(work, own, record, request.header)).bytes }
+      return resultOf(await stageBase(work, own, record, request.header))
     } catch (error) {
       const why = failure(work, job, 'staging', error)
       const now = (await journal.target(job)) ?? record
@@ -264,6 +271,8 @@ export function createApply(parts: ApplyParts): Apply {
     discard: (job) => once('discard', job, () => discard(job)),
   }
 }
+
+const resultOf = ({ bytes, lost = 0 }: TargetRecord): StageResult => ({ bytes, lost })
 
 const isUnfinished = (record: JobRecord): record is TargetRecord =>
   record.role === 'target' && record.state !== 'committed' && record.state !== 'aborted'

@@ -50,6 +50,8 @@ export interface TargetRecord {
   /** What OpenClaw listed when the snapshot was captured, without what does not come along. */
   readonly inventory: Inventory | null
   readonly bytes: number
+  /** Files that could not be read and were left out, as the operator had chosen; absent in older records. */
+  readonly lost?: number
   readonly renames: readonly Rename[]
   readonly gateway: GatewayMemory | null
   /** Hash of the FENCED statement of a move. */

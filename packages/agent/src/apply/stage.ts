@@ -1,5 +1,4 @@
 /** Writes a snapshot beside the live state. Nothing live is touched; what goes wrong leaves nothing behind. */
-import { constants } from 'node:fs'
 import {
   type Entry,
   type ErrorCode,
@@ -9,7 +8,6 @@ import {
   OcmError,
   Packs,
   type Plan,
-  contentHash,
   decodeRoot,
   equal,
   isWithin,
@@ -17,21 +15,23 @@ import {
   openChoices,
   openGrant,
   openerByGrants,
+  pathFromBytes,
   planApply,
-  readEntry,
   readManifest,
 } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
-import { removeTree, statOf, withOpen } from './disk.ts'
+import { type NewEntry, checkEntries } from '../reading/entries.ts'
+import { type StagedEntry, stageTrees } from '../reading/staging.ts'
+import type { Damage, PackSource } from '../reading/write-files.ts'
+import { removeTree } from './disk.ts'
 import type { TargetRecord } from './journal.ts'
 import { readNamedSnapshot } from './orders.ts'
-import { type NewEntry, TreeWriter, checkEntries, sealTree } from './tree.ts'
 import { type Placed, type Unit, checkSpace, placeEntries, stagedAt, unitsFor } from './units.ts'
 import { type Held, type Work, report } from './work.ts'
 
 interface Source {
   readonly manifest: Manifest
-  readonly packs: Packs
+  readonly packs: PackSource
 }
 
 /**
@@ -94,13 +94,14 @@ async function openSource(
   grants: readonly Grant['packs'][],
 ): Promise<Source> {
   report(work, job, 'fetching')
-  const packs = new Packs(
-    work.p,
-    decodeRoot(root),
-    (pack, offset, length) => work.hub.readPack(job, pack, offset, length),
-    openerByGrants(...grants),
-  )
-  return { manifest: await readManifest(packs), packs }
+  const decoded = decodeRoot(root)
+  const packs: PackSource = {
+    packs: decoded.packs,
+    fetch: (pack, offset, length, into) => work.hub.readPack(job, pack, offset, length, into),
+    openerOf: openerByGrants(...grants),
+  }
+  const reader = new Packs(work.p, decoded, packs.fetch, packs.openerOf)
+  return { manifest: await readManifest(reader), packs }
 }
 
 function planOf(work: Work, held: Held, manifest: Manifest): Plan {
@@ -174,37 +175,96 @@ async function write(
   for (const scrap of scraps) await removeTree(scrap)
 
   const progress = counter(work, job, placed)
-  for (const [i, unit] of units.entries()) {
-    await writeUnit(work, unit, items[i] ?? [], packs, base, progress)
+  const staging = stageTrees(
+    work.p,
+    units.map((unit, i) => ({
+      root: unit.stage,
+      items: withTwins(held, base, unit, items[i] ?? []),
+    })),
+  )
+  try {
+    const damages = await staging.write(packs, { progress: (bytes) => progress.add(bytes) })
+    checkDamages(work, job, plan, damages)
+    const lost = new Set(damages.map(({ entry }) => entry))
+    const layout = layoutUnder(plan, (held.facts as { layout: Layout }).layout)
+    const staged: Staged = {
+      from: manifest.layout,
+      to: layout,
+      at: (absolute) => stagedAt(units, absolute),
+      files: placed.flatMap(({ entry, absolute }) =>
+        entry.kind === 'directory' || lost.has(entry)
+          ? []
+          : [{ absolute, kind: entry.kind, section: entry.section }],
+      ),
+      rules: plan.rules,
+      choices: plan.choices,
+      port: plan.port.to,
+    }
+    report(work, job, 'rewriting')
+    const { changed } = await work.installation.rewrite(staged)
+    const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)
+    work.hub.log(job, `Rewritten: ${counts.join(', ') || 'nothing'}.`)
+    await validateOnce(work, held, job, staged, manifest)
+    const seen = await staging.seal()
+    held.sealed = new Map(
+      placed.flatMap(({ absolute, entry }) => {
+        const one = seen.get(entry)
+        return one ? [[absolute, { entry, seen: one }]] : []
+      }),
+    )
+    return await work.journal.write<TargetRecord>({
+      ...record,
+      state: 'staged',
+      units,
+      layout,
+      // What was left out on purpose would be missed.
+      inventory: damages.length > 0 ? null : manifest.inventory,
+      bytes: progress.total,
+      lost: damages.length,
+    })
+  } finally {
+    await staging.end()
   }
+}
 
-  const layout = layoutUnder(plan, (held.facts as { layout: Layout }).layout)
-  const staged: Staged = {
-    from: manifest.layout,
-    to: layout,
-    at: (absolute) => stagedAt(units, absolute),
-    files: placed.flatMap(({ entry, absolute }) =>
-      entry.kind === 'directory' ? [] : [{ absolute, kind: entry.kind, section: entry.section }],
-    ),
-    rules: plan.rules,
-    choices: plan.choices,
-    port: plan.port.to,
-  }
-  report(work, job, 'rewriting')
-  const { changed } = await work.installation.rewrite(staged)
-  const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)
-  work.hub.log(job, `Rewritten: ${counts.join(', ') || 'nothing'}.`)
-  await validateOnce(work, held, job, staged, manifest)
-  for (const [i, unit] of units.entries()) await sealTree(unit.stage, items[i] ?? [])
-  return work.journal.write<TargetRecord>({
-    ...record,
-    state: 'staged',
-    units,
-    layout,
-    inventory: manifest.inventory,
-    bytes: progress.total,
+/**
+ * Whatever this job has staged before and nobody has changed since is taken over. Nothing else ever is: a name for
+ * something live would change with the stage.
+ */
+function withTwins(
+  held: Held,
+  base: readonly Unit[],
+  unit: Unit,
+  items: readonly NewEntry[],
+): readonly StagedEntry[] {
+  if (base.length === 0) return items
+  return items.map((item) => {
+    const absolute = item.path === '' ? unit.target : `${unit.target}/${item.path}`
+    const sealed = held.sealed?.get(absolute)
+    if (!sealed || !hasSameContent(sealed.entry, item.entry)) return item
+    return { ...item, twin: { path: stagedAt(base, absolute), seen: sealed.seen } }
   })
 }
+
+const hasSameContent = (a: Entry, b: Entry): boolean =>
+  a.kind === b.kind &&
+  a.size === b.size &&
+  a.sha256 !== undefined &&
+  b.sha256 !== undefined &&
+  equal(a.sha256, b.sha256)
+
+/** @throws OcmError 'pack-damaged', 'pack-missing', unless an operator has chosen to go on without what is lost */
+function checkDamages(work: Work, job: string, plan: Plan, damages: readonly Damage[]): void {
+  const [first] = damages
+  if (!first) return
+  const names = damages.map(({ entry, code }) => `${nameOf(entry)} (${code})`)
+  const goesOn = plan.choices.partial === true
+  const what = goesOn ? 'Left out, because it cannot be read' : 'Cannot be read'
+  work.hub.log(job, `${what}: ${names.join(', ')}.`)
+  if (!goesOn) throw new OcmError(first.code, { count: damages.length })
+}
+
+const nameOf = ({ root, path }: Entry): string => `${root}:${pathFromBytes(path).toWellFormed()}`
 
 const itemsOf = (unit: Unit, placed: readonly Placed[]): readonly NewEntry[] =>
   placed.flatMap(({ entry, absolute }) =>
@@ -250,54 +310,4 @@ function counter(work: Work, job: string, placed: readonly Placed[]): Counter {
       report(work, job, 'writing', done, total, 'bytes')
     },
   }
-}
-
-async function writeUnit(
-  work: Work,
-  unit: Unit,
-  items: readonly NewEntry[],
-  packs: Packs,
-  base: readonly Unit[],
-  progress: Counter,
-): Promise<void> {
-  const tree = new TreeWriter(unit.stage)
-  try {
-    for (const item of items) {
-      const { entry, path } = item
-      if (entry.kind === 'directory' || entry.kind === 'link') {
-        await tree.add(item)
-      } else {
-        const absolute = path === '' ? unit.target : `${unit.target}/${path}`
-        // Only what this job has staged: a link to something live would change with the stage.
-        const isStaged = base.some(({ target }) => isWithin(target, absolute))
-        const same = stagedAt(base, absolute)
-        if (isStaged && (await holds(work, same, entry))) await tree.adopt(path, same)
-        else await tree.write(path, readEntry(packs, entry))
-      }
-      progress.add(entry.size)
-    }
-    await tree.finish()
-  } finally {
-    await tree.close()
-  }
-}
-
-const READ_BYTES = 1024 * 1024
-
-/** Whether the file there still has this content; one that was rewritten has not. */
-async function holds(work: Work, path: string, entry: Entry): Promise<boolean> {
-  const stat = await statOf(path)
-  if (!stat?.isFile() || stat.size !== entry.size || !entry.sha256) return false
-  // For its owner only; one that the owner may not read is fetched.
-  if ((stat.mode & 0o400) === 0) return false
-  const hash = contentHash(work.p, entry.kind, entry.size)
-  await withOpen(path, constants.O_RDONLY | constants.O_NOFOLLOW, async (handle) => {
-    const buffer = Buffer.allocUnsafe(READ_BYTES)
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, 0, READ_BYTES)
-      if (bytesRead === 0) return
-      hash.update(buffer.subarray(0, bytesRead))
-    }
-  })
-  return equal(hash.digest(), entry.sha256)
 }

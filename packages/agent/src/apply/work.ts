@@ -1,5 +1,6 @@
 /** What the steps of an apply share, and what they all do alike. */
 import {
+  type Entry,
   type Grant,
   type KeyPair,
   type LinkEvents,
@@ -10,6 +11,7 @@ import {
   fromBase64url,
   makeStatement,
 } from '@ocm/protocol'
+import type { Seen } from '../reading/write-files.ts'
 import type { Activated } from './apply.ts'
 import { removeTree } from './disk.ts'
 import type { Journal, TargetRecord } from './journal.ts'
@@ -31,6 +33,8 @@ export interface Held {
   plan?: Plan
   /** What was validated when the base was staged, to see whether the last delta needs it again. */
   validated?: unknown
+  /** By absolute path in the new layout: what was staged last and nothing has changed while it was made ready. */
+  sealed?: ReadonlyMap<string, { readonly entry: Entry; readonly seen: Seen }>
 }
 
 type Progress = LinkEvents['job.progress']

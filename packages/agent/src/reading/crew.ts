@@ -1,7 +1,7 @@
 /** Who carries out orders: threads of their own, or for little work the thread that asks. */
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { OcmError, type Primitives } from '@ocm/protocol'
+import { OcmError, PACK_ROOM, type Primitives } from '@ocm/protocol'
 import { threadProgram } from './embedded.ts'
 import { FileWriter } from './file-writer.ts'
 import type { WriteOrder, Written } from './orders.ts'
@@ -16,7 +16,7 @@ export interface Crew {
    * @throws what node:fs throws
    */
   carryOut(order: WriteOrder): Promise<Written>
-  /** Memory of a pack that was worked on, for the next one; undefined when there is none of that length. */
+  /** Memory for a pack: that of one that was worked on before, if there is one; undefined when it is not worth it. */
   room(bytes: number): ArrayBuffer | undefined
   /** Answers when nobody is at work any more. */
   end(): Promise<void>
@@ -108,8 +108,8 @@ class Threads {
   }
 
   room(bytes: number): ArrayBuffer | undefined {
-    const at = this.#rooms.findIndex((room) => room.byteLength >= bytes)
-    return at < 0 ? undefined : this.#rooms.splice(at, 1)[0]
+    if (bytes < PACK_ROOM / 4 || bytes > PACK_ROOM) return undefined
+    return this.#rooms.pop() ?? new ArrayBuffer(PACK_ROOM)
   }
 
   async end(): Promise<void> {
@@ -142,7 +142,7 @@ class Threads {
     const asked = this.#atWork.get(id)
     this.#atWork.delete(id)
     thread.given--
-    if (room) this.#rooms.push(room)
+    if (room?.byteLength === PACK_ROOM) this.#rooms.push(room)
     this.#feed()
     if ('written' in said) asked?.resolve(said.written)
     else asked?.reject(fromTrouble(said.trouble))

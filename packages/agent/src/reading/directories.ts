@@ -18,7 +18,7 @@ const KEPT = 64
 const parentOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf('/'), 0))
 const nameOf = (path: string) => path.slice(path.lastIndexOf('/') + 1)
 
-const hasCode = (error: unknown, code: string) =>
+export const hasCode = (error: unknown, code: string) =>
   error instanceof Error && 'code' in error && error.code === code
 
 export class OpenDirectories {

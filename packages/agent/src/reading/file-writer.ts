@@ -15,6 +15,7 @@ import {
   lutimesSync,
   openSync,
   readSync,
+  renameSync,
   symlinkSync,
   unlinkSync,
   writeSync,
@@ -28,8 +29,9 @@ import {
   openPackAtHand,
 } from '@ocm/protocol'
 import { damageOf } from './damage.ts'
-import { OpenDirectories } from './directories.ts'
+import { OpenDirectories, hasCode } from './directories.ts'
 import {
+  type AdoptOrder,
   type CheckOrder,
   type CreateOrder,
   type FileSpot,
@@ -75,6 +77,8 @@ export class FileWriter {
   /** @throws what node:fs throws, and OcmError 'version-unsupported' */
   carryOut(order: WriteOrder): Written {
     switch (order.kind) {
+      case 'adopt':
+        return this.#adopt(order)
       case 'create':
         return this.#create(order)
       case 'pack':
@@ -90,6 +94,33 @@ export class FileWriter {
 
   close(): void {
     this.#directories.close()
+  }
+
+  #adopt({ files }: AdoptOrder): Written {
+    const damaged: number[] = []
+    for (const file of files) if (!this.#takeOver(file)) damaged.push(file.file)
+    return { damaged }
+  }
+
+  #takeOver(file: AdoptOrder['files'][number]): boolean {
+    // What its owner may not read and write would have to be opened up for the changes that may come.
+    if (draftMode(file.mode) !== (file.mode & PERMISSIONS)) return false
+    try {
+      const from = this.#directories.place(file.from)
+      const stat = lstatSync(from, { bigint: true, throwIfNoEntry: false })
+      if (!stat?.isFile() || stat.ino !== file.inode || stat.ctimeNs !== file.changedAt)
+        return false
+      if ((Number(stat.mode) & 0o7777) !== (file.mode & PERMISSIONS)) return false
+      const to = this.#directories.place(file)
+      // A rename would replace what is there.
+      if (lstatSync(to, { throwIfNoEntry: false })) return false
+      renameSync(from, to)
+      return true
+    } catch (error) {
+      // A directory that its owner may not write in keeps what it has.
+      if (hasCode(error, 'EACCES')) return false
+      throw error
+    }
   }
 
   #create({ files }: CreateOrder): Written {

@@ -70,6 +70,13 @@ async function syncAll(whole: readonly string[] | undefined) {
   return whole
 }
 
+/** For what is going to be thrown away. */
+export const notDurably: Durably = {
+  begin: () => undefined,
+  settle: async () => false,
+  finish: async () => undefined,
+}
+
 const parentOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/'
 
 /** One directory of each filesystem; undefined when one of them cannot be synchronised as a whole. */

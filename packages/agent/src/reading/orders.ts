@@ -49,6 +49,19 @@ export interface PackOrder {
   readonly pieces: Float64Array
 }
 
+/**
+ * Files that lie ready elsewhere on the same filesystem and have not changed since they were looked at: taken over by
+ * their names. They are not linked: what is changed here would change there.
+ */
+export interface AdoptOrder {
+  readonly kind: 'adopt'
+  readonly files: readonly (FileSpot & {
+    readonly from: Spot
+    readonly inode: bigint
+    readonly changedAt: bigint
+  })[]
+}
+
 /** Reads a file that came in parts, and finishes it. */
 export interface CheckOrder {
   readonly kind: 'check'
@@ -77,10 +90,13 @@ export interface SealOrder {
   readonly directories: readonly (Spot & { readonly mode: number; readonly modifiedAt: number })[]
 }
 
-export type WriteOrder = CreateOrder | PackOrder | CheckOrder | FinishOrder | SealOrder
+export type WriteOrder = AdoptOrder | CreateOrder | PackOrder | CheckOrder | FinishOrder | SealOrder
 
 export interface Written {
-  /** Numbers of files whose bytes are not what they should be. Nothing of these is left, if they were whole. */
+  /**
+   * Numbers of files whose bytes are not what they should be, and of those that were not there to be taken over.
+   * Nothing of these is left, if they were whole.
+   */
   readonly damaged: readonly number[]
   /**
    * Of each file that was sealed: inode and time of its last change of any kind, in nanoseconds; zeros for one that is

@@ -76,6 +76,7 @@ test('two hundred trees of any names, modes, sizes and holes come back equal', a
     const staging = stageTrees(
       p,
       trees.map(({ things }, i) => ({ root: roots[i] as string, items: things })),
+      batch === 0,
     )
     expect(await staging.write(together(trees))).toEqual([])
     await staging.seal()
@@ -113,7 +114,10 @@ test('a missing pack costs the files that use it, which are named, and nothing e
   const { tree, pack } = storedFile()
   tree.packs.delete(pack)
   const root = join(dir, 'partial')
-  const damages = await readInto(p, tree.source, tree.things, root, { partial: true })
+  const damages = await readInto(p, tree.source, tree.things, root, {
+    partial: true,
+    durable: false,
+  })
   const users = usersOf(tree, pack)
   expect(new Set(damages.map(({ entry }) => entry))).toEqual(
     new Set(users.map(({ entry }) => entry)),
@@ -138,11 +142,16 @@ test('any changed byte of a pack is damage, and without a choice nothing is left
     bytes[at] = (bytes[at] as number) ^ 4
     tree.packs.set(pack, bytes)
     const root = join(dir, `at-${at}`)
-    await expect(readInto(p, tree.source, tree.things, root)).rejects.toMatchObject({
+    await expect(
+      readInto(p, tree.source, tree.things, root, { durable: false }),
+    ).rejects.toMatchObject({
       code: 'pack-damaged',
     })
     expect(existsSync(root)).toBe(false)
-    const damages = await readInto(p, tree.source, tree.things, root, { partial: true })
+    const damages = await readInto(p, tree.source, tree.things, root, {
+      partial: true,
+      durable: false,
+    })
     expect(damages.length).toBeGreaterThan(0)
     expect(damages.length).toBeLessThanOrEqual(users)
   }
@@ -157,7 +166,7 @@ test('bytes that open but are not those that the manifest means are damage', asy
         : thing,
     )
     const root = join(dir, kind)
-    const damages = await readInto(p, tree.source, things, root, { partial: true })
+    const damages = await readInto(p, tree.source, things, root, { partial: true, durable: false })
     expect(damages.length).toBe(things.filter(({ entry }) => entry.kind === kind).length)
     expect(damages.every(({ code }) => code === 'pack-damaged')).toBe(true)
   }
@@ -182,7 +191,9 @@ test('an abort in the middle, or a link that is lost, leaves nothing', async () 
       return tree.source.fetch(...range)
     },
   }
-  await expect(readInto(p, source, tree.things, root, { partial: true })).rejects.toMatchObject({
+  await expect(
+    readInto(p, source, tree.things, root, { partial: true, durable: false }),
+  ).rejects.toMatchObject({
     code: 'link-lost',
   })
   expect(readdirSync(dir)).toEqual([])

@@ -11,12 +11,14 @@ export type { Damage, PackSource } from './write-files.ts'
 export interface ReadOptions extends WriteOptions {
   /** Go on without what is damaged or missing, and answer what that was. */
   readonly partial?: boolean
+  /** False for what is going to be thrown away again: no disk is waited for then. */
+  readonly durable?: boolean
   /** Called when all is written, with what is not there, to change what is before it is sealed. */
   readonly change?: (damaged: readonly Damage[]) => Promise<void>
 }
 
 /**
- * All of it is durable when this answers.
+ * All of it is durable when this answers, unless that is not wanted.
  * @param items where entries go below the directory: names with '/' between them in the form of protocol's layout.ts,
  * '' for the directory itself, whose permissions it gets.
  * @param directory absolute; made by this: nothing may lie there. When this fails nothing is left of it.
@@ -31,11 +33,11 @@ export async function readInto(
   directory: string,
   options: ReadOptions = {},
 ): Promise<readonly Damage[]> {
-  const { partial = false, change, ...writing } = options
+  const { partial = false, durable = true, change, ...writing } = options
   checkEntries(items)
   const root = Buffer.from(pathToBytes(directory))
   if (lstatSync(root, { throwIfNoEntry: false })) throw new OcmError('target-not-empty')
-  const staging = stageTrees(p, [{ root: directory, items }])
+  const staging = stageTrees(p, [{ root: directory, items }], durable)
   let isDone = false
   try {
     const damages = await staging.write(source, writing)

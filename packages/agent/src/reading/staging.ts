@@ -5,12 +5,14 @@
 import type { Entry, Primitives } from '@ocm/protocol'
 import { crewFor } from './crew.ts'
 import type { NewEntry } from './entries.ts'
-import { durably } from './make-durable.ts'
-import { type Seen, sealFiles } from './seal-files.ts'
+import { durably, notDurably } from './make-durable.ts'
+import type { Spot } from './orders.ts'
+import { sealFiles } from './seal-files.ts'
 import {
   type Damage,
   type PackSource,
   type Placing,
+  type Seen,
   type WriteOptions,
   writeFiles,
 } from './write-files.ts'
@@ -19,7 +21,12 @@ import {
 export interface NewTree {
   readonly root: string
   /** Have passed `checkEntries`. */
-  readonly items: readonly NewEntry[]
+  readonly items: readonly StagedEntry[]
+}
+
+export interface StagedEntry extends NewEntry {
+  /** The absolute path of a file of the same content that may be taken away from there, and how it was sealed. */
+  readonly twin?: { readonly path: string; readonly seen: Seen } | undefined
 }
 
 export interface Staging {
@@ -38,31 +45,46 @@ export interface Staging {
   end(): Promise<void>
 }
 
-/** @param trees nothing lies there; the directory above each is there. */
-export function stageTrees(p: Primitives, trees: readonly NewTree[]): Staging {
-  const tops = trees.map(({ root }) => root.slice(0, root.lastIndexOf('/')) || '/')
+/**
+ * @param trees nothing lies there; the directory above each is there.
+ * @param durable false for what is going to be thrown away again: `seal` waits for no disk then.
+ */
+export function stageTrees(p: Primitives, trees: readonly NewTree[], durable = true): Staging {
+  const tops = trees.map(({ root }) => parentOf(root))
   const placings = trees.flatMap(({ root, items }, top) => {
     const name = root.slice(root.lastIndexOf('/') + 1)
-    return items.map(({ path, entry }): Placing =>
-      path === ''
-        ? // No directory above it is for its owner alone.
-          { entry, spot: { top, path: name }, draftMode: 0o600 }
-        : { entry, spot: { top, path: `${name}/${path}` } },
-    )
+    return items.map(({ path, entry, twin }): Placing => {
+      // No directory above what is a tree by itself is for its owner alone.
+      if (path === '') return { entry, spot: { top, path: name }, draftMode: 0o600 }
+      const spot = { top, path: `${name}/${path}` }
+      const from = twin && spotOf(tops, twin.path)
+      return { entry, spot, ...(from ? { twin: { spot: from, seen: twin.seen } } : {}) }
+    })
   })
   const bytes = placings.reduce((sum, { entry }) => sum + entry.size, 0)
   const crew = crewFor(p, tops, bytes)
-  const durable = durably(trees.map(({ root }) => root))
+  const onDisk = durable ? durably(trees.map(({ root }) => root)) : notDurably
   let written = placings
   return {
     async write(source, options) {
       const damages = await writeFiles(p, source, placings, crew, options)
       const lost = new Set(damages.map(({ entry }) => entry))
       written = placings.filter(({ entry }) => !lost.has(entry))
-      durable.begin()
+      onDisk.begin()
       return damages
     },
-    seal: () => sealFiles(written, crew, durable),
+    seal: () => sealFiles(written, crew, onDisk),
     end: () => crew.end(),
   }
+}
+
+const parentOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/'
+
+/** Undefined for what lies beside none of the trees, and so perhaps on another filesystem. */
+function spotOf(tops: readonly string[], path: string): Spot | undefined {
+  const top = tops.findIndex((above) => path.startsWith(above === '/' ? above : `${above}/`))
+  const above = tops[top]
+  return above === undefined
+    ? undefined
+    : { top, path: path.slice(above === '/' ? 1 : above.length + 1) }
 }

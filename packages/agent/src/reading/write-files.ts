@@ -15,7 +15,7 @@ import {
 import type { Crew } from './crew.ts'
 import { damageOf } from './damage.ts'
 import { type FetchPart, fetchPack } from './fetch-pack.ts'
-import type { FinishOrder, Spot } from './orders.ts'
+import type { AdoptOrder, FileSpot, FinishOrder, Spot } from './orders.ts'
 import { type NumberedFile, type Strand, weave } from './weave.ts'
 
 /** Where packs come from, and what opens them. */
@@ -31,6 +31,8 @@ export interface Placing {
   readonly entry: Entry
   /** Permissions until it is sealed, if not those of the entry. */
   readonly draftMode?: number
+  /** A file with the same content that may be taken over, as it looked when it was sealed. */
+  readonly twin?: { readonly spot: Spot; readonly seen: Seen }
 }
 
 export interface Damage {
@@ -43,6 +45,13 @@ export interface WriteOptions {
   readonly signal?: AbortSignal
   /** Told of bytes of content as they are written. */
   readonly progress?: (bytes: number) => void
+}
+
+/** What a file looked like when it was sealed, to tell later whether it still is as it was written. */
+export interface Seen {
+  readonly inode: bigint
+  /** Nanoseconds; of a change of any kind. */
+  readonly changedAt: bigint
 }
 
 /** Packs on their way at the same time. */
@@ -60,25 +69,58 @@ export async function writeFiles(
   crew: Crew,
   options: WriteOptions = {},
 ): Promise<readonly Damage[]> {
+  const { progress } = options
+  const twins: { readonly placing: Placing; readonly file: AdoptOrder['files'][number] }[] = []
   const files: NumberedFile[] = []
-  for (const { spot, entry, draftMode } of placings) {
+  const write = ({ spot, entry, draftMode }: Placing) =>
+    files.push({ entry, spot: fileSpot(spot, files.length, entry, draftMode) })
+  for (const placing of placings) {
+    const { spot, entry, twin, draftMode } = placing
     if (entry.kind === 'directory' || entry.kind === 'link') continue
-    files.push({
-      entry,
-      spot: {
-        ...spot,
-        file: files.length,
-        size: entry.size,
-        isDatabase: entry.kind === 'database',
-        mode: draftMode ?? entry.mode,
-        modifiedAt: entry.modifiedAt,
-      },
-    })
+    if (!twin) {
+      write(placing)
+      continue
+    }
+    const file = fileSpot(spot, twins.length, entry, draftMode)
+    twins.push({ placing, file: { ...file, from: twin.spot, ...twin.seen } })
   }
+  const others = await Promise.all(
+    sharesOf(twins, crew.size).map(async (share) => {
+      const { damaged } = await crew.carryOut({ kind: 'adopt', files: share.map((t) => t.file) })
+      const isOther = new Set(damaged)
+      progress?.(share.reduce((sum, { file }) => sum + (isOther.has(file.file) ? 0 : file.size), 0))
+      return damaged
+    }),
+  )
+  for (const number of others.flat()) write((twins[number] as (typeof twins)[number]).placing)
+
   const work = new Weaving(p, source, files, crew, options)
   await work.run()
   await crew.carryOut(finishing(placings, work.leftOvers()))
   return work.damages()
+}
+
+export const fileSpot = (
+  { top, path }: Spot,
+  file: number,
+  { size, kind, mode, modifiedAt }: Entry,
+  draftMode = mode,
+): FileSpot => ({
+  top,
+  path,
+  file,
+  size,
+  isDatabase: kind === 'database',
+  mode: draftMode,
+  modifiedAt,
+})
+
+/** In as many parts as there are who work at it, none of them empty. */
+export function sharesOf<T>(all: readonly T[], count: number): readonly (readonly T[])[] {
+  const size = Math.max(Math.ceil(all.length / count), 1)
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) =>
+    all.slice(i * size, (i + 1) * size),
+  )
 }
 
 function finishing(placings: readonly Placing[], remove: readonly Spot[]): FinishOrder {

@@ -35,13 +35,14 @@ export async function apply(work: Work, needs: ApplyNeeds): Promise<void> {
 export const stage = (work: Work, needs: ApplyNeeds): Promise<void> =>
   work.step('stage', async () => {
     const { id, node, source, snapshot } = work.job
-    await work.ask(node, 'stage', async () => ({
+    const { lost = 0 } = await work.ask(node, 'stage', async () => ({
       job: id,
       order: base64url(work.order),
       record: base64url(needs.vault.needed().statement),
       header: await headerOf(needs, snapshot),
       source: base64url((await nodeOf(needs, source)).key),
     }))
+    if (lost > 0) await work.save({}, { warnings: lost })
   })
 
 type Outcome = ResultOf<typeof TO_AGENT, 'activate'>

@@ -15,6 +15,7 @@ export interface ApplyOptions {
   readonly prose?: boolean
   readonly allowUpgrade?: boolean
   readonly keepCron?: boolean
+  readonly partial?: boolean
   readonly snapshot?: string
 }
 
@@ -106,6 +107,7 @@ function choicesOf(kind: Choices['kind'], options: ApplyOptions): Partial<Omit<C
     port,
     prose: options.prose ?? false,
     allowUpgrade: options.allowUpgrade ?? false,
+    ...(options.partial ? { partial: true as const } : {}),
     ...(options.keepCron || kind !== 'clone' ? { cron: 'keep' as const } : {}),
   }
 }
@@ -158,5 +160,10 @@ function resultText(job: Job, source: NodeState, target: NodeState): string {
   }[job.kind]
   const downtime =
     job.downtimeMs === null ? '' : ` No gateway spoke for ${seconds(job.downtimeMs)}.`
-  return `${done}${downtime}\n${compared}`
+  const lost = job.warnings ?? 0
+  const without =
+    lost === 0
+      ? ''
+      : `\n${lost} files could not be read and were left out: ocm jobs show --log names them.`
+  return `${done}${downtime}\n${compared}${without}`
 }
