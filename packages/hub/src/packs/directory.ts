@@ -15,7 +15,7 @@ import {
   writeDurably,
 } from './durable.ts'
 
-/** A piece is what a record carries; each write goes to another thread and back, so many are written in one. */
+/** Each read and write goes to another thread and back, so what many records carry is read and written in one. */
 const AT_ONCE = 2 ** 20
 
 /** @param root is made if it is missing; what a crash left half-written in it is removed. */
@@ -54,7 +54,11 @@ export async function openPackDirectory(root: string): Promise<Packs> {
     async *get(id, offset, length) {
       if ((await size(id)) === undefined) throw new OcmError('pack-missing')
       if (length === 0) return
-      const pieces = createReadStream(pathOf(id), { start: offset, end: offset + length - 1 })
+      const pieces = createReadStream(pathOf(id), {
+        start: offset,
+        end: offset + length - 1,
+        highWaterMark: AT_ONCE,
+      })
       try {
         for await (const piece of pieces) yield piece as Uint8Array
       } catch (cause) {

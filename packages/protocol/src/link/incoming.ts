@@ -5,7 +5,7 @@ import type { Body } from './calls.ts'
 import { WINDOW } from './outgoing.ts'
 
 /** Credit goes back in pieces of at least this. */
-const CREDIT_STEP = WINDOW / 4
+const CREDIT_STEP = WINDOW / 2
 /** Pieces shorter than this are joined, so that a window of single bytes does not cost a window of objects. */
 const SMALL = 4096
 

@@ -5,7 +5,7 @@ import { MAX_PAYLOAD, dataFrame, frame, messageFrames } from './frame.ts'
 import type { Outbox, Source } from './outbox.ts'
 
 /** Bytes of one body that may be on their way or unread. Both sides start from it. */
-export const WINDOW = 2 ** 20
+export const WINDOW = 512 * 1024
 
 export interface OutgoingWatch {
   /** There are bytes to send and no credit for them; and credit came. */
@@ -71,7 +71,7 @@ export class Outgoing implements Source {
 
   #takeData(chunk: Uint8Array): Uint8Array | null {
     const length = Math.min(chunk.length, MAX_PAYLOAD)
-    // More credit is on its way: the reader gives it back before a quarter of the window is left over.
+    // More credit is on its way: the reader gives it back before half of the window is left over.
     if (length > this.#credit) {
       this.#setBlocked(true)
       return null
