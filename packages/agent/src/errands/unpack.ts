@@ -188,6 +188,7 @@ async function write(
   const directories: { readonly at: string; readonly entry: TarEntry }[] = []
   const hash = createHash('sha256')
   let handle: FileHandle | undefined
+  let writing = ''
   let n = 0
   const place = async (absolute: string): Promise<string> => {
     await makeAll(to, dirname(absolute), made)
@@ -205,25 +206,25 @@ async function write(
           throw refused('it was changed while it was read', entry.number)
         }
         const absolute = sourcePathOf(backup.archiveRoot, before.path)
+        writing = ''
         if (absolute === undefined || entry.kind === 'link') return
         if (entry.kind === 'directory') {
           await makeAll(to, absolute, made)
           directories.push({ at: to + absolute, entry })
         } else {
           const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-          handle = await open(
-            onDisk(await place(absolute)),
-            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-            0o600,
-          )
+          writing = await place(absolute)
+          handle = await open(onDisk(writing), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
         }
       },
       content: async (bytes) => handle?.writeFile(bytes),
       async end(entry) {
-        await handle?.utimes(entry.modifiedAt, entry.modifiedAt)
-        await handle?.chmod((entry.mode & KEPT_MODE) | 0o400)
         await handle?.close()
         handle = undefined
+        if (entry.kind !== 'file' || writing === '') return
+        // By its name: what a process with few rights may not do is change an open file's.
+        await utimes(onDisk(writing), entry.modifiedAt, entry.modifiedAt)
+        await chmod(onDisk(writing), (entry.mode & KEPT_MODE) | 0o400)
       },
     })
   } finally {

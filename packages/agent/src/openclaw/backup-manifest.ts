@@ -84,7 +84,7 @@ function layoutOf(manifest: Readonly<Record<string, unknown>>, stateDir: string)
     versions: {
       openclaw: (textAt(manifest, 'runtimeVersion') || 'unknown').slice(0, 32),
       schemas: {},
-      node: (textAt(manifest, 'nodeVersion') ?? '').slice(0, 32),
+      node: (textAt(manifest, 'nodeVersion') ?? '').replace(/^v/, '').slice(0, 32),
       agent: '',
     },
   }
