@@ -91,9 +91,11 @@ export const keepingIn = (db: Database): Keeping => ({
     return rows[0]?.bytes ?? 0
   },
 
-  prune: (judge, wanted, { at, actor }) =>
+  prune: (judge, wanted, { now, actor }) =>
     db.transaction().execute(async (tx) => {
       const verdicts = await judgedIn(tx, judge)
+      // Asked here, not before the turn of this transaction came: from now on the grace counts.
+      const at = now()
       const going = verdicts.flatMap(({ node, snapshots }) =>
         snapshots
           .filter(({ id, keep }) => keep.length === 0 && (wanted === undefined || wanted.has(id)))

@@ -25,32 +25,38 @@ const STEPS = {
 }
 
 /** @throws OcmError 'catalog-failed' with the cause */
-export async function openCatalog(file: string) {
+export async function openCatalog(file: string): Promise<Catalog> {
   let db: Database
   try {
     db = new Kysely<Schema>({ dialect: nodeSqliteDialect(openDatabase(file)) })
     if (file !== ':memory:') chmodSync(file, 0o600)
-    const { error } = await new Migrator({
-      db,
-      provider: { getMigrations: async () => STEPS },
-    }).migrateToLatest()
-    if (error !== undefined) throw error
+    await migrate(db)
   } catch (cause) {
     throw new OcmError('catalog-failed', {}, { cause })
   }
-  return {
-    people: peopleIn(db),
-    audit: auditIn(db),
-    vault: vaultIn(db),
-    nodes: nodesIn(db),
-    snapshots: snapshotsIn(db),
-    jobs: jobsIn(db),
-    keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
-    /** @throws when the catalog cannot be written */
-    async probe() {
-      await db.updateTable('vault').set({ id: 1 }).execute()
-    },
-    close: () => db.destroy(),
-  }
+  return catalogOver(db)
 }
-export type Catalog = Awaited<ReturnType<typeof openCatalog>>
+
+/** Takes the steps that were not taken yet. */
+export async function migrate(db: Database): Promise<void> {
+  const provider = { getMigrations: async () => STEPS }
+  const { error } = await new Migrator({ db, provider }).migrateToLatest()
+  if (error !== undefined) throw error
+}
+
+/** @param db with every step taken */
+export const catalogOver = (db: Database) => ({
+  people: peopleIn(db),
+  audit: auditIn(db),
+  vault: vaultIn(db),
+  nodes: nodesIn(db),
+  snapshots: snapshotsIn(db),
+  jobs: jobsIn(db),
+  keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
+  /** @throws when the catalog cannot be written */
+  async probe() {
+    await db.updateTable('vault').set({ id: 1 }).execute()
+  },
+  close: () => db.destroy(),
+})
+export type Catalog = ReturnType<typeof catalogOver>

@@ -19,7 +19,7 @@ afterEach(() => store.close())
 const judge: Judge = (snapshots) =>
   judgeRetention(snapshots, { policy: {}, lock: { days: 0, last: 1 }, now: store.at })
 
-const prune = () => store.catalog.keeping.prune(judge, undefined, { at: store.at, actor: 'ada' })
+const prune = () => store.catalog.keeping.prune(judge, undefined, { now: store.now, actor: 'ada' })
 
 const needs = () => ({
   keeping: store.catalog.keeping,

@@ -56,7 +56,7 @@ export interface KeepingCatalog {
   prune(
     judge: Judge,
     wanted: ReadonlySet<string> | undefined,
-    by: { readonly at: number; readonly actor: string },
+    by: { readonly now: () => number; readonly actor: string },
   ): Promise<{ readonly id: string; readonly node: string }[]>
   /** @throws OcmError 'not-found', 'undo-too-late' */
   undo(snapshot: string): Promise<void>

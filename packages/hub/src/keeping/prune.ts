@@ -50,7 +50,7 @@ export async function prune(
   const at = now()
   const { lock } = await keeping.settings()
   const some = wanted && new Set(wanted)
-  const gone = await keeping.prune(judgeBy(lock, at), some, { at, actor })
+  const gone = await keeping.prune(judgeBy(lock, at), some, { now, actor })
   for (const [node, group] of Map.groupBy(gone, (one) => one.node)) {
     for (const { id } of group) {
       await audit.note({ at, actor, action: 'pruned', subject: id })

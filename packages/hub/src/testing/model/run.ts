@@ -1,0 +1,26 @@
+/** `node run.ts --cases N --seed N [--step N]`: prints each order that fails, then one line of JSON with the counts. */
+import { parseArgs } from 'node:util'
+import { interleave, schemaOf } from './interleave.ts'
+
+const { values } = parseArgs({
+  options: {
+    cases: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: '1' },
+    step: { type: 'string', default: '1' },
+  },
+})
+const [cases, seed, step] = [Number(values.cases), Number(values.seed), Number(values.step)]
+const schema = await schemaOf()
+const counts: Record<string, number> = {}
+let failed = 0
+for (let i = 0; i < cases; i++) {
+  try {
+    for (const [what, times] of Object.entries(await interleave(seed + i * step, schema))) {
+      counts[what] = (counts[what] ?? 0) + times
+    }
+  } catch (error) {
+    failed++
+    console.log(String(error))
+  }
+}
+console.log(JSON.stringify({ cases, failed, counts }))
