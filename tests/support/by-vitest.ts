@@ -13,7 +13,7 @@ export function proveBy(
   const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
   const { status } = spawnSync(
     process.execPath,
-    [vitest, 'run', '--project', project, '--disable-console-intercept', file],
+    [vitest, 'run', file, '--project', project, '--disable-console-intercept'],
     { cwd: ROOT, stdio: 'inherit', env: { ...process.env, ...numbers } },
   )
   process.exitCode = status ?? 1
