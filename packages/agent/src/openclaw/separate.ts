@@ -47,7 +47,8 @@ export function separate<F extends FoundThing>(
   const parts = new Set(
     [...databases.keys()].flatMap((name) => ['', '-wal', '-shm', '-journal'].map((s) => name + s)),
   )
-  const others = found.filter(({ place }) => !parts.has(nameOf(place)))
+  const rooms = new Set([...databases.values()].map(({ place }) => place.root))
+  const others = found.filter(({ place }) => !rooms.has(place.root) || !parts.has(nameOf(place)))
   return { databases: [...databases.values()], others, warnings }
 }
 
@@ -68,11 +69,11 @@ function mayBeDatabase(
   ofOpenClaw: boolean,
   logs: ReadonlySet<string>,
 ): boolean {
-  if (kind !== 'file' || SIDE_FILES.test(place.path)) return false
-  if (logs.size > 0 && logs.has(nameOf(place))) return true
+  if (kind !== 'file') return false
+  if (logs.size > 0 && !SIDE_FILES.test(place.path) && logs.has(nameOf(place))) return true
   if (!ofOpenClaw || placement.travel === 'host') return false
-  if (NAMED.test(place.path)) return true
-  return placement.class !== 'bulk' && size > 0 && size % PAGE === 0
+  const isWhole = placement.class !== 'bulk' && size > 0 && size % PAGE === 0
+  return (isWhole || NAMED.test(place.path)) && !SIDE_FILES.test(place.path)
 }
 
 /** '' when SQLite can read it. */

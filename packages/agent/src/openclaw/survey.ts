@@ -1,6 +1,6 @@
 /** What belongs to the installation right now: roots to walk, and the meaning of every path met on the way. */
 import { type PlacedPath, absoluteOf, isWithin, marksOf, rulesBetween } from '@ocm/protocol'
-import type { Survey } from '../installation.port.ts'
+import type { Placement, Survey } from '../installation.port.ts'
 import type { Extra } from './extras.ts'
 import { type Located, isDirectory } from './layout.ts'
 import { separate } from './separate.ts'
@@ -18,10 +18,7 @@ export function surveyOf(located: Located): Survey {
     layout,
     trees: treesOf(located),
     warnings,
-    classify(place) {
-      const absolute = absoluteOf(layout, place)
-      return absolute === undefined ? { skip: true } : meaningOf(place, absolute)
-    },
+    classify: (place) => meaningOf(place),
     separate: (found) => separate(located, found),
     marks: marksOf(rulesBetween(layout, layout)),
   }
@@ -42,7 +39,7 @@ function treesOf({ where, workspaces, extras }: Located): Survey['trees'] {
   return trees.toSorted((a, b) => a.absolute.length - b.absolute.length)
 }
 
-function meanings({ where, config, workspaces, extras, secrets }: Located) {
+function meanings({ where, config, workspaces, extras, secrets, layout }: Located) {
   const byRoot = new Map<string, Pick<Extra, 'placement' | 'like'>>([
     ['state', { placement: { section: 'gateway', class: 'state', travel: 'always' }, like: '' }],
     ...workspaces.map(
@@ -55,8 +52,20 @@ function meanings({ where, config, workspaces, extras, secrets }: Located) {
     ...extras.map((extra) => [extra.root, extra] as const),
   ])
   const configFiles = new Set(config.files)
-  return (place: PlacedPath, absolute: string): Meaning => {
-    if (isWithin(where.agentState, absolute) || OWN_LEFTOVER.test(place.path)) return { skip: true }
+  const special = [where.agentState, ...configFiles, ...secrets.map(({ absolute }) => absolute)]
+  /** Roots in which everything is of the same kind: of a large workspace, nearly all that is asked. */
+  const plain = new Map<string, Placement>()
+  for (const [root, { placement, like }] of byRoot) {
+    const top = layout.roots[root]
+    if (top === undefined || like !== undefined) continue
+    if (!special.some((one) => isWithin(top, one) || isWithin(one, top))) plain.set(root, placement)
+  }
+  return (place: PlacedPath): Meaning => {
+    if (place.path.includes('.ocm-') && OWN_LEFTOVER.test(place.path)) return { skip: true }
+    const same = plain.get(place.root)
+    if (same !== undefined) return same
+    const absolute = absoluteOf(layout, place)
+    if (absolute === undefined || isWithin(where.agentState, absolute)) return { skip: true }
     if (configFiles.has(absolute)) return { section: 'gateway', class: 'secret', travel: 'always' }
     const root = byRoot.get(place.root)
     if (root === undefined) return { skip: true }
