@@ -113,7 +113,9 @@ class Threads {
   }
 
   async end(): Promise<void> {
-    for (const { worker } of this.#threads) worker.postMessage({ id: 0, order: null })
+    for (const { worker } of this.#threads) {
+      worker.postMessage({ id: 0, order: null } satisfies ToThread)
+    }
     await Promise.all(this.#threads.map(({ gone }) => gone))
   }
 

@@ -88,7 +88,7 @@ export function randomTree(seed: number): StoredTree {
   }
 
   const store = new Store(below)
-  const count = 5 + below(40)
+  const count = 5 + below(20)
   const entry = { root: 'state', section: 'gateway', travel: 'always' } as const
   for (let i = 0; i < count; i++) {
     const path = freshPath()
