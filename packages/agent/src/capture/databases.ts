@@ -11,7 +11,7 @@ import type { Look } from '../store/stat-cache.ts'
 import type { Content } from './contents.ts'
 import { checkOriginals } from './database-check.ts'
 import { type CopyOutcome, copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
-import { lookOf, onDisk } from './on-disk.ts'
+import { isSettled, lookOf, onDisk } from './on-disk.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { TICK_MS } from './read-file.ts'
 import { type Reader, databaseUnits } from './reader.ts'
@@ -23,8 +23,9 @@ export interface DatabaseLook {
   readonly look: Look
   /** Changes when it or what lies beside it does. */
   readonly looks: string
-  /** When it or its log was written to last, milliseconds since 1970. */
-  readonly writtenAt: number
+  /** Of its log, if there is one. */
+  readonly log: Look | undefined
+  /** When it was looked at, milliseconds since 1970. */
   readonly at: number
 }
 
@@ -47,11 +48,14 @@ export function lookAt(source: DatabaseSource, now: () => number): DatabaseLook 
   const at = now()
   const stats = onPath(() => statSync(onDisk(source.absolute)))
   if (!stats.isFile()) throw new PathFailed('special', undefined)
-  const look = lookOf(stats)
   const log = statSync(onDisk(`${source.absolute}-wal`), { throwIfNoEntry: false })
-  const writtenAt = Math.max(look.mtime, look.ctime, log?.mtimeMs ?? 0, log?.ctimeMs ?? 0)
-  return { source, look, looks: fingerprintOf(source), writtenAt, at }
+  const looks = fingerprintOf(source)
+  return { source, look: lookOf(stats), log: log && lookOf(log), looks, at }
 }
+
+/** Whether a change that came after the look would show. */
+export const isDatabaseSettled = ({ look, log, at }: DatabaseLook, byMs: number): boolean =>
+  isSettled(look, at, byMs) && (log === undefined || isSettled(log, at, byMs))
 
 export interface ReadingParts {
   readonly p: Primitives
@@ -95,7 +99,7 @@ async function readOriginal(
     contentOf(parts, source, path, look.look.size),
     checked ? checkOriginals([source.absolute]) : new Map<string, string>(),
   ])
-  const isOld = look.at - look.look.mtime > TICK_MS && look.at - look.look.ctime > TICK_MS
+  const isOld = isDatabaseSettled(look, TICK_MS)
   const stood = fingerprintOf(source) === look.looks && !isBusy(source)
   if (!content || !isOld || !stood) return undefined
   const flaw = checked ? (flaws.get(source.absolute) ?? 'it was not checked') : ''

@@ -15,10 +15,16 @@ import type { Captured, DatabaseSource, Findings, Survey } from '../installation
 import { type ContentSink, memoryContent } from './contents.ts'
 import { contentHashOfFile } from './database-hash.ts'
 import { copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
-import { type DatabaseLook, type DatabaseOutcome, lookAt, readDatabases } from './databases.ts'
+import {
+  type DatabaseLook,
+  type DatabaseOutcome,
+  isDatabaseSettled,
+  lookAt,
+  readDatabases,
+} from './databases.ts'
 import { type Draft, Drafts, nameOf } from './draft.ts'
 import type { Earlier } from './earlier.ts'
-import { onDisk } from './on-disk.ts'
+import { isSettled, onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import type { CaptureParts } from './parts.ts'
 import { PathFailed, onPath } from './path-failed.ts'
@@ -222,8 +228,7 @@ export class Gathering {
       if (isSilentChange(cache, draft)) this.#warnSilent(draft)
       draft.look = lookOfFile(done, n)
       draft.isUnstable = outcome === 'unstable'
-      const { mtime, ctime } = draft.look
-      draft.isTrusted = !draft.isUnstable && Math.max(mtime, ctime) < done.since - RACY_MS
+      draft.isTrusted = !draft.isUnstable && isSettled(draft.look, done.since, RACY_MS)
       markIfSame(cache, this.#comparison.placements, draft)
     }
     this.#progress(bytes)
@@ -242,7 +247,7 @@ export class Gathering {
     draft.content = content
     if (isSilentChange(cache, draft) && copy === undefined) this.#warnSilent(draft)
     draft.isUnstable = flaw !== ''
-    draft.isTrusted = flaw === '' && look.writtenAt < look.at - RACY_MS
+    draft.isTrusted = flaw === '' && isDatabaseSettled(look, RACY_MS)
     const checkedAt = checked ? look.at : this.#comparison.checkedAt(draft.cached)
     draft.database = { looks: look.looks, checkedAt }
     markIfSame(cache, this.#comparison.placements, draft)

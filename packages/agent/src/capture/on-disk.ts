@@ -25,3 +25,13 @@ export const modifiedAtOf = ({ mtime }: Pick<Look, 'mtime'>): number =>
 /** For node:fs, byte for byte: a path that is not UTF-8 has to be handed over as bytes. */
 export const onDisk = (path: string): string | Buffer =>
   path.isWellFormed() ? path : Buffer.from(pathToBytes(path))
+
+/**
+ * Whether a change that came after `at` would show in these times: they are older than `byMs`. The kernel sets the time of a
+ * change by its own clock, so it decides; the time of the content can be set to anything, also to one that is still to come.
+ */
+export const isSettled = (
+  { mtime, ctime }: Pick<Look, 'mtime' | 'ctime'>,
+  at: number,
+  byMs: number,
+): boolean => at - ctime > byMs && Math.abs(at - mtime) > byMs

@@ -3,7 +3,7 @@ import { type Stats, closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { type Omission, type PackClass, equal } from '@ocm/protocol'
 import { type Content, type ContentSink, fileContent } from './contents.ts'
 import type { Look } from '../store/stat-cache.ts'
-import { lookOf } from './on-disk.ts'
+import { isSettled, lookOf } from './on-disk.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 
 export type FileRead =
@@ -74,7 +74,7 @@ function readOnce(
     const opened = now()
     const content = fileContent(sink, packClass, descriptor, before.size)
     const after = onPath(() => fstatSync(descriptor))
-    const isOld = opened - before.mtimeMs > TICK_MS && opened - before.ctimeMs > TICK_MS
+    const isOld = isSettled(lookOf(before), opened, TICK_MS)
     return { content, look: lookOf(after), unstable: !isSame(before, after) || !isOld }
   } finally {
     closeSync(descriptor)
