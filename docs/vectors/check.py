@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """Checks the vectors beside it against format.md: what `read_store.py` reads, and what only a writer does."""
+import ast
 import json
 import os
 import sys
@@ -152,6 +153,19 @@ def check_store(vectors, folder):
         reader.verify(snapshot)
 
 
+def check_page():
+    """The reader knows no field and no label that the page does not name."""
+    with open(os.path.join(HERE, '..', 'format.md'), encoding='utf8') as file:
+        page = file.read()
+    with open(reader.__file__, encoding='utf8') as file:
+        constants = [node.value for node in ast.walk(ast.parse(file.read())) if isinstance(node, ast.Constant)]
+    labels = {one.decode().rstrip('\0') for one in constants if isinstance(one, bytes) and one[:3].lower() == b'ocm'}
+    fields = {name.rstrip('?') for shape in reader.SHAPES.values() for name in shape}
+    for word in labels | fields:
+        need(word in page, word + ': not on the page')
+        same(True, True, word)
+
+
 def load(name):
     with open(os.path.join(HERE, name), encoding='utf8') as file:
         return json.load(file)
@@ -159,6 +173,7 @@ def load(name):
 
 if __name__ == '__main__':
     try:
+        check_page()
         check_values(load('format.json'))
         with tempfile.TemporaryDirectory() as scratch:
             check_store(load('store.json'), scratch)
