@@ -2,7 +2,7 @@
 import { type Job, type NodeState, OcmError, isFinal } from '@ocm/protocol'
 import { doneOrThrow, followJob, readJobLog } from '../work/follow.ts'
 import { type Context, withVault } from './context.ts'
-import { factsText, seconds, short, table, time } from './format.ts'
+import { count, factsText, seconds, short, table, time } from './format.ts'
 import { jobNamed, nodeNamed } from './names.ts'
 import { tellSteps } from './steps.ts'
 
@@ -11,7 +11,15 @@ export async function backup({ terminal, ports }: Context, name: string): Promis
   const node = await nodeNamed(api, name)
   const { id } = await api.startJob({ kind: 'backup', node: node.id })
   const job = doneOrThrow(await followJob(api, id, tellSteps(terminal)))
-  terminal.result(job, `Snapshot ${short(job.snapshot ?? '')} of ${node.label}, in ${lasted(job)}.`)
+  const { warnings = 0 } = job
+  const how =
+    warnings === 0
+      ? ''
+      : ` It is done with ${count(warnings, 'warning')}: something may not be as it was on the node.`
+  terminal.result(
+    job,
+    `Snapshot ${short(job.snapshot ?? '')} of ${node.label}, in ${lasted(job)}.${how}`,
+  )
 }
 
 const lasted = ({ startedAt, endedAt }: Job) =>
@@ -23,13 +31,18 @@ export async function listJobs({ terminal, ports }: Context): Promise<void> {
     short(job.id),
     job.kind,
     betweenOf(job, nodes),
-    job.error === null ? job.state : `${job.state} (${job.error.code})`,
+    stateText(job),
     time(job.createdAt),
     lasted(job),
     job.createdBy,
   ])
   const shown = table(['JOB', 'KIND', 'NODE', 'STATE', 'BEGUN', 'TOOK', 'BY'], rows)
   terminal.result(jobs, jobs.length === 0 ? 'No jobs yet.' : shown)
+}
+
+function stateText({ state, error, warnings = 0 }: Job): string {
+  if (error !== null) return `${state} (${error.code})`
+  return warnings === 0 ? state : `${state} (${count(warnings, 'warning')})`
 }
 
 function betweenOf(job: Job, nodes: readonly NodeState[]): string {
@@ -51,7 +64,7 @@ export async function showJob(
     ? await withVault(context, (unlocked) => readJobLog(ports, unlocked, job.id))
     : undefined
   const lines = [
-    `${job.kind} ${job.id}: ${job.state}`,
+    `${job.kind} ${job.id}: ${stateText(job)}`,
     ...job.steps.map(
       (step) => `  ${step.name}: ${step.state}${step.phase === '' ? '' : `, ${step.phase}`}`,
     ),

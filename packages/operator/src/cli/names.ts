@@ -23,8 +23,9 @@ export async function snapshotNamed(
   api: ApiClient,
   name: string,
   node?: string,
+  { pruned = false }: { readonly pruned?: boolean } = {},
 ): Promise<SnapshotState> {
-  const snapshots = await api.snapshots(node)
+  const snapshots = await api.snapshots(node, { pruned })
   if (name === 'latest' && node !== undefined) {
     return only(snapshots.slice(0, 1), 'snapshot', name, ({ id }) => id)
   }

@@ -1,15 +1,22 @@
 /** `ocm snapshots`, `ocm ls` and `ocm cat`. */
-import { type Entry, OcmError, base64url, pathFromBytes, pathToBytes } from '@ocm/protocol'
+import {
+  type Entry,
+  OcmError,
+  type SnapshotState,
+  base64url,
+  pathFromBytes,
+  pathToBytes,
+} from '@ocm/protocol'
 import { openSnapshot, readOne } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
-import { bytes, short, table, time } from './format.ts'
+import { bytes, count, short, table, time } from './format.ts'
 import { nodeNamed, snapshotNamed } from './names.ts'
 
 export async function listSnapshots({ terminal, ports }: Context, name?: string): Promise<void> {
   const { api } = ports
   const nodes = await api.nodes()
   const node = name === undefined ? undefined : await nodeNamed(api, name)
-  const snapshots = await api.snapshots(node?.id)
+  const snapshots = await api.snapshots(node?.id, { pruned: true })
   const labels = new Map(nodes.map(({ id, label }) => [id, label]))
   const rows = snapshots.map((snapshot) => [
     short(snapshot.id),
@@ -20,9 +27,21 @@ export async function listSnapshots({ terminal, ports }: Context, name?: string)
     bytes(snapshot.metrics.storedBytes),
     String(snapshot.metrics.personas),
     String(snapshot.metrics.cronJobs),
+    standing(snapshot),
   ])
-  const head = ['SNAPSHOT', 'NODE', 'TAKEN', 'WHY', 'SIZE', 'STORED', 'PERSONAS', 'CRON']
+  const head = ['SNAPSHOT', 'NODE', 'TAKEN', 'WHY', 'SIZE', 'STORED', 'PERSONAS', 'CRON', 'STATE']
   terminal.result(snapshots, snapshots.length === 0 ? 'No snapshots yet.' : table(head, rows))
+}
+
+function standing({ metrics, pinned, prunedAt, damaged }: SnapshotState): string {
+  const doubts = metrics.warnings + metrics.unstable + metrics.unreadable
+  const parts = [
+    ...(prunedAt === null ? [] : [`pruned ${time(prunedAt)}`]),
+    ...(damaged === 0 ? [] : [`${count(damaged, 'pack')} damaged`]),
+    ...(doubts === 0 ? [] : [count(doubts, 'warning')]),
+    ...(pinned ? ['pinned'] : []),
+  ]
+  return parts.length === 0 ? 'good' : parts.join(', ')
 }
 
 const spelled = ({ root, path }: Entry) => `${root}:${pathFromBytes(path)}`

@@ -27,6 +27,7 @@ export async function interleave(seed: number, schema: string): Promise<Record<s
   try {
     for (let step = 0; step < STEPS; step++) {
       begin(world)
+      await world.turns.rest()
       const turns = world.upTo(7)
       for (let turn = 0; turn < turns; turn++) {
         await world.turns.take()

@@ -36,14 +36,16 @@ export class Turns {
     return [...this.#running].some((name) => name.startsWith(prefix))
   }
 
+  /** Until every task stands at a gate or waits for another: SQLite answers at once, the rest are promises. */
+  rest = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
   /** Lets one of those go on that stand at a gate. False when nobody does. */
   async take(): Promise<boolean> {
-    // All that can happen without passing a gate has happened: SQLite answers at once, the rest are promises.
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.rest()
     if (this.#waiting.length === 0) return false
     const [go] = this.#waiting.splice(Math.floor(this.#next() * this.#waiting.length), 1)
     go?.()
-    await new Promise((resolve) => setImmediate(resolve))
+    await this.rest()
     return true
   }
 

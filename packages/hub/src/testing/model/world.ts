@@ -46,6 +46,8 @@ export class World {
   readonly #stolen = new Set<string>()
   readonly counts: Record<string, number> = {}
   readonly #asking = new Map<string, StatementSync>()
+  /** When something was pruned since the last look. */
+  #prunes: number[] = []
   /** Of what the last look was. */
   #looked = ''
   #made = 0
@@ -153,9 +155,14 @@ export class World {
     const gone = await this.catalog.keeping.prune(
       (snapshots) => judgeRetention(snapshots, { ...rules, now: this.at }),
       undefined,
-      { now: () => this.at, actor: 'model' },
+      { now: () => this.#prunesNow(), actor: 'model' },
     )
     if (gone.length > 0) this.count('pruned')
+  }
+
+  #prunesNow(): number {
+    this.#prunes.push(this.at)
+    return this.at
   }
 
   async undo(): Promise<void> {
@@ -247,6 +254,7 @@ export class World {
       if (newest && newest.pruned_at !== null) throw new Error(`the newest of ${node} is pruned`)
     }
     this.#known.clear()
+    this.#prunes = []
     for (const [id, known] of found) this.#known.set(id, known)
   }
 
@@ -258,7 +266,8 @@ export class World {
         if (found.packs.length !== packs.length) throw new Error(`snapshot ${id} is not whole`)
         continue
       }
-      const prunedAt = this.#known.get(id)?.prunedAt ?? null
+      // Between two looks it may have been pruned and collected: nobody looks into a transaction.
+      const prunedAt = this.#known.get(id)?.prunedAt ?? this.#prunes[0] ?? null
       if (prunedAt === null || this.at - prunedAt < GRACE) throw new Error(`snapshot ${id} is lost`)
       this.answered.delete(id)
     }
