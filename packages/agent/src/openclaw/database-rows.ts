@@ -13,19 +13,21 @@ export interface Shape {
   readonly named: readonly string[]
 }
 
-/** Tables with rows of their own: no virtual ones, and no parts of virtual ones. */
-export const tablesIn = (database: DatabaseSync): readonly string[] =>
+/** Tables with rows of their own: no virtual ones, and no parts of virtual ones. By name. */
+export const tablesIn = (
+  database: DatabaseSync,
+): readonly { readonly name: string; readonly hasRowids: boolean }[] =>
   database
-    .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
+    .prepare("SELECT name, wr FROM pragma_table_list WHERE schema = 'main' AND type = 'table'")
     .all()
-    .map(({ name }) => String(name))
-    .filter((name) => !name.startsWith('sqlite_'))
-    .toSorted()
+    .map(({ name, wr }) => ({ name: String(name), hasRowids: wr !== 1 }))
+    .filter(({ name }) => !name.startsWith('sqlite_'))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 
 export const isEmpty = (database: DatabaseSync, name: string): boolean =>
   database.prepare(`SELECT 1 FROM ${quote(name)} LIMIT 1`).get() === undefined
 
-export function shapeOf(database: DatabaseSync, name: string): Shape {
+export function shapeOf(database: DatabaseSync, name: string, hasRowids: boolean): Shape {
   const columns = database
     .prepare('SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)')
     .all(name)
@@ -37,10 +39,9 @@ export function shapeOf(database: DatabaseSync, name: string): Shape {
     }))
   const primary = columns.filter(({ pk }) => pk > 0).toSorted((a, b) => a.pk - b.pk)
   const named = primary.map(({ column }) => column)
-  const info = database.prepare('SELECT wr FROM pragma_table_list WHERE name = ?').get(name)
   return {
     name,
-    keys: info?.['wr'] === 1 ? named : ['rowid'],
+    keys: hasRowids ? ['rowid'] : named,
     texts: columns.filter(({ text }) => text).map(({ column }) => column),
     named,
   }

@@ -27,11 +27,11 @@ export function* visitDatabase(
 ): Generator<undefined, Readonly<Record<string, number>>> {
   const declared = tablesOf(role)
   const changed: Record<string, number> = {}
-  for (const name of tablesIn(database)) {
+  for (const { name, hasRowids } of tablesIn(database)) {
     const table = declared[name] ?? UNKNOWN
     if (table.rest === 'skip' && Object.keys(table.columns).length === 0) continue
     if (isEmpty(database, name)) continue
-    const shape = shapeOf(database, name)
+    const shape = shapeOf(database, name, hasRowids)
     const edits = yield* editsIn(database, shape, table, walk)
     if (edits.length > 0) write(database, shape, edits)
     for (const { values } of edits) {
