@@ -16,13 +16,14 @@ export interface Header {
 }
 
 const MAGIC = 'ustar\x0000'
+const MAGIC_BYTES = Buffer.from(MAGIC, 'latin1')
 
 /** @throws OcmError 'archive-refused' */
 export function readHeader(block: Uint8Array, entry: number): Header {
   const sum = octal(block, 148, 8, entry)
   if (sum !== checksum(block)) throw refused('a header is damaged', entry)
-  const magic = Buffer.from(block.subarray(257, 265)).toString('latin1')
-  if (magic !== MAGIC) throw refused('it is not in the POSIX format', entry)
+  if (!MAGIC_BYTES.equals(block.subarray(257, 265)))
+    throw refused('it is not in the POSIX format', entry)
   const prefix = text(block, 345, 155)
   const name = text(block, 0, 100)
   return {
@@ -35,28 +36,45 @@ export function readHeader(block: Uint8Array, entry: number): Header {
   }
 }
 
+/** Of all bytes, with spaces where the sum itself stands. */
 function checksum(block: Uint8Array): number {
-  let sum = 0
-  for (let i = 0; i < BLOCK; i++) sum += i >= 148 && i < 156 ? 0x20 : (block[i] as number)
+  let sum = 8 * 0x20
+  for (let i = 0; i < 148; i++) sum += block[i] as number
+  for (let i = 156; i < BLOCK; i++) sum += block[i] as number
   return sum
 }
 
 /** Up to the first zero byte, behind which there may be nothing else. */
 function text(block: Uint8Array, at: number, length: number): string {
+  if (block[at] === 0 && isZero(block.subarray(at, at + length))) return ''
   const field = block.subarray(at, at + length)
   const end = field.indexOf(0)
-  if (end < 0) return pathFromBytes(field)
   // What some readers take for the name and others do not.
-  if (field.subarray(end).some((byte) => byte !== 0)) throw refused('a name has a zero byte in it')
-  return pathFromBytes(field.subarray(0, end))
+  if (end >= 0 && !isZero(field.subarray(end))) throw refused('a name has a zero byte in it')
+  const name = end < 0 ? field : field.subarray(0, end)
+  const plain = Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1')
+  return PLAIN.test(plain) ? plain : pathFromBytes(name)
 }
 
+const PLAIN = /^[ -~]*$/
+
+const [DIGIT_0, DIGIT_7, SPACE] = [0x30, 0x37, 0x20]
+
 /** Octal digits with spaces or zero bytes behind them; empty is 0. Binary numbers are for what is too large here anyway. */
-function octal(block: Uint8Array, at: number, length: number, entry: number): number {
-  const field = Buffer.from(block.subarray(at, at + length)).toString('latin1')
-  const [, digits] = /^ *([0-7]*)[ \0]*$/.exec(field) ?? []
-  if (digits === undefined) throw refused('a number in a header is none', entry)
-  return digits === '' ? 0 : Number.parseInt(digits, 8)
+function octal(block: Uint8Array, from: number, length: number, entry: number): number {
+  const end = from + length
+  let at = from
+  while (at < end && block[at] === SPACE) at++
+  let value = 0
+  for (; at < end; at++) {
+    const byte = block[at] as number
+    if (byte < DIGIT_0 || byte > DIGIT_7) break
+    value = value * 8 + byte - DIGIT_0
+  }
+  for (; at < end; at++) {
+    if (block[at] !== SPACE && block[at] !== 0) throw refused('a number in a header is none', entry)
+  }
+  return value
 }
 
 export interface NewHeader {
@@ -86,4 +104,12 @@ export function writeHeader(header: NewHeader): Uint8Array {
   return block
 }
 
-export const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)
+const ZEROS = Buffer.alloc(64 * 1024)
+
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length)
+    if (!ZEROS.subarray(0, part.length).equals(part)) return false
+  }
+  return true
+}

@@ -44,10 +44,17 @@ export class Names {
   readonly #byFolded = new Map<string, string>()
   readonly #kinds = new Map<string, TarEntry['kind'] | 'implied'>()
 
+  /** The directory that the name before was in: nothing has changed above it. */
+  #last = ''
+
   /** @throws OcmError 'archive-refused' */
   add(path: string, { kind, number }: Pick<TarEntry, 'kind' | 'number'>): void {
-    for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
-      this.#above(path.slice(0, end), number)
+    const directory = path.slice(0, Math.max(0, path.lastIndexOf('/')))
+    if (directory !== this.#last) {
+      for (let end = path.indexOf('/'); end > 0; end = path.indexOf('/', end + 1)) {
+        this.#above(path.slice(0, end), number)
+      }
+      this.#last = directory
     }
     const known = this.#kinds.get(path)
     if (known !== undefined && !(known === 'implied' && kind === 'directory')) {

@@ -55,7 +55,7 @@ export async function readTar(
   let total = 0
   let extended: Extended | undefined
   for (;;) {
-    const block = await blocks.take(BLOCK)
+    const block = blocks.atHand(BLOCK) ?? (await blocks.take(BLOCK))
     if (isZero(block)) break
     number += 1
     if (number > 2 * limits.entries) throw tooLarge('entries', limits.entries)
@@ -71,10 +71,14 @@ export async function readTar(
     total += entry.size
     if (entry.size > limits.fileBytes) throw tooLarge('bytes in one file', limits.fileBytes)
     if (total > limits.totalBytes) throw tooLarge('bytes', limits.totalBytes)
-    await visitor.entry(entry)
-    await blocks.each(entry.size, (bytes) => visitor.content(bytes))
-    await blocks.padding(entry.size, number)
-    await visitor.end(entry)
+    const begun = visitor.entry(entry)
+    if (begun) await begun
+    if (entry.size > 0) {
+      await blocks.each(entry.size, (bytes) => visitor.content(bytes))
+      await blocks.padding(entry.size, number)
+    }
+    const ended = visitor.end(entry)
+    if (ended) await ended
   }
   if (extended) throw refused('an extended header stands for no entry', number)
   if (!isZero(await blocks.take(BLOCK))) throw refused('there is something behind its end')
@@ -141,8 +145,17 @@ class Blocks {
       const part = held.subarray(0, Math.min(left, held.length))
       this.#held = held.subarray(part.length)
       left -= part.length
-      await use(part)
+      const used = use(part)
+      if (used) await used
     }
+  }
+
+  /** What needs no waiting; undefined when less than that is here. */
+  atHand(size: number): Uint8Array | undefined {
+    if (this.#held.length < size) return undefined
+    const part = this.#held.subarray(0, size)
+    this.#held = this.#held.subarray(size)
+    return part
   }
 
   async take(size: number): Promise<Uint8Array> {
