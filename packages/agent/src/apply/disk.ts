@@ -2,7 +2,7 @@
  * The disk as an apply touches it: names by their bytes (a path is a string in the form of protocol's layout.ts), and
  * nothing counts as done before it is durable.
  */
-import { constants } from 'node:fs'
+import { constants, unlinkSync } from 'node:fs'
 import { type FileHandle, chmod, lstat, open, readdir, rmdir, unlink } from 'node:fs/promises'
 import { pathFromBytes, pathToBytes } from '@ocm/protocol'
 
@@ -45,12 +45,6 @@ export async function withOpen<T>(
   }
 }
 
-/** Names in a directory, byte-preserving, sorted. */
-export async function namesIn(path: string): Promise<readonly string[]> {
-  const names = await readdir(onDisk(path), { encoding: 'buffer' })
-  return names.map((name) => pathFromBytes(name)).toSorted()
-}
-
 /** Removes whatever lies at a path; nothing there is as good. Links are removed, not followed. */
 export async function removeTree(path: string): Promise<void> {
   const stat = await statOf(path)
@@ -61,6 +55,12 @@ export async function removeTree(path: string): Promise<void> {
   }
   // A directory that its owner may not write in would keep its contents.
   if ((stat.mode & 0o700) !== 0o700) await chmod(onDisk(path), 0o700)
-  for (const name of await namesIn(path)) await removeTree(`${path}/${name}`)
+  const entries = await readdir(onDisk(path), { encoding: 'buffer', withFileTypes: true })
+  for (const entry of entries) {
+    const below = `${path}/${pathFromBytes(entry.name)}`
+    if (entry.isDirectory()) await removeTree(below)
+    // At once, or a large tree takes as long to remove as to write.
+    else unlinkSync(onDisk(below))
+  }
   await rmdir(onDisk(path))
 }

@@ -77,7 +77,7 @@ export async function fetchPack(
     parts,
     key: packKeyFor(p, head, opener).slice(),
     header: known.header.slice(),
-    ...order,
+    ...order(),
   }
 }
 

@@ -59,7 +59,7 @@ const ZEROS = Buffer.alloc(HOLE)
 
 const READ_BYTES = 1024 * 1024
 /** Plaintext kept at hand: the pieces of a pack come in the order of its segments. */
-const KEPT_SEGMENTS = 4
+const KEPT_SEGMENTS = 3
 
 const NONE: Written = { damaged: [] }
 

@@ -13,7 +13,10 @@ export interface Strand {
   /** Plaintext bytes that are wanted, each as often as it is written. */
   readonly wanted: number
   readonly segments: ReadonlySet<number>
-  readonly order: Pick<PackOrder, 'files' | 'hashes' | 'starts' | 'pieces'>
+  /** Numbers of the files that need it. */
+  readonly files: readonly number[]
+  /** Made when it is needed, because all of them together take more memory than what is written at a time. */
+  order(): Pick<PackOrder, 'files' | 'hashes' | 'starts' | 'pieces'>
 }
 
 export interface Weave {
@@ -33,6 +36,7 @@ interface Gathered {
 export function weave(files: readonly NumberedFile[]): Weave {
   const packs = new Map<PackId, Gathered>()
   const parts = new Uint32Array(files.length)
+  const isCut = new Uint8Array(files.length)
   for (const file of files) {
     let at = 0
     let lastId: Uint8Array | undefined
@@ -44,7 +48,9 @@ export function weave(files: readonly NumberedFile[]): Weave {
       if (own?.file !== file) {
         own = { file, rows: [] }
         gathered.files.push(own)
-        parts[file.spot.file] = (parts[file.spot.file] as number) + 1
+        const before = parts[file.spot.file] as number
+        parts[file.spot.file] = before + 1
+        if (before > 0) isCut[file.spot.file] = 1
       }
       own.rows.push(segment, offset, length, at)
       gathered.segments.add(segment)
@@ -52,7 +58,13 @@ export function weave(files: readonly NumberedFile[]): Weave {
       at += length
     }
   }
-  const strands = [...packs].map(([pack, gathered]) => strandOf(pack, gathered, parts))
+  const strands = [...packs].map(([pack, gathered]): Strand => ({
+    pack,
+    wanted: gathered.wanted,
+    segments: gathered.segments,
+    files: gathered.files.map(({ file: { spot } }) => spot.file),
+    order: () => orderOf(gathered, isCut),
+  }))
   return { strands, parts }
 }
 
@@ -65,7 +77,7 @@ function packOf(packs: Map<PackId, Gathered>, id: PackId): Gathered {
 }
 
 /** Files stand in the order of the first segment that they need, so that each segment is opened once. */
-function strandOf(pack: PackId, gathered: Gathered, parts: Uint32Array): Strand {
+function orderOf(gathered: Gathered, isCut: Uint8Array): ReturnType<Strand['order']> {
   const files = gathered.files.toSorted((a, b) => (a.rows[0] as number) - (b.rows[0] as number))
   const starts = new Uint32Array(files.length + 1)
   const hashes = new Uint8Array(files.length * HASH_BYTES)
@@ -79,14 +91,9 @@ function strandOf(pack: PackId, gathered: Gathered, parts: Uint32Array): Strand 
   }
   starts[files.length] = at
   return {
-    pack,
-    wanted: gathered.wanted,
-    segments: gathered.segments,
-    order: {
-      files: files.map(({ file: { spot } }) => ({ ...spot, isWhole: parts[spot.file] === 1 })),
-      hashes,
-      starts,
-      pieces,
-    },
+    files: files.map(({ file: { spot } }) => ({ ...spot, isWhole: isCut[spot.file] === 0 })),
+    hashes,
+    starts,
+    pieces,
   }
 }

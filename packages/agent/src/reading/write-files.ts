@@ -220,13 +220,13 @@ class Weaving {
     const order = await this.#fetch(strand)
     if (this.#failure) return
     if (typeof order === 'string') {
-      for (const { file } of strand.order.files) this.#damaged.set(file, order)
+      for (const file of strand.files) this.#damaged.set(file, order)
     } else {
       const { damaged } = await this.#crew.carryOut(order)
       for (const file of damaged) this.#damaged.set(file, 'pack-damaged')
     }
     this.#options.progress?.(strand.wanted)
-    for (const { file } of strand.order.files) await this.#partDone(file)
+    for (const file of strand.files) await this.#partDone(file)
   }
 
   #fetch(strand: Strand) {
