@@ -1,0 +1,108 @@
+/** Captures that several threads read for. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Entry, OcmError, hex, readManifest } from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import { capture } from './capture.ts'
+import { SmallNode, contentOf, nameOf, newJob, noise } from './testing/node.ts'
+
+let node: SmallNode
+beforeEach(async () => {
+  node = await SmallNode.create()
+  node.fill()
+})
+afterEach(() => node.remove())
+
+const inThreads = (more: Parameters<SmallNode['parts']>[0] = {}) =>
+  capture(node.parts({ threads: 2, ...more }), { job: newJob(), trigger: 'manual' })
+
+test('everything is read back as it lies on the disk, and stored once', async () => {
+  for (let i = 0; i < 600; i++) writeFileSync(node.at(`ws/file-${i}`), `the file ${i}\n`)
+  await inThreads()
+  expect(await node.differences()).toEqual([])
+  await inThreads()
+  expect(node.hub.newest.metrics.newBytes).toBeLessThan(100_000)
+  expect(await node.differences()).toEqual([])
+}, 60_000)
+
+test('more than may wait in memory is sent pack by pack', async () => {
+  for (let i = 0; i < 5; i++) writeFileSync(node.at(`ws/blob-${i}`), noise(17_000_000))
+  await inThreads()
+  expect(await node.differences()).toEqual([])
+}, 120_000)
+
+test('a hub that fails ends all threads, and the next run is whole', async () => {
+  for (let i = 0; i < 5; i++) writeFileSync(node.at(`ws/blob-${i}`), noise(17_000_000))
+  node.hub.beforePut = (puts) => {
+    if (puts === 2) throw new OcmError('link-lost')
+  }
+  const threads = () =>
+    process.getActiveResourcesInfo().filter((one) => one === 'MessagePort').length
+  const before = threads()
+  const lost = expect.objectContaining({ code: 'link-lost' })
+  await expect(inThreads()).rejects.toEqual(lost)
+  expect(threads()).toBeLessThanOrEqual(before)
+  node.hub.beforePut = () => undefined
+  await inThreads()
+  expect(await node.differences()).toEqual([])
+}, 120_000)
+
+test('a capture that is cancelled ends its threads', async () => {
+  for (let i = 0; i < 3; i++) writeFileSync(node.at(`ws/blob-${i}`), noise(17_000_000))
+  const stop = new AbortController()
+  node.hub.beforePut = () => stop.abort()
+  const cancelled = expect.objectContaining({ code: 'job-cancelled' })
+  await expect(inThreads({ signal: stop.signal })).rejects.toEqual(cancelled)
+}, 60_000)
+
+/** Writes one letter all over a file again and again: a content of two letters is a torn one. */
+const WRITER = `
+const { openSync, writeSync } = require('node:fs')
+const files = process.argv.slice(1).map((path) => openSync(path, 'r+'))
+process.stdout.write('begun')
+for (let n = 0; ; n++) {
+  const bytes = Buffer.alloc(65536, 97 + (n % 26))
+  for (const file of files) for (let at = 0; at < 2_000_000; at += bytes.length) writeSync(file, bytes, 0, bytes.length, at)
+}
+`
+
+test('a file that another process writes to is whole or marked', async () => {
+  mkdirSync(node.at('ws/busy'))
+  const paths = Array.from({ length: 4 }, (_, i) => `${node.state}/ws/busy/${i}`)
+  for (const path of paths) writeFileSync(path, Buffer.alloc(2_031_616, 97))
+  const writer = spawn(process.execPath, ['-e', WRITER, ...paths], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  try {
+    await once(writer.stdout, 'data')
+    for (let i = 0; i < 3; i++) {
+      await inThreads()
+      const packs = node.packs()
+      const { entries } = await readManifest(packs)
+      for (const entry of entries.filter((one) => nameOf(one).includes(':busy/'))) {
+        if (entry.unstable) continue
+        expect(new Set(await contentOf(packs, entry)).size).toBe(1)
+      }
+      expect(node.hub.newest.metrics.unstable).toBeGreaterThan(0)
+    }
+  } finally {
+    writer.kill()
+    await once(writer, 'exit')
+  }
+}, 60_000)
+
+test('a database that is read in parts has the hash of all its pieces', async () => {
+  const database = node.database()
+  database.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+    INSERT INTO t SELECT hex(randomblob(1000)) FROM n`)
+  database.close()
+  await inThreads()
+  const packs = node.packs()
+  const { entries } = await readManifest(packs)
+  const entry = entries.find(({ kind }) => kind === 'database') as Entry
+  expect(entry.size).toBeGreaterThan(33_000_000)
+  const content = await contentOf(packs, entry)
+  expect(hex(p.sha256(content))).toBe(hex(p.sha256(readFileSync(`${node.state}/main.db`))))
+}, 60_000)
