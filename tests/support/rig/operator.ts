@@ -23,6 +23,7 @@ export interface Wish {
   readonly target: { readonly id: string; readonly key: KeyPair }
   readonly snapshot: Snapshot
   readonly fenceEpoch?: number
+  readonly choices?: Partial<Choices>
   /** What the order says otherwise. */
   readonly order?: Partial<Order>
   readonly signer?: KeyPair
@@ -33,7 +34,7 @@ export function orderUnder(description: Uint8Array, wish: Wish): Uint8Array {
   const { kind, source, target, snapshot } = wish
   const said = readStatement(p, 'description', Description, description, [target.key.public])
   const facts = openFacts(p, vault.sealing, said)
-  const choices: Choices = { ...defaultChoices(kind), port: facts.layout.port }
+  const choices: Choices = { ...defaultChoices(kind), port: facts.layout.port, ...wish.choices }
   const plan = planApply(p, snapshot.manifest, facts, choices, { source, target: target.id })
   return sign(wish, { nonce: said.nonce, jobKey: said.jobKey, choices, plan: plan.hash })
 }

@@ -1,10 +1,10 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { Speak, readStatement } from '@ocm/protocol'
+import { Speak, fromUtf8, hex, readStatement } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { JOB, Stand } from '../../../../tests/support/rig/stand.ts'
-import { digestOf } from '../../../../tests/support/rig/trees.ts'
+import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
+import { digestOf, treeOf } from '../../../../tests/support/rig/trees.ts'
 import { keys } from '../../../../tests/support/rig/vault.ts'
 import { createApply } from './apply.ts'
 
@@ -117,4 +117,30 @@ test('a journal holds neither keys nor grants, and one of a newer agent is not g
   }
   writeFileSync(file, '{"v":2}')
   await expect(stand.apply.recover()).rejects.toMatchObject({ code: 'version-unsupported' })
+})
+
+test('a pack that is lost stops an apply, unless an operator chose to go on without what it held', async () => {
+  const base = stand.snapshot
+  const tree = { ...treeOf(ELSEWHERE, 'new'), 'workspace:main:late.md': 'late' }
+  const newer = stand.take(tree, { base })
+  stand.arrange({ ...newer, keys: [...base.keys, ...newer.keys] })
+  const late = newer.manifest.entries.find(({ path: name }) => fromUtf8(name) === 'late.md')
+  const [id] = late?.extents?.[0] ?? []
+  stand.hub.packs.delete(hex(id as Uint8Array))
+  await expect(stand.stage(await stand.order())).rejects.toMatchObject({
+    code: 'pack-missing',
+    facts: { count: 1 },
+  })
+  expect(stand.leftovers).toEqual([])
+  expect(stand.hub.logs.join()).toContain('Cannot be read: workspace:main:late.md (pack-missing)')
+
+  const job = '1d'.repeat(16)
+  const order = await stand.order({ job, choices: { partial: true } })
+  expect(await stand.stage(order, { job })).toMatchObject({ lost: 1 })
+  expect(stand.hub.logs.join()).toContain('Left out')
+  const done = await stand.activate(job)
+  // What is left out would be missed in what OpenClaw lists.
+  expect(done).toMatchObject({ spoke: true, inventoryEqual: null })
+  expect(stand.live.join('\n')).toContain('only-new.txt')
+  expect(stand.live.join('\n')).not.toContain('late.md')
 })
