@@ -150,6 +150,15 @@ export const snapshotsIn = (db: Database): SnapshotCatalog => ({
     return row && { ...stateFrom(row, await damagedIn(db)), header: row.header }
   },
 
+  async setVerified(snapshot, at) {
+    const { numUpdatedRows } = await db
+      .updateTable('snapshots')
+      .set({ verified_at: at })
+      .where('id', '=', snapshot)
+      .executeTakeFirst()
+    return numUpdatedRows === 1n
+  },
+
   async packOf(snapshots, pack) {
     if (snapshots.length === 0) return undefined
     return db

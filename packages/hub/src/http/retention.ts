@@ -19,10 +19,12 @@ import { Type } from 'typebox'
 import { type PolicyNeeds, resume, retentionState, setLock, setPolicy } from '../keeping/policy.ts'
 import { previewPrune, prune, type PruneNeeds, setPinned, undoPrune } from '../keeping/prune.ts'
 import type { Scrub } from '../keeping/scrub.ts'
+import type { SnapshotCatalog } from '../nodes/ports.ts'
 import { route } from './route.ts'
 import { operatorOf } from './who.ts'
 
-export interface RetentionNeeds extends PolicyNeeds, PruneNeeds {
+export interface RetentionNeeds extends PolicyNeeds, Omit<PruneNeeds, 'snapshots'> {
+  readonly snapshots: Pick<SnapshotCatalog, 'snapshot' | 'setVerified'>
   readonly scrub: Pick<Scrub, 'startFull' | 'state'>
 }
 
@@ -121,6 +123,22 @@ export function retentionRoutes(api: FastifyInstance, needs: RetentionNeeds): vo
     async (request) => {
       const { id } = await snapshotOf(request.params.id)
       return keeping.damage(id)
+    },
+  )
+
+  route(
+    api,
+    'POST',
+    '/snapshots/:id/verified',
+    { params: ByHash, answer: SnapshotState },
+    async (request) => {
+      const { id } = request.params
+      const actor = operatorOf(request).name
+      if (!(await snapshots.setVerified(id, now()))) {
+        throw new OcmError('not-found', { what: 'snapshot' })
+      }
+      await audit.note({ at: now(), actor, action: 'verified', subject: id })
+      return snapshotOf(id)
     },
   )
 

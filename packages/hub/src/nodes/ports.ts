@@ -165,6 +165,8 @@ export interface SnapshotCatalog {
   ): Promise<string[]>
   /** Newest first, of one node or all; those that are pruned only when they are asked for. */
   snapshots(node?: string, pruned?: boolean): Promise<SnapshotState[]>
+  /** False when there is none. */
+  setVerified(snapshot: string, at: number): Promise<boolean>
   snapshot(id: string): Promise<(SnapshotState & { readonly header: Uint8Array }) | undefined>
   /** Whether one of these snapshots uses the pack; then its size. */
   packOf(snapshots: readonly string[], pack: string): Promise<{ bytes: number } | undefined>
