@@ -7,6 +7,7 @@ import { type ImportOptions, importArchive } from './import.ts'
 import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
 import { type ExportOptions, exportSnapshot } from './export.ts'
 import { short } from './format.ts'
+import { describeKeeping } from './keeping-commands.ts'
 import { logIn, logOut } from './login.ts'
 import { confirm, listNodes, rename, retire } from './nodes.ts'
 import { type RecoverOptions, recover } from './recover.ts'
@@ -200,6 +201,7 @@ function describe(proc: NodeJS.Process, version: string): Command {
       const { json = false, yes = false } = program.opts<GlobalOptions>()
       return recover(openTerminal(proc, { json, yes }), store, options)
     })
+  describeKeeping(program, context)
   program
     .command('audit')
     .summary('who did what')
