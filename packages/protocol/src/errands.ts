@@ -101,8 +101,14 @@ export const WriteResult = Strict({
   roots: Type.Record(Type.String(), Type.String()),
   /** What was changed, by kind. */
   rewritten: Type.Record(Type.String(), Count),
-  /** Codes of what people should know about the new places. */
-  findings: Type.Array(Type.String()),
+  /** What people should know about the new places, as in a plan. */
+  findings: Type.Array(
+    Strict({
+      code: Type.String(),
+      weight: Type.Enum(['blocker', 'warning', 'notice']),
+      facts: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()])),
+    }),
+  ),
 })
 export type WriteResult = Static<typeof WriteResult>
 

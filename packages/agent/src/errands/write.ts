@@ -78,7 +78,7 @@ export async function writeSnapshot(
       ],
       roots: Object.fromEntries(plan.roots.map(({ root, to: at }) => [root, at])),
       rewritten,
-      findings: plan.findings.map(({ code }) => code),
+      findings: plan.findings.filter(({ code }) => code === 'root-stays'),
     }
   } catch (error) {
     const files = isDamage(error) ? error.facts['count'] : undefined

@@ -14,6 +14,7 @@ import {
 } from '../out/store.ts'
 import { bytes, count, short, table, time } from './format.ts'
 import { askPassphrase, secretFromFile } from './secrets.ts'
+import { findingText } from './show-plan.ts'
 import type { Terminal } from './terminal.ts'
 
 export interface RecoverOptions extends Choice {
@@ -73,6 +74,7 @@ export async function recover(
       { snapshot: chosen.id, node: chosen.header.node, to, ...result },
       resultText(chosen, to, home, result),
     )
+    for (const finding of result.findings) terminal.say(findingText(finding))
     if (result.lost.length > 0) {
       terminal.say(`${count(result.lost.length, 'thing')} could not be read:`)
       for (const { place, code } of result.lost) terminal.say(`  ${place} (${code})`)
