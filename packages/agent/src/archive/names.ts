@@ -83,8 +83,4 @@ export class Names {
       throw refused('two paths are one on some machines', number)
     this.#byFolded.set(key, path)
   }
-
-  kindOf(path: string): TarEntry['kind'] | 'implied' | undefined {
-    return this.#kinds.get(path)
-  }
 }

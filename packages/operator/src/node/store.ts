@@ -37,9 +37,22 @@ async function filesOf(root: string, vault: readonly string[]): Promise<StoreFil
     ),
     headers: new Map(
       await Promise.all(
-        headers.map(async (name) => [name, await readFile(join(root, 'snapshots', name))] as const),
+        headers.map(
+          async (name) => [name, await contentOf(join(root, 'snapshots', name))] as const,
+        ),
       ),
     ),
+  }
+}
+
+/** Of a header that cannot be read nothing is left, which no signature fits: it is listed as damaged. */
+async function contentOf(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? ''
+    if (['EIO', 'EACCES', 'EISDIR'].includes(code)) return new Uint8Array(0)
+    throw error
   }
 }
 
