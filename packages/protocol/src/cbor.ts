@@ -3,12 +3,12 @@
  * Decoding refuses what encoding would not have written: indefinite lengths, unsorted or repeated keys,
  * numbers in a longer form than needed, `undefined`, tags and bytes after the end.
  */
-import { encode, rfc8949EncodeOptions } from 'cborg'
 import { decodeCbor } from './cbor-decode.ts'
+import { encodeCbor } from './cbor-encode.ts'
 import { OcmError } from './errors.ts'
 
 export function toCbor(value: unknown): Uint8Array {
-  return encode(value, rfc8949EncodeOptions)
+  return encodeCbor(value)
 }
 
 /**
