@@ -252,6 +252,10 @@ export const MEANINGS = {
     'A stored pack is damaged.',
     'Restore another snapshot, or run a new backup of the node; nothing was changed.',
   ),
+  'verify-failed': meaning(
+    'Not everything that was verified is whole.',
+    'Back the nodes up again: what is missing or damaged is stored anew. Until then restore another snapshot, or this one with --partial.',
+  ),
   'pack-missing': meaning(
     'A stored pack is missing.',
     'Run a new backup of the node: what is missing is sent again.',

@@ -13,9 +13,10 @@ import { confirm, listNodes, rename, retire } from './nodes.ts'
 import { type RecoverOptions, recover } from './recover.ts'
 import { type SetupOptions, setUp } from './setup.ts'
 import { cat, listEntries, listSnapshots } from './snapshots.ts'
-import { openTerminal, visible } from './terminal.ts'
+import { Told, openTerminal, visible } from './terminal.ts'
 import { type TicketOptions, ticket } from './ticket.ts'
 import { describeVault } from './vault-commands.ts'
+import { type VerifyOptions, verify } from './verify.ts'
 
 const EPILOG = `
 Nodes, snapshots and jobs may be named by label, id or the beginning of one.
@@ -144,6 +145,17 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .argument('<place>', 'root:path, as ls shows it')
     .action(does((at, snapshot: string, place: string) => cat(at, snapshot, place)))
 
+  program
+    .command('verify')
+    .summary('read everything of a snapshot with the keys, and say what is not whole')
+    .argument('[name]', 'a snapshot, or a node: all of its snapshots')
+    .option('--all', 'every snapshot of every node')
+    .option('--sample <percent>', 'only about this share of the packs')
+    .option('--databases', 'let SQLite check each database too')
+    .action(
+      does((at, name: string | undefined, options: VerifyOptions) => verify(at, name, options)),
+    )
+
   applying(program, (named, options) => context().then((at) => apply(at, named, options)))
   const plan = program.command('plan').summary('show what a move, clone or restore would do')
   applying(plan, (named, options) => context().then((at) => showPlan(at, named, options)))
@@ -257,6 +269,7 @@ function applying(
 function report(proc: NodeJS.Process, json: boolean, error: unknown): number {
   const known = asOcmError(error)
   const { code, message, facts, next } = known
+  if (json && error instanceof Told) return 1
   if (json) {
     proc.stdout.write(`${JSON.stringify({ code, message, facts, next })}\n`)
   } else {

@@ -23,6 +23,9 @@ export interface Terminal {
   readonly attended: boolean
 }
 
+/** A failure that the result has told already: with --json it is not told again, so that stdout holds one value. */
+export class Told extends OcmError {}
+
 export interface TerminalOptions {
   readonly json: boolean
   readonly yes: boolean

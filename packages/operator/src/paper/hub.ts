@@ -93,7 +93,9 @@ async function serve(hub: PaperHub, ...[url, init]: Parameters<typeof fetch>): P
     if (thing === 'packs' && id !== 'headers') {
       const range = new Headers(init?.headers).get('range') ?? ''
       const [first = 0, last = 0] = (range.match(/\d+/g) ?? []).map(Number)
-      const bytes = known(hub.packs.get(id), 'pack').slice(first, last + 1)
+      const pack = hub.packs.get(id)
+      if (pack === undefined) throw new OcmError('pack-missing')
+      const bytes = pack.slice(first, last + 1)
       return new Response(bytes, { status: 206 })
     }
     return Response.json(

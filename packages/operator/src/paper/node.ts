@@ -9,6 +9,7 @@ import {
   type NodeState,
   PackWriter,
   type Primitives,
+  type Run,
   type SnapshotState,
   type TargetFacts,
   type VaultRecord,
@@ -16,6 +17,7 @@ import {
   compareBytes,
   concat,
   fromHex,
+  hex,
   makeEnrolment,
   makeStatement,
   manifestPages,
@@ -126,19 +128,6 @@ export function takeSnapshot(
   const { vault, epoch, sealing } = record
   const run = startRun(p, { vault, epoch, sealing, node: node.id })
   const packs: ManifestRoot['packs'] = []
-  const store = (packClass: 'state' | 'tree', parts: readonly Uint8Array[]): ExtentRef[] => {
-    const plain = concat(...parts)
-    const writer = new PackWriter(p, run, packClass)
-    writer.add({ stored: plain, plainBytes: plain.length, zstd: false })
-    const { id, bytes, header } = writer.finish()
-    hub.packs.set(id, bytes)
-    packs.push({ id: fromHex(id), bytes: bytes.length, class: packClass, header })
-    let at = 0
-    return parts.map((part) => {
-      at += part.length
-      return [fromHex(id), 0, at - part.length, part.length]
-    })
-  }
   const entries = files.map(({ path, content, travel }): Entry => {
     const bytes = utf8(content)
     return {
@@ -151,11 +140,55 @@ export function takeSnapshot(
       modifiedAt: 0,
       size: bytes.length,
       sha256: p.sha256(bytes),
-      extents: store('state', [bytes]),
+      extents: store(p, hub, run, packs, 'state', [bytes]),
     }
   })
-  const pages = [...manifestPages(manifestOf(node, entries))]
-  const refs = store('tree', pages)
+  return commitEntries(p, hub, record, node, { run, packs, entries, seq })
+}
+
+/** Each part is one extent; all of them one segment of a new pack. */
+function store(
+  p: Primitives,
+  hub: PaperHub,
+  run: Run,
+  packs: ManifestRoot['packs'],
+  packClass: 'state' | 'tree',
+  parts: readonly Uint8Array[],
+): ExtentRef[] {
+  const plain = concat(...parts)
+  const writer = new PackWriter(p, run, packClass)
+  writer.add({ stored: plain, plainBytes: plain.length, zstd: false })
+  const { id, bytes, header } = writer.finish()
+  hub.packs.set(id, bytes)
+  packs.push({ id: fromHex(id), bytes: bytes.length, class: packClass, header })
+  let at = 0
+  return parts.map((part) => {
+    at += part.length
+    return [fromHex(id), 0, at - part.length, part.length]
+  })
+}
+
+export interface Taken {
+  readonly run: Run
+  /** Those of the entries; that of the pages is added. */
+  readonly packs: ManifestRoot['packs']
+  readonly entries: readonly Entry[]
+  readonly seq: number
+  /** What the manifest says beside the entries. */
+  readonly meta?: Partial<Manifest>
+}
+
+/** Signs a snapshot of entries whose contents are stored. @returns its id */
+export function commitEntries(
+  p: Primitives,
+  hub: PaperHub,
+  record: VaultRecord,
+  node: PaperNode,
+  { run, packs, entries, seq, meta = {} }: Taken,
+): string {
+  const { vault, epoch, sealing } = record
+  const pages = [...manifestPages({ ...manifestOf(node, entries), ...meta })]
+  const refs = store(p, hub, run, packs, 'tree', pages)
   const root: ManifestRoot = {
     v: 1,
     pages: pages.map((page, n) => ({
@@ -175,7 +208,12 @@ export function takeSnapshot(
       trigger: 'manual',
       startedAt: 0,
       finishedAt: 0,
-      packs: [],
+      packs: root.packs.map(({ id, bytes, class: packClass }) => ({
+        id: hex(id),
+        bytes,
+        class: packClass,
+        liveBytes: 0,
+      })),
       root: sealManifestRoot(p, sealing, about, toCbor(root)),
       metrics: METRICS,
       versions: { agent: '0.1.0', openclaw: '2026.9.6', schemas: {} },
