@@ -32,12 +32,12 @@ const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSi
 
 /**
  * @param tops see `OpenDirectories`.
- * @param bytes of content that are to be written.
+ * @param bytes that are to be written.
  */
 export const crewFor = (p: Primitives, tops: readonly string[], bytes: number): Crew =>
   bytes < MUCH ? crewOfOne(p, tops) : crewOf(Math.min(availableParallelism(), MOST_THREADS), tops)
 
-export function crewOfOne(p: Primitives, tops: readonly string[]): Crew {
+function crewOfOne(p: Primitives, tops: readonly string[]): Crew {
   const writer = new FileWriter(p, tops)
   return {
     size: 1,
@@ -47,7 +47,7 @@ export function crewOfOne(p: Primitives, tops: readonly string[]): Crew {
   }
 }
 
-export function crewOf(count: number, tops: readonly string[]): Crew {
+function crewOf(count: number, tops: readonly string[]): Crew {
   const crew = new Threads(count, tops)
   return {
     size: count,
@@ -114,7 +114,7 @@ class Threads {
 
   async end(): Promise<void> {
     for (const { worker } of this.#threads) {
-      worker.postMessage({ id: 0, order: null } satisfies ToThread)
+      worker.postMessage({ id: 0, order: null } satisfies ToThread, [])
     }
     await Promise.all(this.#threads.map(({ gone }) => gone))
   }

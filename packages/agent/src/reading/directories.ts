@@ -10,7 +10,7 @@ import type { Spot } from './orders.ts'
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
 /** While it is being written a tree is for its owner alone. */
-export const DRAFT_DIRECTORY = 0o700
+const DRAFT_DIRECTORY = 0o700
 
 /** Files come roughly in the order of their names, so few are enough; a process has 1024 handles at least. */
 const KEPT = 64

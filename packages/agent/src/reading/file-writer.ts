@@ -48,7 +48,7 @@ import { bytesOf } from './parts.ts'
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants
 
 /** setuid, setgid and sticky do not travel. */
-export const PERMISSIONS = 0o777
+const PERMISSIONS = 0o777
 /** Until what is staged is looked at and changed, its owner may read and write it. */
 const DRAFT_FILE = 0o600
 
@@ -292,7 +292,7 @@ function finishFile(handle: number, { mode, modifiedAt }: FileSpot): void {
 }
 
 /** What a file gets while it is staged; the directories above it are for their owner alone. */
-export const draftMode = (mode: number): number =>
+const draftMode = (mode: number): number =>
   (mode & DRAFT_FILE) === DRAFT_FILE ? mode & PERMISSIONS : DRAFT_FILE
 
 /** A time is handed to the disk as a number of seconds, which is exact to a microsecond. */

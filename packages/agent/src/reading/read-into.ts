@@ -5,8 +5,7 @@ import { type NewEntry, checkEntries } from './entries.ts'
 import { stageTrees } from './staging.ts'
 import type { Damage, PackSource, WriteOptions } from './write-files.ts'
 
-export type { NewEntry } from './entries.ts'
-export type { Damage, PackSource } from './write-files.ts'
+export type { Damage } from './write-files.ts'
 
 export interface ReadOptions extends WriteOptions {
   /** Go on without what is damaged or missing, and answer what that was. */

@@ -61,8 +61,8 @@ export function stageTrees(p: Primitives, trees: readonly NewTree[], durable = t
       return { entry, spot, ...(from ? { twin: { spot: from, seen: twin.seen } } : {}) }
     })
   })
-  const bytes = placings.reduce((sum, { entry }) => sum + entry.size, 0)
-  const crew = crewFor(p, tops, bytes)
+  const work = placings.reduce((sum, { entry, twin }) => sum + (twin ? FILE : FILE + entry.size), 0)
+  const crew = crewFor(p, tops, work)
   const onDisk = durable ? durably(trees.map(({ root }) => root)) : notDurably
   let written = placings
   return {
@@ -77,6 +77,9 @@ export function stageTrees(p: Primitives, trees: readonly NewTree[], durable = t
     end: () => crew.end(),
   }
 }
+
+/** To make or to take over a file takes as long as to write so many bytes. */
+const FILE = 1024
 
 const parentOf = (path: string) => path.slice(0, path.lastIndexOf('/')) || '/'
 
