@@ -131,7 +131,8 @@ function conversations(root: string, persona: string, bytes: number, share: numb
         ? 3e6 + random.below(12e6) * Math.min(1, share * 3 + 0.1)
         : Math.min(6e6, random.size(110_000, 1.1))
     const file = new Conversation(random).file(Math.min(left, size))
-    put(root, `agents/${persona}/sessions/${random.uuid()}.jsonl`, file, random)
+    // Of those that OpenClaw does not take into its databases at its next start, which would take minutes.
+    put(root, `agents/${persona}/sessions/${random.uuid()}.trajectory.jsonl`, file, random)
     left -= file.length
   }
 }
@@ -209,7 +210,7 @@ function logs(root: string, bytes: number): void {
     const path =
       n % 3 === 0
         ? `logs/openclaw-2026-${two(1 + (n % 12))}-${n}.log`
-        : `cron/runs/${random.uuid()}.jsonl`
+        : `cron/runs/${random.uuid()}.log`
     put(root, path, file, random)
     left -= file.length
   }
