@@ -44,6 +44,17 @@ test('a new snapshot makes the lists of snapshots and of nodes stale, and nothin
   expect(isStale(queries, KEYS.tickets)).toBe(false)
 })
 
+test('snapshots that were pruned, pinned or found damaged show at once, wherever they are shown', () => {
+  const queries = kept()
+  queries.setQueryData(KEYS.snapshot('s'), {})
+  queries.setQueryData(KEYS.prune, {})
+  applyEvent(queries, { kind: 'snapshots-changed', node: 'n' }, ignore)
+  expect(isStale(queries, KEYS.snapshotsOf('n'))).toBe(true)
+  expect(isStale(queries, KEYS.snapshot('s'))).toBe(true)
+  expect(isStale(queries, KEYS.prune)).toBe(true)
+  expect(isStale(queries, KEYS.tickets)).toBe(false)
+})
+
 test('a used ticket shows at once', () => {
   const queries = kept()
   applyEvent(queries, { kind: 'ticket-used', ticket: 't', node: 'n' }, ignore)

@@ -41,6 +41,12 @@ export function applyEvent(
     case 'snapshot-created':
       refetch(KEYS.snapshots)
       return refetch(KEYS.nodes)
+    case 'snapshots-changed':
+      refetch(KEYS.snapshots)
+      refetch(KEYS.anySnapshot)
+      return refetch(KEYS.storage)
+    case 'keeping-changed':
+      return refetch(KEYS.storage)
     case 'ticket-used':
       refetch(KEYS.tickets)
       return refetch(KEYS.nodes)

@@ -10,6 +10,7 @@ export const KEYS = {
   tickets: ['tickets'],
   snapshots: ['snapshots'],
   snapshotsOf: (node: string) => ['snapshots', node],
+  anySnapshot: ['snapshot'],
   snapshot: (id: string) => ['snapshot', id],
   storage: ['storage'],
   retention: ['storage', 'retention'],
