@@ -170,23 +170,23 @@ describe('another home', () => {
   })
 })
 
-describe('a damaged pack', () => {
-  /** The largest is the one with the noise in it. */
-  const damaged = (): string => {
-    const copy = join(ground, `damaged-${tries}`)
-    cpSync(store, copy, { recursive: true })
-    const packs = readdirSync(copy, { recursive: true, encoding: 'utf8' })
-      .filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
-      .map((name) => join(copy, name))
-      .toSorted((a, b) => statSync(b).size - statSync(a).size)
-    const largest = packs[0] as string
-    const bytes = readFileSync(largest)
-    const middle = bytes.length >> 1
-    bytes[middle] = (bytes[middle] ?? 0) ^ 1
-    writeFileSync(largest, bytes)
-    return copy
-  }
+/** The largest is the one with the noise in it. */
+function damaged(): string {
+  const copy = join(ground, `damaged-${tries}`)
+  cpSync(store, copy, { recursive: true })
+  const packs = readdirSync(copy, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
+    .map((name) => join(copy, name))
+    .toSorted((a, b) => statSync(b).size - statSync(a).size)
+  const largest = packs[0] as string
+  const bytes = readFileSync(largest)
+  const middle = bytes.length >> 1
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1
+  writeFileSync(largest, bytes)
+  return copy
+}
 
+describe('a damaged pack', () => {
   test('ends the recovery and leaves nothing behind', async () => {
     const answer = await operator.ocm('recover', damaged(), '--to', to, '--json')
     expect([answer.code, codeOf(answer)]).toEqual([1, 'snapshot-damaged'])

@@ -51,6 +51,14 @@ export async function readTar(
   visitor: TarVisitor,
 ): Promise<void> {
   const blocks = new Blocks(source)
+  try {
+    await readEntries(blocks, limits, visitor)
+  } finally {
+    await blocks.close()
+  }
+}
+
+async function readEntries(blocks: Blocks, limits: TarLimits, visitor: TarVisitor): Promise<void> {
   let number = 0
   let total = 0
   let extended: Extended | undefined
@@ -126,6 +134,11 @@ class Blocks {
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
+  }
+
+  /** Whoever yields the bytes lets go of its file. */
+  async close(): Promise<void> {
+    await this.#source.return?.()
   }
 
   /** @returns undefined at the end */
