@@ -1,6 +1,14 @@
 /** What an operator's own machine does, for the dashboard and for the `ocm` command. Runs in a browser. */
 export { ApiClient, type ApiOptions, type Live } from './api/client.ts'
 export type { Socket } from './api/live.ts'
+export {
+  type Comparison,
+  type ConfigChange,
+  type EntryChange,
+  type ListChange,
+  compareManifests,
+} from './compare/compare.ts'
+export { unifiedDiff } from './compare/text.ts'
 export { type DescribedNode, describeNode } from './snapshots/describe.ts'
 export { newestSnapshot, type OpenedSnapshot, openSnapshot } from './snapshots/open.ts'
 export { type Memory, storageMemory, type TextStore, volatileMemory } from './vault/memory.ts'

@@ -6,6 +6,7 @@ import { type Context, type GlobalOptions, contextOf } from './context.ts'
 import { type ImportOptions, importArchive } from './import.ts'
 import { audit, backup, cancelJob, listJobs, showJob } from './jobs.ts'
 import { type ExportOptions, exportSnapshot } from './export.ts'
+import { type DiffOptions, diff } from './diff.ts'
 import { short } from './format.ts'
 import { describeKeeping } from './keeping-commands.ts'
 import { logIn, logOut } from './login.ts'
@@ -145,6 +146,20 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .argument('<place>', 'root:path, as ls shows it')
     .action(does((at, snapshot: string, place: string) => cat(at, snapshot, place)))
 
+  program
+    .command('diff')
+    .summary('what differs between two snapshots, of one node or of two')
+    .argument('<a>')
+    .argument('<b>')
+    .argument('[place]', 'a root, or root:path; its text files are compared line by line')
+    .option('--section <name>', 'only this part')
+    .option('--text', 'compare all text files line by line')
+    .option('--show-secrets', 'show what files with secrets say, too')
+    .action(
+      does((at, a: string, b: string, place: string | undefined, options: DiffOptions) =>
+        diff(at, [a, b], place, options),
+      ),
+    )
   program
     .command('verify')
     .summary('read everything of a snapshot with the keys, and say what is not whole')
