@@ -47,7 +47,7 @@ function secretKey(raw: Uint8Array): crypto.KeyObject {
 
 /** Buffers of at least so many bytes are counted, and after so many of them the young are collected. */
 const LARGE = 16 * 1024
-const OFTEN = 4 * 2 ** 20
+const OFTEN = 2 * 2 ** 20
 
 let handedOut = 0
 let collectYoung: (() => void) | undefined
