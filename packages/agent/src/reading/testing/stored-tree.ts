@@ -71,7 +71,7 @@ export function randomTree(seed: number): StoredTree {
     const kind = next()
     if (kind < 0.15) return 0
     if (kind < 0.75) return below(9000)
-    if (kind < 0.95) return below(600 * KIB)
+    if (kind < 0.97) return below(400 * KIB)
     return below(3 * 1024 * KIB)
   }
   const contentOf = (size: number): Uint8Array => {
