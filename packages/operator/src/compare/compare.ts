@@ -113,11 +113,12 @@ function compareEntries(before: readonly Entry[], after: readonly Entry[]): read
   return changes.toSorted((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0))
 }
 
+const same = (x: Uint8Array | undefined, y: Uint8Array | undefined) =>
+  x === undefined || y === undefined ? x === y : equal(x, y)
+
 /** Times are not compared: a file that was written again as it was did not change. */
 function differences(a: Entry, b: Entry): EntryChange['what'] {
   if (a.kind !== b.kind) return ['kind']
-  const same = (x: Uint8Array | undefined, y: Uint8Array | undefined) =>
-    x === undefined || y === undefined ? x === y : equal(x, y)
   return [
     ...(same(a.sha256, b.sha256) ? [] : (['content'] as const)),
     ...(same(a.target, b.target) ? [] : (['target'] as const)),
@@ -130,8 +131,8 @@ const isTree = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 function compareTrees(a: unknown, b: unknown, path = ''): readonly ConfigChange[] {
   if (isTree(a) && isTree(b)) {
-    const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted()
-    return names.flatMap((name) => {
+    const fields = [...new Set([...Object.keys(a), ...Object.keys(b)])].toSorted()
+    return fields.flatMap((name) => {
       const at = path === '' ? name : `${path}.${name}`
       if (!Object.hasOwn(a, name)) return [{ kind: 'added' as const, path: at, after: b[name] }]
       if (!Object.hasOwn(b, name)) return [{ kind: 'removed' as const, path: at, before: a[name] }]

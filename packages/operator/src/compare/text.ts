@@ -87,6 +87,8 @@ function walkBack(
   return found.toReversed()
 }
 
+const range = (from: number, length: number) => `${length === 0 ? from - 1 : from},${length}`
+
 function hunksOf(all: readonly Edit[]): readonly string[] {
   const lines: string[] = []
   let old = 1
@@ -106,7 +108,6 @@ function hunksOf(all: readonly Edit[]): readonly string[] {
     const hunk = all.slice(at, Math.min(end + CONTEXT, all.length))
     const count = (kind: '-' | '+') =>
       hunk.filter((edit) => edit.kind === ' ' || edit.kind === kind).length
-    const range = (from: number, length: number) => `${length === 0 ? from - 1 : from},${length}`
     lines.push(`@@ -${range(old, count('-'))} +${range(now, count('+'))} @@`)
     for (const { kind, line } of hunk) {
       lines.push(`${kind}${line.replace(/\n$/, '')}`)
