@@ -90,6 +90,7 @@ async function runHub(): Promise<void> {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   process.on('message', () => process.send?.(spent()))
+  process.on('disconnect', () => process.exit())
   process.send?.({ port, key: hex(identity.public) })
 }
 
@@ -154,6 +155,7 @@ async function runProxy(to: number): Promise<void> {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  process.on('disconnect', () => process.exit())
   process.send?.({ port: (server.address() as AddressInfo).port })
 }
 
