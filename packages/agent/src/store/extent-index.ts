@@ -66,8 +66,6 @@ export interface ExtentIndex {
   readonly extents: ExtentTable
 }
 
-export const emptyIndex = (): ExtentIndex => ({ packs: [], extents: new ExtentTable() })
-
 /** What remains when only some packs may be referred to. */
 export function keepPacks(
   index: ExtentIndex,
