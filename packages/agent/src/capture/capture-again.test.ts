@@ -58,8 +58,9 @@ test('what looks as it did is not read, and its pages and packs are referred to'
   expect(await node.differences()).toEqual([])
 })
 
+const capturing = () => capture(node.parts({ now }), { job: newJob(), trigger: 'manual' })
+
 test('what was written a moment before it was read is read again', async () => {
-  const capturing = () => capture(node.parts({ now }), { job: newJob(), trigger: 'manual' })
   await capturing()
   asked = 0
   await capturing()

@@ -33,13 +33,13 @@ test('more than may wait in memory is sent pack by pack', async () => {
   expect(await node.differences()).toEqual([])
 }, 120_000)
 
+const threads = () => process.getActiveResourcesInfo().filter((one) => one === 'MessagePort').length
+
 test('a hub that fails ends all threads, and the next run is whole', async () => {
   for (let i = 0; i < 5; i++) writeFileSync(node.at(`ws/blob-${i}`), noise(17_000_000))
   node.hub.beforePut = (puts) => {
     if (puts === 2) throw new OcmError('link-lost')
   }
-  const threads = () =>
-    process.getActiveResourcesInfo().filter((one) => one === 'MessagePort').length
   const before = threads()
   const lost = expect.objectContaining({ code: 'link-lost' })
   await expect(inThreads()).rejects.toEqual(lost)

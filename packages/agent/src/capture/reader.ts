@@ -1,6 +1,7 @@
 /** Who reads: this thread while there is little, several when there is much. */
 import { availableParallelism } from 'node:os'
 import { type PackClass, databaseExtentBytes } from '@ocm/protocol'
+import { collectAll } from '../workers/collect.ts'
 import { Crew, type CrewParts } from '../workers/crew.ts'
 import type { ContentSink } from './contents.ts'
 import { type Done, type Unit, doUnit } from './units.ts'
@@ -49,6 +50,7 @@ export function inThreads(parts: CrewParts): Reader {
     async finish() {
       await crew.finish()
       await crew.end()
+      collectAll()
     },
     end: () => crew.end(),
   }

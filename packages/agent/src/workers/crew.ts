@@ -23,7 +23,7 @@ export interface CrewParts {
 /** So many units lie ready at each thread, so that it never waits for this one. */
 const AHEAD = 3
 /** Packs of all threads that are on their way; each of them is 16 MiB of memory. */
-const MAY_WAIT = 3
+const MAY_WAIT = 2
 /** A thread's own heap: what it works on lies outside of it. */
 const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
 
