@@ -73,7 +73,7 @@ const embeddedThreads: Plugin = {
     if (!id.endsWith('/embedded.ts')) return
     const input = id.replace(/embedded\.ts$/, 'thread.ts')
     const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
-    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: true })
+    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: false })
     await bundle.close()
     // Run as a script its own names would be global ones, which are taken in part.
     const program = `(function () {${asciiOnly(output[0].code)}})()`
