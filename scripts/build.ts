@@ -73,11 +73,11 @@ const embeddedThreads: Plugin = {
     if (!id.endsWith('/embedded.ts')) return
     const input = id.replace(/embedded\.ts$/, 'thread.ts')
     const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
-    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: false })
+    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false })
     await bundle.close()
     // Run as a script its own names would be global ones, which are taken in part.
-    const program = `(function () {${asciiOnly(output[0].code)}})()`
-    return `export const threadProgram = ${JSON.stringify(program)}`
+    const source = `(function () {${asciiOnly(output[0].code)}})()`
+    return `export const threadProgram = ${JSON.stringify(source)}`
   },
 }
 

@@ -330,7 +330,9 @@ describe('a retired node', () => {
 })
 
 test('neither passphrase nor code nor a secret is sent', async () => {
-  const secrets: Uint8Array[] = [unlocked.vault.sealing.secret, unlocked.vault.root.secret].map((s) => s.slice())
+  const secrets: Uint8Array[] = [unlocked.vault.sealing.secret, unlocked.vault.root.secret].map(
+    (s) => s.slice(),
+  )
   const { kit: fresh } = await next()
   await recoverVault(hub.ports, { code: fresh.code, passphrase: NEW, password: PASSWORD })
   const opened = await openVault(hub.ports, NEW)

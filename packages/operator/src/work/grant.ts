@@ -33,5 +33,8 @@ export async function grantFor(
       if (id !== undefined) starts.set(id, fromBase64url(header))
     }
   }
-  return { packs: keysFor(p, epochs.of(source.header.epoch), root, wanted, starts), root: toCbor(root) }
+  return {
+    packs: keysFor(p, epochs.of(source.header.epoch), root, wanted, starts),
+    root: toCbor(root),
+  }
 }

@@ -21,11 +21,20 @@ test('the values of the format are those that are published', async () => {
   expect(written(formatVectors(browserPrimitives))).toBe(written(formatVectors(p)))
 })
 
+function isTaken(bytes: string): boolean {
+  try {
+    fromCbor(fromHex(bytes), 'vector')
+    return true
+  } catch (error) {
+    if (error instanceof OcmError) return false
+    throw error
+  }
+}
+
 test('what no writer makes is refused', () => {
   const { cborRefused } = formatVectors(p) as { readonly cborRefused: Record<string, string> }
-  for (const [what, bytes] of Object.entries(cborRefused)) {
-    expect(() => fromCbor(fromHex(bytes), 'vector'), what).toThrow(OcmError)
-  }
+  const taken = Object.entries(cborRefused).filter(([, bytes]) => isTaken(bytes))
+  expect(taken).toEqual([])
   expect(Object.keys(cborRefused).length).toBeGreaterThan(15)
 })
 
