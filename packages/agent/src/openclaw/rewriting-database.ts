@@ -4,9 +4,10 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { type Choices, OcmError, type RewriteRule, rewritePath, travels } from '@ocm/protocol'
 import { visitDatabase } from './database-strings.ts'
-import { hasTable } from './databases.ts'
+import { isEmpty } from './database-rows.ts'
+import { hasTable, openImmutable } from './databases.ts'
 import { forgetIdentity } from './identity.ts'
-import { type DatabaseRole, tablesOf } from './rows.ts'
+import { type DatabaseRole, type Table, tablesOf } from './rows.ts'
 import type { Walk } from './strings.ts'
 
 export interface DatabaseRewrite {
@@ -46,12 +47,32 @@ export function rewriteDatabase(rewrite: DatabaseRewrite): void {
   if (left.length > 0) throw new OcmError('internal', { left: left.join(' ') })
 }
 
+/** Whether nothing is to be changed where all paths stay, so that the database need not be written, nor read through. */
+export function isAsItIsToBe(
+  file: string,
+  role: DatabaseRole,
+  choices: Choices,
+  rules: readonly RewriteRule[],
+): boolean {
+  if (choices.cron === 'disabled') return false
+  const database = openImmutable(file)
+  try {
+    return Object.entries(tablesOf(role)).every(
+      ([name, table]) =>
+        goesAlong(table, choices, rules) || !hasTable(database, name) || isEmpty(database, name),
+    )
+  } finally {
+    database.close()
+  }
+}
+
+const goesAlong = (table: Table, { kind }: Choices, rules: readonly RewriteRule[]): boolean =>
+  travels({ kind, rules }, table.travel) && (!table.once || kind === 'move')
+
 function change(database: DatabaseSync, rewrite: DatabaseRewrite): void {
   const { role, walk, rules, choices, count } = rewrite
-  const plan = { kind: choices.kind, rules }
   for (const [name, table] of Object.entries(tablesOf(role))) {
-    const goes = travels(plan, table.travel) && (!table.once || choices.kind === 'move')
-    if (!goes && hasTable(database, name)) {
+    if (!goesAlong(table, choices, rules) && hasTable(database, name)) {
       count('rows left behind', Number(database.prepare(`DELETE FROM ${name}`).run().changes))
     }
   }
@@ -107,7 +128,6 @@ function keysIn(
   path: string,
   rules: readonly RewriteRule[],
 ): ReadonlyMap<string, string> {
-  if (!hasTable(database, table)) return new Map()
   if (!hasTable(database, table)) return new Map()
   const rows = database.prepare(`SELECT ${key} AS key, ${path} AS path FROM ${table}`).all()
   return new Map(

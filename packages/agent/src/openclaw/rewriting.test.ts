@@ -399,6 +399,20 @@ test('a restore in place changes nothing but what belongs to a process that is g
   expect(readFileSync(at(file))).toEqual(readFileSync(file))
 })
 
+test('a restore in place does not write what is to stay as it is', async () => {
+  const node = makeNode()
+  const { at, staged } = stage(node, node.layout, { kind: 'restore' })
+  await rewriteStaged(staged)
+  const looks = () =>
+    filesUnder(at('')).map((file) => {
+      const { ino, ctimeNs } = lstatSync(file, { bigint: true })
+      return [file, ino, ctimeNs]
+    })
+  const before = looks()
+  expect(await rewriteStaged(staged)).toEqual({ changed: {} })
+  expect(looks()).toEqual(before)
+})
+
 async function cloned(choices: object = {}) {
   const node = makeNode()
   const to = there()

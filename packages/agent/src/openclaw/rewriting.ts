@@ -15,6 +15,7 @@ import { dirname } from 'node:path'
 import {
   type PlacedPath,
   absoluteOf,
+  changesNothing,
   pathFromBytes,
   pathToBytes,
   placeOf,
@@ -24,9 +25,9 @@ import {
 } from '@ocm/protocol'
 import type { Rewritten, Staged } from '../installation.port.ts'
 import { editsFor } from './edits.ts'
-import { type SourceFile, visitFiles } from './file-strings.ts'
+import { type SourceFile, configurationOf, visitFiles } from './file-strings.ts'
 import { visitLink } from './link-strings.ts'
-import { rewriteDatabase } from './rewriting-database.ts'
+import { isAsItIsToBe, rewriteDatabase } from './rewriting-database.ts'
 import { roleOf } from './rows.ts'
 import type { Spot, Walk } from './strings.ts'
 
@@ -41,22 +42,33 @@ export async function rewriteStaged(staged: Staged): Promise<Rewritten> {
   }
   const walk = writerOf(staged, count)
   const files = filesOf(staged)
-  visitFiles(files, () => walk, editsFor(staged, files, count))
+  const still = standsStill(staged)
+  const looked = still ? configurationOf(files).map(({ file }) => file) : files
+  visitFiles(looked, () => walk, editsFor(staged, files, count))
   for (const { absolute, kind, section } of staged.files) {
     const place = placeOf(staged.to, absolute)
     const was = place && absoluteOf(staged.from, place)
     if (place === undefined || was === undefined) continue
-    if (kind === 'link')
+    if (kind === 'link' && !still)
       relink(staged.at(absolute), (target) =>
         visitLink(walk, { at: 'link target', section }, was, target),
       )
     const role = kind === 'database' ? roleOf(place) : undefined
     if (role === undefined) continue
     const { rules, choices } = staged
-    rewriteDatabase({ file: staged.at(absolute), role, walk, rules, choices, count })
+    const file = staged.at(absolute)
+    if (still && isAsItIsToBe(file, role, choices, rules)) continue
+    rewriteDatabase({ file, role, walk, rules, choices, count })
   }
   return { changed }
 }
+
+/** Where nothing goes anywhere else, only the configuration is read: what was just written is what it is to be. */
+const standsStill = ({ rules, choices, from, port }: Staged): boolean =>
+  choices.kind === 'restore' &&
+  choices.gatewayToken === 'keep' &&
+  port === from.port &&
+  changesNothing(rules)
 
 /** Mentions say what stands where; this says what is to stand there instead. */
 function writerOf(staged: Staged, count: (what: string, n: number) => void): Walk {
@@ -96,7 +108,9 @@ function filesOf(staged: Staged): readonly SourceFile[] {
       place,
       absolute: was,
       section,
-      size: statSync(file).size,
+      get size() {
+        return statSync(file).size
+      },
       read: () => readFileSync(file),
       write: (text) => replace(file, text),
     }
