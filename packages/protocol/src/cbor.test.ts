@@ -76,6 +76,7 @@ test('decodes what was encoded', () => {
 test('refuses exactly what would not have been encoded so', () => {
   const random = numbers(11)
   let refused = 0
+  const taken: Uint8Array[] = []
   for (let i = 0; i < 8000; i++) {
     const bytes = toCbor(anyValue(random)).slice()
     const flips = 1 + Math.floor(random() * 2)
@@ -86,8 +87,9 @@ test('refuses exactly what would not have been encoded so', () => {
     const mine = refuses(() => fromCbor(bytes, 'value'))
     if (mine !== refuses(() => slowly(bytes))) throw new Error(`differs: ${hex(bytes)}`)
     if (mine) refused += 1
-    else expect(fromCbor(bytes, 'value')).toEqual(slowly(bytes))
+    else taken.push(bytes)
   }
+  for (const bytes of taken) expect(fromCbor(bytes, 'value')).toEqual(slowly(bytes))
   expect(refused).toBeGreaterThan(1000)
 })
 

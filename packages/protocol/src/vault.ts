@@ -3,7 +3,7 @@
  * are sealed to. The hub keeps the signed vault record and the wrapped slots, and can open neither.
  */
 import { type Static, Type } from 'typebox'
-import { concat, hex, utf8 } from './bytes.ts'
+import { concat, equal, hex, utf8 } from './bytes.ts'
 import { toCbor } from './cbor.ts'
 import { OcmError } from './errors.ts'
 import { Id, type VaultId, vaultIdOf } from './ids.ts'
@@ -227,8 +227,8 @@ export function openHandover(
   const context = { vault: vault.id, operator: operator.id }
   const plain = openSealed(p, box, 'handover', context, slot.sealed)
   const handed = vaultFrom(p, decodeAs(VaultSecret, plain, 'slot'))
-  // Only who holds the root can have made it.
-  if (handed.id !== vault.id) throw new OcmError('vault-changed')
+  // Anybody can seal to a box that stands in the record; only who holds the root can put its secret in.
+  if (!equal(handed.root.secret, vault.root.secret)) throw new OcmError('vault-changed')
   return handed
 }
 

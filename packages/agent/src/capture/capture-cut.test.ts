@@ -214,7 +214,8 @@ test('a delta opens with the keys of its base and its own, whatever was captured
   expect(hub.newest.metrics.newBytes).toBeLessThan(400_000)
 
   const wanted = packsFor(basePacks.root, await readManifest(basePacks))
-  const granted = grantFor(p, node.vault.sealing, basePacks.root, wanted, hub.packs)
+  const opener = { sealing: node.vault.sealing, node: node.id }
+  const granted = grantFor(p, opener, basePacks.root, wanted, hub.packs)
   const jobKey = p.x25519Pair()
   const context = { job: newJob(), target: node.id, snapshot: delta.snapshot }
   const packs = delta.packKeys.map(([id, key]): [Uint8Array, Uint8Array] => [id, key])

@@ -45,7 +45,7 @@ export function openSource(
   const sealing = p.x25519Pair(key.sealing)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const fetch = source.store === null ? ask : rangesIn(source.store)
-  const openerOf = openerByVault({ sealing })
+  const openerOf = openerByVault({ sealing, node: header.node })
   const packs = new Packs(p, root, fetch, openerOf)
   return { header, root, packs, fetch, openerOf, read: (entry) => readEntry(packs, entry) }
 }

@@ -51,6 +51,9 @@ export async function recover(
     }
     const chosen = chooseSnapshot(found.snapshots, options)
     sayStanding(terminal, chosen)
+    if (found.damaged.length > 0) {
+      terminal.say(`${damagedText(found)}. Any of them may have been a newer one.`)
+    }
     const to = resolve(options.to)
     const epoch = chosen.header.epoch
     const result = check(
@@ -114,7 +117,7 @@ async function secretOf(terminal: Terminal, { recovery }: RecoverOptions) {
 }
 
 const listed = ({ snapshots, damaged }: StoredSnapshots) => ({
-  snapshots: snapshots.map(({ id, header, standing }) => ({
+  snapshots: snapshots.map(({ id, header, standing, disputed }) => ({
     id,
     node: header.node,
     seq: header.seq,
@@ -124,6 +127,7 @@ const listed = ({ snapshots, damaged }: StoredSnapshots) => ({
     openclaw: header.versions.openclaw,
     bytes: header.metrics.bytes,
     standing,
+    disputed,
   })),
   damaged,
 })
@@ -135,22 +139,25 @@ const STANDING = {
 } as const
 
 function listText({ snapshots, damaged }: StoredSnapshots): string {
-  const rows = snapshots.map(({ id, header, standing }) => [
+  const rows = snapshots.map(({ id, header, standing, disputed }) => [
     short(id),
     short(header.node),
     String(header.seq),
     time(header.finishedAt),
     bytes(header.metrics.bytes),
     header.versions.openclaw,
-    STANDING[standing],
+    [STANDING[standing], disputed ? 'not in one chain' : ''].filter(Boolean).join(', '),
   ])
   const head = ['SNAPSHOT', 'NODE', 'NO', 'TAKEN', 'SIZE', 'OPENCLAW', '']
   const lines = snapshots.length === 0 ? ['No snapshots.'] : [table(head, rows)]
   if (damaged.length > 0) {
-    lines.push(`${count(damaged.length, 'header')} damaged: ${damaged.map(short).join(', ')}`)
+    lines.push(damagedText({ damaged }))
   }
   return lines.join('\n')
 }
+
+const damagedText = ({ damaged }: Pick<StoredSnapshots, 'damaged'>): string =>
+  `${count(damaged.length, 'header')} damaged: ${damaged.map(short).join(', ')}`
 
 function sayStanding(terminal: Terminal, { header, standing }: StoredSnapshot): void {
   if (standing === 'confirmed') return

@@ -58,7 +58,8 @@ const header = (node: string, seq: number, more: Partial<SnapshotHeader> = {}): 
   epoch: 1,
   node,
   seq,
-  prev: null,
+  // Of one that was pruned, as far as the store goes.
+  prev: seq === 1 ? null : 'aa'.repeat(32),
   run: '00'.repeat(16),
   trigger: 'manual',
   startedAt: 0,
@@ -97,13 +98,15 @@ const signed = (of: SnapshotHeader, key: KeyPair): readonly [string, Uint8Array]
   return [snapshotIdOf(p, statement), statement]
 }
 
+const first = signed(header(ADA, 1), keys.ada)
+
 const files = (more: Partial<StoreFiles> = {}): StoreFiles => ({
   record: record(),
   slots,
   epochs: new Map(),
   headers: new Map([
-    signed(header(ADA, 1), keys.ada),
-    signed(header(ADA, 2), keys.ada),
+    first,
+    signed(header(ADA, 2, { prev: first[0] }), keys.ada),
     signed(header(BOB, 7), keys.bob),
     signed(header(EVE, 99), keys.eve),
   ]),
@@ -176,6 +179,38 @@ describe('a store opens', () => {
   })
 })
 
+describe('what anybody can seal to an operator', () => {
+  const { public: box } = operatorBox(p, operator)
+
+  test('does not pass for a vault that was handed over', async () => {
+    const other = nextEpoch(p, createVault(p))
+    const posing = { ...other, id: vault.id, epoch: 9 }
+    const next = nextEpoch(p, vault)
+    const there = files({
+      slots: [
+        toCbor(handoverSlot(p, posing, operator.id, box)),
+        ...slots,
+        toCbor(handoverSlot(p, next, operator.id, box)),
+      ],
+    })
+    const store = await openStore(p, there, { passphrase: PASSPHRASE })
+    expect(store.vault.epoch).toBe(2)
+    expect(equal(store.vault.root.public, vault.root.public)).toBe(true)
+  })
+})
+
+test('of two slots that one secret opens the newer counts, wherever it lies', async () => {
+  const next = nextEpoch(p, vault)
+  const newer = toCbor(recoverySlot(p, next, code))
+  for (const both of [
+    [...slots, newer],
+    [newer, ...slots],
+  ]) {
+    const store = await openStore(p, files({ slots: both }), { recoveryCode: code })
+    expect(store.vault.epoch).toBe(2)
+  }
+})
+
 describe('a snapshot in it', () => {
   test('is marked by who signed it, newest first', async () => {
     const { snapshots, damaged } = await inStore()
@@ -209,8 +244,44 @@ describe('a snapshot in it', () => {
     const { snapshots } = await inStore()
     expect(chooseSnapshot(snapshots, {}).header).toMatchObject({ node: ADA, seq: 2 })
     expect(chooseSnapshot(snapshots, { node: EVE.slice(0, 6) }).header.seq).toBe(99)
-    const [, first] = snapshots
-    expect(chooseSnapshot(snapshots, { snapshot: first?.id.slice(0, 10) ?? '' })).toBe(first)
+    const [, older] = snapshots
+    expect(chooseSnapshot(snapshots, { snapshot: older?.id.slice(0, 10) ?? '' })).toBe(older)
+  })
+
+  test('is the latest of its node although strangers have signed more in its name', async () => {
+    const headers = new Map([
+      ...files().headers,
+      signed(header(ADA, 2), keys.eve),
+      signed(header(ADA, 3, { finishedAt: 7 }), keys.eve),
+      signed(header(ADA, 3, { finishedAt: 8 }), keys.eve),
+      signed(header(BOB, 8), keys.eve),
+    ])
+    const { snapshots } = await inStore({ headers })
+    const known = snapshots.filter(({ standing }) => standing !== 'unknown')
+    expect(known.map(({ disputed }) => disputed)).toEqual([false, false, false])
+    for (const choice of [{}, { node: ADA }]) {
+      expect(chooseSnapshot(snapshots, choice)).toMatchObject({
+        header: { node: ADA, seq: 2 },
+        standing: 'confirmed',
+      })
+    }
+    expect(chooseSnapshot(snapshots, { node: BOB })).toMatchObject({ standing: 'retired' })
+  })
+
+  test.each<[string, SnapshotHeader]>([
+    ['has the number of another', header(ADA, 2, { prev: first[0], finishedAt: 9 })],
+    ['names another before it than there is', header(ADA, 2)],
+    ['says that it is not the first and names none', header(ADA, 7, { prev: null })],
+  ])('that %s is not the latest, and can be asked for by name', async (_, second) => {
+    const [id, statement] = signed(second, keys.ada)
+    const headers = new Map([first, signed(header(ADA, 2, { prev: first[0] }), keys.ada)])
+    headers.set(id, statement)
+    const { snapshots } = await inStore({ headers })
+    expect(snapshots.find((one) => one.id === id)).toMatchObject({ disputed: true })
+    expect(() => chooseSnapshot(snapshots, {})).toThrow(
+      expect.objectContaining({ code: 'wrong-use' }),
+    )
+    expect(chooseSnapshot(snapshots, { snapshot: id }).id).toBe(id)
   })
 
   test('has to be named where several nodes have some', async () => {

@@ -15,6 +15,7 @@ import {
   decodeAs,
   equal,
   fromCbor,
+  hex,
   openEpochs,
   openHandover,
   openPassphraseSlot,
@@ -55,6 +56,8 @@ export interface StoredSnapshot {
   /** The key that it is signed with. */
   readonly signer: Uint8Array
   readonly standing: Standing
+  /** What its signer's other headers say does not go with it: one has its number, or a neighbour names another before it. */
+  readonly disputed: boolean
 }
 
 export interface StoredSnapshots {
@@ -116,18 +119,33 @@ async function openSlots(
   slots: readonly Slot[],
   secret: Secret,
 ): Promise<Vault | undefined> {
+  let newest: Vault | undefined
   for (const slot of slots) {
     try {
-      if (slot.kind === 'recovery' && 'recoveryCode' in secret) {
-        return openRecoverySlot(p, id, slot, secret.recoveryCode)
-      }
-      if (slot.kind === 'passphrase' && 'passphrase' in secret) {
-        return newestOf(p, slots, await openPassphraseSlot(p, id, slot, secret.passphrase))
-      }
+      const vault = await openOne(p, id, slots, slot, secret)
+      // An older slot may lie beside the one that replaced it.
+      if (vault && vault.epoch > (newest?.epoch ?? 0)) newest = vault
     } catch (error) {
       // Another operator's, or a damaged one: the next may open.
       if (!(error instanceof OcmError)) throw error
     }
+  }
+  return newest
+}
+
+/** Undefined for a slot of another kind than the secret's. */
+async function openOne(
+  p: Primitives,
+  id: string,
+  slots: readonly Slot[],
+  slot: Slot,
+  secret: Secret,
+): Promise<Vault | undefined> {
+  if (slot.kind === 'recovery' && 'recoveryCode' in secret) {
+    return openRecoverySlot(p, id, slot, secret.recoveryCode)
+  }
+  if (slot.kind === 'passphrase' && 'passphrase' in secret) {
+    return newestOf(p, slots, await openPassphraseSlot(p, id, slot, secret.passphrase))
   }
   return undefined
 }
@@ -149,13 +167,39 @@ export function listStore(
   { headers }: StoreFiles,
 ): StoredSnapshots {
   const damaged: string[] = []
-  const snapshots: StoredSnapshot[] = []
+  const snapshots: Judged[] = []
   for (const [name, statement] of headers) {
     const one = readable(() => judged(p, record, name, statement))
     if (one && one.header.vault === vault.id) snapshots.push(one)
     else damaged.push(name)
   }
-  return { damaged, snapshots: snapshots.toSorted(byNodeNewestFirst) }
+  const disputed = disputedIn(snapshots)
+  return {
+    damaged,
+    snapshots: snapshots
+      .map((one) => ({ ...one, disputed: disputed.has(one.id) }))
+      .toSorted(byNodeNewestFirst),
+  }
+}
+
+type Judged = Omit<StoredSnapshot, 'disputed'>
+
+/** Of one node and one key: what others sign in a node's name says nothing about the node's own. */
+const signerOf = ({ header, signer }: Judged): string => `${header.node} ${hex(signer)}`
+
+/** The ids of headers that cannot all be one chain. Where one was pruned, nothing is said of its place. */
+function disputedIn(snapshots: readonly Judged[]): ReadonlySet<string> {
+  const places = Map.groupBy(snapshots, (one) => `${signerOf(one)} ${one.header.seq}`)
+  const disputed = new Set<string>()
+  for (const one of snapshots) {
+    const { seq, prev } = one.header
+    const before = places.get(`${signerOf(one)} ${seq - 1}`) ?? []
+    const beside = places.get(`${signerOf(one)} ${seq}`) ?? []
+    const follows = (seq === 1) === (prev === null) && before.every(({ id }) => id === prev)
+    if (!follows) for (const { id } of [one, ...before]) disputed.add(id)
+    if (beside.length > 1) disputed.add(one.id)
+  }
+  return disputed
 }
 
 function judged(
@@ -163,7 +207,7 @@ function judged(
   record: VaultRecord | undefined,
   name: string,
   statement: Uint8Array,
-): StoredSnapshot | undefined {
+): Judged | undefined {
   const id = snapshotIdOf(p, statement)
   if (id !== name) return undefined
   const signer = claimedSigner(statement)
@@ -176,7 +220,7 @@ function judged(
   return { id, header, statement, signer, standing }
 }
 
-function byNodeNewestFirst(a: StoredSnapshot, b: StoredSnapshot): number {
+function byNodeNewestFirst(a: Judged, b: Judged): number {
   if (a.header.node !== b.header.node) return a.header.node < b.header.node ? -1 : 1
   return b.header.seq - a.header.seq || (a.id < b.id ? -1 : 1)
 }
@@ -190,7 +234,7 @@ export interface Choice {
 
 /**
  * The snapshot that is meant. Without a name it is the newest of the one node there is, confirmed ones before others.
- * @throws OcmError 'not-found', 'wrong-use' when it fits several
+ * @throws OcmError 'not-found', 'wrong-use' when it fits several, or it cannot be said which is the newest
  */
 export function chooseSnapshot(
   snapshots: readonly StoredSnapshot[],
@@ -206,10 +250,10 @@ export function chooseSnapshot(
       throw new OcmError('not-found', { what: 'snapshot' })
     return fitting[0]
   }
-  const confirmed = ofNode.filter(({ standing }) => standing === 'confirmed')
-  // Nobody can put a snapshot of their own before those of a node that operators have confirmed.
-  const offered = node === undefined && confirmed.length > 0 ? confirmed : ofNode
-  const signers = new Set(offered.map(({ header }) => header.node))
+  const of = (wanted: Standing) => ofNode.filter(({ standing }) => standing === wanted)
+  // Nobody can put a snapshot of their own before those of a node that operators have confirmed, in its name or another.
+  const offered = [of('confirmed'), of('retired')].find((some) => some.length > 0) ?? ofNode
+  const signers = new Set(offered.map(signerOf))
   if (signers.size > 1) {
     throw new OcmError('wrong-use', {
       what: 'There are snapshots of several nodes; --node or --snapshot says which',
@@ -217,6 +261,11 @@ export function chooseSnapshot(
   }
   const [newest] = offered
   if (newest === undefined) throw new OcmError('not-found', { what: 'snapshot' })
+  if (offered.some(({ disputed }) => disputed)) {
+    throw new OcmError('wrong-use', {
+      what: 'These snapshots are no single chain, so none is the latest; --snapshot says which',
+    })
+  }
   return newest
 }
 

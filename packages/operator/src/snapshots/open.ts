@@ -73,7 +73,7 @@ export async function openRoot(
   const sealing = unlocked.epochs.of(header.epoch)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const fetch: FetchRange = (...range) => api.packBytes(...range)
-  const packs = new Packs(p, root, fetch, openerByVault({ sealing }))
+  const packs = new Packs(p, root, fetch, openerByVault({ sealing, node }))
   return { id, node, header, retired, statement, root, packs, sealing }
 }
 

@@ -4,11 +4,11 @@
  */
 import {
   type Entry,
-  type KeyPair,
   type Manifest,
   type ManifestRoot,
   OcmError,
   type PackId,
+  type VaultOpener,
   equal,
   hex,
 } from '@ocm/protocol'
@@ -26,7 +26,7 @@ export interface Content {
 
 export interface KnownPack {
   readonly known: ManifestRoot['packs'][number]
-  readonly sealing: KeyPair
+  readonly opener: VaultOpener
   /** Numbers of the contents that need it. */
   readonly contents: number[]
 }
@@ -39,7 +39,7 @@ export class Reading {
   #snapshots = 0
 
   /** @throws OcmError 'malformed' when two snapshots tell different things of one pack */
-  add(root: ManifestRoot, sealing: KeyPair, { entries }: Pick<Manifest, 'entries'>): void {
+  add(root: ManifestRoot, opener: VaultOpener, { entries }: Pick<Manifest, 'entries'>): void {
     const snapshot = this.#snapshots++
     const known = new Map(root.packs.map((pack) => [hex(pack.id), pack]))
     const needed = (id: PackId): KnownPack => {
@@ -47,11 +47,12 @@ export class Reading {
       if (!pack) throw new OcmError('malformed', { what: 'manifest' })
       const there = this.packs.get(id)
       if (!there) {
-        const made: KnownPack = { known: pack, sealing, contents: [] }
+        const made: KnownPack = { known: pack, opener, contents: [] }
         this.packs.set(id, made)
         return made
       }
       const same =
+        there.opener.node === opener.node &&
         there.known.bytes === pack.bytes &&
         there.known.class === pack.class &&
         equal(there.known.header, pack.header)

@@ -90,7 +90,7 @@ export async function verifySnapshots(
       const root = await openRoot(ports, unlocked, id)
       checkPackList(root)
       const manifest = manifestFromPages(await readPages(root.packs))
-      reading.add(root.root, root.sealing, manifest)
+      reading.add(root.root, { sealing: root.sealing, node: root.node }, manifest)
       opened.push(root)
     } catch (error) {
       if (!(error instanceof OcmError) || !OF_THE_SNAPSHOT.has(error.code)) throw error
@@ -240,13 +240,13 @@ async function readAll(
 async function fetchTask(
   { p, api }: Ports,
   id: PackId,
-  { known, sealing }: KnownPack,
+  { known, opener }: KnownPack,
 ): Promise<Omit<PackTask, 'uses'> | 'missing' | 'damaged'> {
   try {
     const stored = (await api.packBytes(id, 0, known.bytes)) as Uint8Array<ArrayBuffer>
     const head = readPackHead(p, stored, id)
     if (!equal(head.headerHash, known.header)) return 'damaged'
-    const key = packKeyFor(p, head, { sealing })
+    const key = packKeyFor(p, head, opener)
     return { pack: id, class: known.class, stored, key, header: known.header }
   } catch (error) {
     if (!(error instanceof OcmError)) throw error

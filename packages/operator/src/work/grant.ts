@@ -33,8 +33,9 @@ export async function grantFor(
       if (id !== undefined) starts.set(id, fromBase64url(header))
     }
   }
+  const opener = { sealing: epochs.of(source.header.epoch), node: source.header.node }
   return {
-    packs: keysFor(p, epochs.of(source.header.epoch), root, wanted, starts),
+    packs: keysFor(p, opener, root, wanted, starts),
     root: toCbor(root),
   }
 }

@@ -98,7 +98,7 @@ test.each(['state', 'bulk', 'secret', 'tree'])('a pack of class %s', LIMIT, asyn
   const { root } = snapshot
   const listed = decodeRoot(root).packs.find(({ id }) => hex(id) === pack.id)
   const header = listed?.header as Uint8Array
-  const opener = { sealing: store.vault.sealing }
+  const opener = { sealing: store.vault.sealing, node: store.node.id }
   const whole = await openPack(p, pack.bytes, opener, { id: pack.id, header })
   const right: Uint8Array[] = []
   for (let n = 0; n < whole.segments.length; n++) right.push(await whole.segment(n))

@@ -4,8 +4,8 @@ import { OcmError } from '../errors.ts'
 import type { PackId } from '../ids.ts'
 import type { Entry, Manifest, ManifestRoot } from '../manifest.ts'
 import type { Grant } from '../orders.ts'
-import type { KeyPair, Primitives } from '../primitives/primitives.ts'
-import { packKeyFor, readPackHead } from './open-pack.ts'
+import type { Primitives } from '../primitives/primitives.ts'
+import { type VaultOpener, packKeyFor, readPackHead } from './open-pack.ts'
 
 /** The packs that hold the manifest itself and the contents of the entries that are chosen. */
 export function packsFor(
@@ -22,6 +22,7 @@ export function packsFor(
 
 /**
  * The keys of packs, out of their headers and the vault.
+ * @param opener for the node of the snapshot: one that names packs of another node in its root gets no keys of them.
  * @param root of the snapshot: it vouches for the headers, which come from the hub.
  * @param starts the first bytes of each pack, see `readPackHead`.
  * @throws OcmError 'pack-missing' when there is no start of a wanted pack; 'pack-damaged' when it is not the start of
@@ -29,7 +30,7 @@ export function packsFor(
  */
 export function grantFor(
   p: Primitives,
-  sealing: KeyPair,
+  opener: VaultOpener,
   root: ManifestRoot,
   wanted: Iterable<PackId>,
   starts: ReadonlyMap<PackId, Uint8Array>,
@@ -40,9 +41,9 @@ export function grantFor(
     const start = starts.get(id)
     if (!pack || !start) throw new OcmError('pack-missing', { pack: id })
     const head = readPackHead(p, start, id)
-    if (!equal(head.headerHash, pack.header) || head.header.class !== pack.class) {
-      throw new OcmError('pack-damaged', { pack: id })
-    }
-    return [pack.id, packKeyFor(p, head, { sealing })]
+    const { class: packClass, node } = head.header
+    const isNamed = equal(head.headerHash, pack.header) && packClass === pack.class
+    if (!isNamed || node !== opener.node) throw new OcmError('pack-damaged', { pack: id })
+    return [pack.id, packKeyFor(p, head, opener)]
   })
 }

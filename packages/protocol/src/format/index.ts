@@ -32,6 +32,7 @@ export {
   type PackHead,
   type PackOpener,
   type PackRanges,
+  type VaultOpener,
   openPack,
   openPackAtHand,
   packKeyFor,

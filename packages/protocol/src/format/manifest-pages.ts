@@ -5,6 +5,7 @@
 import { compareBytes, equal, utf8 } from '../bytes.ts'
 import { toCbor } from '../cbor.ts'
 import { OcmError } from '../errors.ts'
+import { type Layout, RootId } from '../layout.ts'
 import {
   type Entry,
   type Manifest,
@@ -13,6 +14,7 @@ import {
   type Omission,
   SECTIONS,
 } from '../manifest.ts'
+import { checkerOf } from '../checker.ts'
 import { check } from '../shapes.ts'
 import { fromCbor } from '../cbor.ts'
 import { PAGE_MAX_ITEMS } from './limits.ts'
@@ -136,7 +138,9 @@ export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
         break
     }
   }
-  if (!meta) throw malformed()
+  if (!meta || !hasPlaces(meta.layout)) throw malformed()
+  const { roots } = meta.layout
+  if (entries.some(({ root }) => !Object.hasOwn(roots, root))) throw malformed()
   const sorted = checkEntries(entries)
   return {
     ...meta,
@@ -222,6 +226,18 @@ function staysInside(path: Uint8Array): boolean {
     at += name.length + 1
   }
   return true
+}
+
+/** `home` and `state` are there, and every root is an absolute path without an empty name, '.' or '..'. */
+function hasPlaces({ roots }: Layout): boolean {
+  const isRootId = checkerOf(RootId)
+  return (
+    Object.hasOwn(roots, 'home') &&
+    Object.hasOwn(roots, 'state') &&
+    Object.entries(roots).every(
+      ([root, at]) => isRootId(root) && at.startsWith('/') && staysInside(utf8(at.slice(1))),
+    )
+  )
 }
 
 /** How many letters `String.fromCharCode` takes at once everywhere. */

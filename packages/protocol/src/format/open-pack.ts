@@ -1,8 +1,9 @@
 /** Reading a pack, from its bytes or by ranges of them. Nothing of it is used before its tag has been verified. */
 import { equal, hex } from '../bytes.ts'
 import { OcmError } from '../errors.ts'
-import type { PackId } from '../ids.ts'
+import type { NodeId, PackId } from '../ids.ts'
 import type { KeyPair, Primitives } from '../primitives/primitives.ts'
+import type { PackClass } from '../manifest.ts'
 import { decodeAs } from '../shapes.ts'
 import { PACK_FOOTER_MAX_BYTES, PACK_HEADER_MAX_BYTES, PACK_MAX_BYTES } from './limits.ts'
 import {
@@ -18,8 +19,14 @@ import {
   segmentNonce,
 } from './pack.ts'
 
-/** What opens a pack: its own key out of a grant, or the vault's sealing key. */
-export type PackOpener = { readonly packKey: Uint8Array } | { readonly sealing: KeyPair }
+/** What opens a pack: its own key out of a grant, or the vault's sealing key, for packs of one node. */
+export type PackOpener = { readonly packKey: Uint8Array } | VaultOpener
+
+export interface VaultOpener {
+  readonly sealing: KeyPair
+  /** Whose snapshot is read: a node that names another's packs in its own would have them opened otherwise. */
+  readonly node: NodeId
+}
 
 /** A pack that is not at hand whole. */
 export interface PackRanges {
@@ -85,11 +92,12 @@ export function readPackHead(p: Primitives, start: Uint8Array, id?: PackId): Pac
 }
 
 /**
- * @throws OcmError 'seal-broken' when the opener is of another vault, or the header was changed: without a signed
- * hash of the header nobody can tell.
+ * @throws OcmError 'pack-damaged' when the pack is of another node; 'seal-broken' when the opener is of another vault, or
+ * the header was changed: without a signed hash of the header nobody can tell.
  */
 export function packKeyFor(p: Primitives, head: PackHead, opener: PackOpener): Uint8Array {
   if ('packKey' in opener) return opener.packKey
+  if (head.header.node !== opener.node) throw damaged(undefined)
   const runKey = openRunKey(p, opener.sealing, head.header)
   return packKeyOf(p, runKey, head.header.salt, head.headerHash)
 }
@@ -144,7 +152,8 @@ function* opening(
   const sealed = yield [end + areaBytes, footerBytes]
   const footer = orDamaged(id, () => {
     const associated = footerAssociated(headerHash, areaBytes)
-    return readFooter(p.open(key, FOOTER_NONCE, associated, sealed), areaBytes)
+    const plain = p.open(key, FOOTER_NONCE, associated, sealed)
+    return readFooter(plain, areaBytes, head.header.class)
   })
   return { head, key, footer }
 }
@@ -255,7 +264,11 @@ interface FooterRow {
   readonly flags: number
 }
 
-function readFooter(plain: Uint8Array, areaBytes: number): readonly FooterRow[] {
+function readFooter(
+  plain: Uint8Array,
+  areaBytes: number,
+  packClass: PackClass,
+): readonly FooterRow[] {
   const length = plain.length < 4 ? 0 : u32At(plain, 0)
   if (4 + length > plain.length) throw new OcmError('malformed', { what: 'pack footer' })
   const rows = decodeAs(PackFooter, plain.subarray(4, 4 + length), 'pack footer')
@@ -268,8 +281,10 @@ function readFooter(plain: Uint8Array, areaBytes: number): readonly FooterRow[] 
   const lengthsFit = footer.every(({ sealedBytes, plainBytes, flags }) =>
     flags === ZSTD ? sealedBytes < plainBytes + TAG_BYTES : sealedBytes === plainBytes + TAG_BYTES,
   )
+  // Beside text that others chose, the length of a compressed secret would tell about it.
+  const formFits = packClass !== 'secret' || footer.every(({ flags }) => flags !== ZSTD)
   const rest = plain.subarray(4 + length)
-  if (offset !== areaBytes || !lengthsFit || rest.some((byte) => byte !== 0)) {
+  if (offset !== areaBytes || !lengthsFit || !formFits || rest.some((byte) => byte !== 0)) {
     throw new OcmError('malformed', { what: 'pack footer' })
   }
   return footer

@@ -12,6 +12,7 @@ import { PACK_MAGIC, PackWriter, type Run, padme, startRun, u32 } from './pack.t
 
 const vault = createVault(p)
 const node = '11'.repeat(16)
+const byVault = { sealing: vault.sealing, node }
 const newRun = (of: Partial<Pick<Run, 'node' | 'epoch'>> = {}) =>
   startRun(p, { vault: vault.id, epoch: 1, sealing: vault.sealing.public, node, ...of })
 
@@ -48,7 +49,7 @@ test('what was written is read with the pack key and with the vault, on both pla
   const pack = packOf(newRun())
   const texts = plain.map(hex)
   for (const primitives of [p, browserPrimitives]) {
-    for (const opener of [{ packKey: pack.key }, { sealing: vault.sealing }]) {
+    for (const opener of [{ packKey: pack.key }, byVault]) {
       expect((await readAll(pack.bytes, opener, primitives)).map(hex)).toEqual(texts)
     }
   }
@@ -83,7 +84,7 @@ test('the hub reads of a pack whose it is, and not where its segments end', asyn
 
 test('every flipped byte is noticed', async () => {
   const pack = packOf(newRun())
-  for (const opener of [{ packKey: pack.key }, { sealing: vault.sealing }]) {
+  for (const opener of [{ packKey: pack.key }, byVault]) {
     for (let at = 0; at < pack.bytes.length; at++) {
       for (const bit of [1, 0x80]) {
         const changed = pack.bytes.slice()
@@ -129,7 +130,7 @@ test('a footer of another pack of the same run does not fit', async () => {
   const mixed = one.bytes.slice()
   mixed.set(other.bytes.subarray(other.bytes.length - footerBytes), mixed.length - footerBytes)
   expect(await codeOf(readAll(mixed, { packKey: one.key }))).toBe('pack-damaged')
-  expect(await codeOf(readAll(mixed, { sealing: vault.sealing }))).toBe('pack-damaged')
+  expect(await codeOf(readAll(mixed, byVault))).toBe('pack-damaged')
 })
 
 test.each<[string, (run: Run) => Run]>([
@@ -139,7 +140,20 @@ test.each<[string, (run: Run) => Run]>([
   ['vault', (run) => ({ ...run, vault: '44'.repeat(16) })],
 ])('a pack that claims another %s does not open', async (_, claim) => {
   const pack = packOf(claim(newRun()))
-  expect(await codeOf(readAll(pack.bytes, { sealing: vault.sealing }))).toBe('pack-damaged')
+  expect(await codeOf(readAll(pack.bytes, byVault))).toBe('pack-damaged')
+})
+
+test('a pack of another node does not open, whoever refers to it', async () => {
+  const foreign = packOf(newRun({ node: '22'.repeat(16) }))
+  expect(await codeOf(readAll(foreign.bytes, byVault))).toBe('pack-damaged')
+  expect(await codeOf(readAll(foreign.bytes, { ...byVault, node: '22'.repeat(16) }))).toBe('opened')
+})
+
+test('a compressed secret is refused', async () => {
+  const pack = packOf(newRun(), 'secret')
+  for (const opener of [{ packKey: pack.key }, byVault]) {
+    expect(await codeOf(readAll(pack.bytes, opener))).toBe('pack-damaged')
+  }
 })
 
 test('a key opens its pack and no other of the run, of another class or of the same', async () => {
@@ -153,7 +167,7 @@ test('a key opens its pack and no other of the run, of another class or of the s
 test('a pack is refused that is not the one a manifest speaks of', async () => {
   const run = newRun()
   const [one, other] = [packOf(run), packOf(run)]
-  const opener = { sealing: vault.sealing }
+  const opener = byVault
   expect(await codeOf(openPack(p, other.bytes, opener, { id: one.id }))).toBe('pack-damaged')
   expect(await codeOf(openPack(p, other.bytes, opener, { header: one.header }))).toBe(
     'pack-damaged',
@@ -163,7 +177,7 @@ test('a pack is refused that is not the one a manifest speaks of', async () => {
 
 test('another vault opens nothing', async () => {
   const pack = packOf(newRun())
-  expect(await codeOf(readAll(pack.bytes, { sealing: createVault(p).sealing }))).toBe(
+  expect(await codeOf(readAll(pack.bytes, { ...byVault, sealing: createVault(p).sealing }))).toBe(
     'pack-damaged',
   )
 })
@@ -171,7 +185,7 @@ test('another vault opens nothing', async () => {
 test('a pack of a later format is told from a damaged one', async () => {
   const later = packOf(newRun()).bytes.slice()
   later[7] = '2'.charCodeAt(0)
-  expect(await codeOf(readAll(later, { sealing: vault.sealing }))).toBe('version-unsupported')
+  expect(await codeOf(readAll(later, byVault))).toBe('version-unsupported')
 })
 
 test('a segment that unpacks to more than was declared is refused', async () => {

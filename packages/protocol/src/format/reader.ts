@@ -18,7 +18,13 @@ import { decodeAs } from '../shapes.ts'
 import { contentHash } from './extent.ts'
 import { MANIFEST_MAX_BYTES, MANIFEST_MAX_PAGES, PACK_MAX_BYTES, PAGE_MAX_BYTES } from './limits.ts'
 import { entryFromPages, manifestFromPages } from './manifest-pages.ts'
-import { type OpenPack, type PackOpener, type PackRanges, openPack } from './open-pack.ts'
+import {
+  type OpenPack,
+  type PackOpener,
+  type PackRanges,
+  type VaultOpener,
+  openPack,
+} from './open-pack.ts'
 
 /** Bytes of a stored pack. @throws OcmError 'pack-missing' and whatever the way there may throw. */
 export type FetchRange = (pack: PackId, offset: number, length: number) => Promise<Uint8Array>
@@ -212,7 +218,7 @@ export async function* readEntry(packs: Packs, entry: Entry): AsyncGenerator<Uin
 
 /** For a holder of the vault's sealing key. */
 export const openerByVault =
-  (opener: Extract<PackOpener, { sealing: unknown }>): OpenerOf =>
+  (opener: VaultOpener): OpenerOf =>
   () =>
     opener
 

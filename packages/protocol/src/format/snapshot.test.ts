@@ -23,6 +23,7 @@ import {
 
 const vault = createVault(p)
 const node = '11'.repeat(16)
+const opener = { sealing: vault.sealing, node }
 
 const meta: Omit<Manifest, 'entries' | 'omissions' | 'mentions'> = {
   v: 1,
@@ -118,7 +119,7 @@ function snapshot(change: (manifest: Manifest) => Manifest = (m) => m) {
 
 const reading = (
   { root, stored }: Pick<ReturnType<typeof snapshot>, 'root' | 'stored'>,
-  openerOf: OpenerOf = openerByVault({ sealing: vault.sealing }),
+  openerOf: OpenerOf = openerByVault(opener),
   primitives = p,
 ) =>
   new Packs(
@@ -161,7 +162,7 @@ test('a grant of what was chosen opens that and nothing else', async () => {
   const wanted = packsFor(taken.root, all, (e) => e.section !== 'environment')
   expect([...wanted].toSorted()).toEqual([taken.state.id, taken.tree.id].toSorted())
   const starts = new Map([...taken.stored].map(([id, bytes]) => [id, bytes.subarray(0, 4200)]))
-  const grant = grantFor(p, vault.sealing, taken.root, wanted, starts)
+  const grant = grantFor(p, opener, taken.root, wanted, starts)
   expect(grant.map(([pack]) => hex(pack))).toEqual([...wanted].toSorted())
 
   const packs = reading(taken, openerByGrants(grant))
@@ -176,13 +177,37 @@ test('a hub that shows the header of another pack gets no key of it', async () =
   const other = packed(taken.run, 'state', [utf8('an older version')]).pack
   for (const shown of [taken.secret, other]) {
     const starts = new Map([[taken.state.id, shown.bytes]])
-    expect(() => grantFor(p, vault.sealing, taken.root, [taken.state.id], starts)).toThrow(
+    expect(() => grantFor(p, opener, taken.root, [taken.state.id], starts)).toThrow(
       new OcmError('pack-damaged', { pack: taken.state.id }),
     )
   }
-  expect(() => grantFor(p, vault.sealing, taken.root, [taken.state.id], new Map())).toThrow(
+  expect(() => grantFor(p, opener, taken.root, [taken.state.id], new Map())).toThrow(
     new OcmError('pack-missing', { pack: taken.state.id }),
   )
+})
+
+test('a node that names a pack of another node in its root gets no key of it', async () => {
+  const taken = snapshot()
+  const other = startRun(p, {
+    vault: vault.id,
+    epoch: 1,
+    sealing: vault.sealing.public,
+    node: '22'.repeat(16),
+  })
+  const theirs = packed(other, 'state', [utf8('of another node')]).pack
+  const listed = {
+    id: fromHex(theirs.id),
+    bytes: theirs.bytes.length,
+    class: theirs.class,
+    header: theirs.header,
+  }
+  const root = { ...taken.root, packs: [...taken.root.packs, listed] }
+  expect(() =>
+    grantFor(p, opener, root, [theirs.id], new Map([[theirs.id, theirs.bytes]])),
+  ).toThrow(new OcmError('pack-damaged', { pack: theirs.id }))
+  const stored = new Map([...taken.stored, [theirs.id, theirs.bytes]])
+  const packs = reading({ root, stored })
+  await expect(packs.extent([listed.id, 0, 0, 1])).rejects.toEqual(refused('pack-damaged'))
 })
 
 test('a pack that the hub put in the place of another is refused, even with a key the hub knows', async () => {
@@ -242,6 +267,27 @@ test.each<[string, Entry[]]>([
   expect(() => manifestFromPages(manifestPages(manifest(entries)))).toThrow(
     new OcmError('malformed', { what: 'manifest' }),
   )
+})
+
+test.each<[string, Record<string, string>]>([
+  ['a relative root', { state: 'srv' }],
+  ['a root with a way out', { state: '/home/../state' }],
+  ['a root with an empty name', { state: '/home//state' }],
+  ['a root that ends in a slash', { state: '/home/' }],
+  ['a root with a zero', { state: '/ho\0me' }],
+  ['a root of another name', { 'extra:a/b': '/srv' }],
+])('a manifest with %s is refused', (_, more) => {
+  const roots = { ...meta.layout.roots, ...more }
+  const spoilt = { ...manifest([]), layout: { ...meta.layout, roots } }
+  expect(() => manifestFromPages(manifestPages(spoilt))).toThrow(refused('malformed'))
+})
+
+test('a manifest whose entries have no place is refused', () => {
+  const foreign = manifest([entry('a', { root: 'extra:there' })])
+  expect(() => manifestFromPages(manifestPages(foreign))).toThrow(refused('malformed'))
+  const { home } = meta.layout.roots as { home: string }
+  const homeOnly = { ...manifest([]), layout: { ...meta.layout, roots: { home } } }
+  expect(() => manifestFromPages(manifestPages(homeOnly))).toThrow(refused('malformed'))
 })
 
 test('a page that claims to be huge is refused before anything is fetched', async () => {

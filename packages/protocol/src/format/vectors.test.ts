@@ -62,7 +62,7 @@ test('every snapshot of the published store is read, whichever epoch it is of', 
       Promise.resolve(
         (files.get(`${id.slice(0, 2)}/${id}`) as Uint8Array).subarray(at, at + length),
       )
-    const packs = new Packs(p, root, fetch, openerByVault({ sealing }))
+    const packs = new Packs(p, root, fetch, openerByVault({ sealing, node: node.id }))
     const read = await readManifest(packs)
     expect(read.entries.length).toBe(manifest.entries.length)
     for (const entry of read.entries.filter(({ extents }) => extents)) {

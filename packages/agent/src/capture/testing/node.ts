@@ -236,7 +236,7 @@ export class SmallNode {
         if (!bytes) throw new OcmError('pack-missing', { pack: id })
         return Promise.resolve(bytes.subarray(offset, offset + length))
       },
-      openerOf ?? openerByVault({ sealing: this.vault.sealing }),
+      openerOf ?? openerByVault({ sealing: this.vault.sealing, node: header.node }),
     )
   }
 
