@@ -1,6 +1,7 @@
 /** What is captured again: read only if it looks changed, and never missed when it is. */
 import {
   chmodSync,
+  chownSync,
   lstatSync,
   mkdirSync,
   readFileSync,
@@ -67,6 +68,34 @@ test('what was written a moment before it was read is read again', async () => {
   const racy = asked
   const settled = (await captureLater(), await captureLater())
   expect(racy - settled).toBeGreaterThanOrEqual(17)
+})
+
+test('a database is not read again because its log was opened, and is when something was written to it', async () => {
+  const phases: string[] = []
+  node.hub.progress = (...[phase]: readonly string[]) => void phases.push(phase ?? '')
+  const database = node.database()
+  database.exec('PRAGMA journal_mode = WAL; CREATE TABLE more (x); PRAGMA wal_checkpoint(TRUNCATE)')
+  const log = node.at('main.db-wal')
+  const open = (seconds: number) => {
+    // As SQLite does for root: only the kernel's time changes.
+    const { uid, gid, atime, mtime } = lstatSync(log)
+    chownSync(log, uid, gid)
+    if (lstatSync(log).size === 0) utimesSync(log, atime, mtime.getTime() / 1000 + seconds)
+    phases.length = 0
+  }
+  await captureLater()
+  open(5)
+  await captureLater()
+  expect(phases).not.toContain('databases')
+  database.exec('INSERT INTO more VALUES (1)')
+  await captureLater()
+  expect(phases).toContain('databases')
+  open(0)
+  await captureLater()
+  expect(phases).not.toContain('databases')
+  database.close()
+  await captureLater()
+  expect(await node.differences()).toEqual([])
 })
 
 const CHANGES: readonly (readonly [string, () => void])[] = [

@@ -230,15 +230,22 @@ async function copyPart(from: string | Buffer, to: string): Promise<void> {
   await chmod(to, 0o600)
 }
 
-/** Changes when the database or anything beside it does. */
+/**
+ * Changes when the database or what its log holds does. Of a log the kernel's time of the last change does not count: SQLite
+ * that runs as root sets a log's owner whenever it opens a database, also to read. Writing to a log changes its other
+ * time, and a log of no length holds as much as none.
+ */
 export function fingerprintOf(source: DatabaseSource): string {
-  return [onDisk(source.absolute), beside(source, '-wal'), beside(source, '-journal')]
-    .map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }))
-    .map((stats) => (stats ? identityOf(stats) : 'none'))
-    .join(' ')
+  const [database, ...logs] = [onDisk(source.absolute), ...logsOf(source)].map((path) =>
+    statSync(path, { bigint: true, throwIfNoEntry: false }),
+  )
+  const held = logs.map((stats) => (stats && stats.size > 0n ? identityOf(stats) : 'none'))
+  return [database ? `${identityOf(database)}:${database.ctimeNs}` : 'none', ...held].join(' ')
 }
 
-const identityOf = (s: BigIntStats) => `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`
+const logsOf = (source: DatabaseSource) => [beside(source, '-wal'), beside(source, '-journal')]
+
+const identityOf = (s: BigIntStats) => `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}`
 
 /**
  * Copies are opened, which takes in what lay in a log beside them, and checked. One that is whole by itself need not be.

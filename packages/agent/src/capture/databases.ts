@@ -23,8 +23,8 @@ export interface DatabaseLook {
   readonly look: Look
   /** Changes when it or what lies beside it does. */
   readonly looks: string
-  /** Of its log, if there is one. */
-  readonly log: Look | undefined
+  /** When its log was last written to, if there is anything in it; milliseconds since 1970. */
+  readonly logged: number | undefined
   /** When it was looked at, milliseconds since 1970. */
   readonly at: number
 }
@@ -50,12 +50,13 @@ export function lookAt(source: DatabaseSource, now: () => number): DatabaseLook 
   if (!stats.isFile()) throw new PathFailed('special', undefined)
   const log = statSync(onDisk(`${source.absolute}-wal`), { throwIfNoEntry: false })
   const looks = fingerprintOf(source)
-  return { source, look: lookOf(stats), log: log && lookOf(log), looks, at }
+  const logged = log && log.size > 0 ? log.mtimeMs : undefined
+  return { source, look: lookOf(stats), logged, looks, at }
 }
 
 /** Whether a change that came after the look would show. */
-export const isDatabaseSettled = ({ look, log, at }: DatabaseLook, byMs: number): boolean =>
-  isSettled(look, at, byMs) && (log === undefined || isSettled(log, at, byMs))
+export const isDatabaseSettled = ({ look, logged, at }: DatabaseLook, byMs: number): boolean =>
+  isSettled(look, at, byMs) && (logged === undefined || Math.abs(at - logged) > byMs)
 
 export interface ReadingParts {
   readonly p: Primitives
