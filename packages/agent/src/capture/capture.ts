@@ -15,6 +15,7 @@ import type { Chain } from '../store/chain.ts'
 import { IndexFile } from '../store/extent-index.ts'
 import { KeptFile } from '../store/kept.ts'
 import { StatCacheFile } from '../store/stat-cache.ts'
+import { collectSoon } from '../workers/collect.ts'
 import type { CaptureParts } from './parts.ts'
 import { CaptureRun, type Delta, type Files } from './run.ts'
 import { openChain } from './standing.ts'
@@ -32,7 +33,11 @@ export async function capture(
   const chain = await openChain(parts)
   const made = chain.madeBy(wish.job)
   if (made) return made.snapshot
-  return (await runUntilCommitted(parts, chain, wish, undefined)).snapshot
+  try {
+    return (await runUntilCommitted(parts, chain, wish, undefined)).snapshot
+  } finally {
+    collectSoon()
+  }
 }
 
 /**
@@ -47,7 +52,11 @@ export async function captureDelta(
 ): Promise<Delta> {
   const chain = await openChain(parts)
   const base = new Set(chain.packsOf(wish.base))
-  return runUntilCommitted(parts, chain, { job: wish.job, trigger: 'move' }, base)
+  try {
+    return await runUntilCommitted(parts, chain, { job: wish.job, trigger: 'move' }, base)
+  } finally {
+    collectSoon()
+  }
 }
 
 /** Packs can be lost at the hub at any time; each try is told which, and stores what was in them again. */

@@ -25,7 +25,6 @@ import { type IndexFile, type IndexedPack, indexedPack } from '../store/extent-i
 import { ExtentTable } from '../store/extent-table.ts'
 import type { KeptFile } from '../store/kept.ts'
 import type { StatCacheFile } from '../store/stat-cache.ts'
-import { collectAll } from '../workers/collect.ts'
 import type { ContentSink } from './contents.ts'
 import { Earlier } from './earlier.ts'
 import { type Gathered, Gathering } from './gather.ts'
@@ -79,7 +78,6 @@ export class CaptureRun {
   readonly #finished: PackedPack[] = []
   #earlier: Earlier | undefined
   #sink: ContentSink | undefined
-  #usedThreads = false
   #newBytes = 0
   #storedBytes = 0
 
@@ -151,7 +149,6 @@ export class CaptureRun {
     } finally {
       await this.#uploads.abandoned()
       await rm(staging, { recursive: true, force: true })
-      if (this.#usedThreads) collectAll()
     }
   }
 
@@ -291,7 +288,6 @@ export class CaptureRun {
     if (threads === 0) {
       return { reader: inThisThread(this.#here(), now, () => this.#relieve()), threads }
     }
-    this.#usedThreads = true
     const { known, book } = this.#opened
     const send = async (pack: PackedPack) => {
       this.#take(pack)

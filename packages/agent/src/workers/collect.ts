@@ -1,16 +1,44 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
-let collect: (() => void) | undefined
+interface How {
+  readonly type: 'major'
+  readonly execution: 'sync'
+  readonly flavor: 'regular' | 'last-resort'
+}
+
+let collector: ((how: How) => void) | undefined
+
+function collect(flavor: How['flavor']): void {
+  if (!collector) {
+    setFlagsFromString('--expose-gc')
+    collector = runInNewContext('gc') as (how: How) => void
+  }
+  collector({ type: 'major', execution: 'sync', flavor })
+}
 
 /**
  * What threads leave behind is tens of megabytes outside of V8's heap, which V8 does not see and an agent that idles
  * would keep for hours.
  */
-export function collectAll(): void {
-  if (!collect) {
-    setFlagsFromString('--expose-gc')
-    collect = runInNewContext('gc') as () => void
-  }
-  collect()
+export const collectAll = (): void => collect('regular')
+
+/**
+ * Before much memory is needed for something else: room for young objects above all goes back to the system, which V8
+ * keeps once it was needed. After a large snapshot was decoded that is more than a hundred megabytes.
+ */
+export const giveBack = (): void => collect('last-resort')
+
+/** Until then nothing refers any more to what a run held. */
+const PAUSE_MS = 1000
+let waiting: NodeJS.Timeout | undefined
+
+/**
+ * To be called at the end of a run: a moment later memory goes back to the system. V8 keeps the pages it has emptied for
+ * as long as a process idles, unless it collects as its last resort.
+ */
+export function collectSoon(): void {
+  clearTimeout(waiting)
+  waiting = setTimeout(() => collect('last-resort'), PAUSE_MS)
+  waiting.unref()
 }

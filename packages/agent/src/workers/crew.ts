@@ -1,5 +1,5 @@
 /** The threads of one capture: started when there is much to read, gone when it is read. */
-import { Worker } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { PACK_ROOM, OcmError, type Run } from '@ocm/protocol'
 import type { PackedPack } from '../capture/packing.ts'
 import type { Done, Unit } from '../capture/units.ts'
@@ -29,6 +29,8 @@ const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSi
 
 interface Thread {
   readonly worker: Worker
+  /** Takes memory of packs back. */
+  readonly rooms: MessagePort
   /** Units it has been given and not done. */
   given: number
   finished: boolean
@@ -50,7 +52,7 @@ export class Crew {
     this.#parts = parts
     // Whoever waits for this crew hears of it; nobody has to.
     this.#failure.promise.catch(() => undefined)
-    const start: ThreadStart = {
+    const start: Omit<ThreadStart, 'rooms'> = {
       run: parts.run,
       idKey: parts.idKey,
       known: parts.known.toShared(),
@@ -61,13 +63,15 @@ export class Crew {
     this.#threads = Array.from({ length: parts.threads }, () => this.#start(start))
   }
 
-  #start(workerData: ThreadStart): Thread {
-    const options = { workerData, resourceLimits: HEAP, name: 'ocm-capture' }
+  #start(start: Omit<ThreadStart, 'rooms'>): Thread {
+    const { port1: rooms, port2 } = new MessageChannel()
+    const workerData: ThreadStart = { ...start, rooms: port2 }
+    const options = { workerData, transferList: [port2], resourceLimits: HEAP, name: 'ocm-capture' }
     const worker =
       threadProgram === undefined
         ? new Worker(new URL('thread.ts', import.meta.url), options)
         : new Worker(threadProgram, { ...options, eval: true })
-    const thread: Thread = { worker, given: 0, finished: false }
+    const thread: Thread = { worker, rooms, given: 0, finished: false }
     worker.on('message', (said: FromThread) => this.#hear(thread, said))
     worker.on('error', (error) => this.#failure.reject(error))
     worker.on('exit', () => {
@@ -98,6 +102,7 @@ export class Crew {
   /** Answers when no thread is left, whatever it was doing. */
   async end(): Promise<void> {
     this.#ended = true
+    for (const { rooms } of this.#threads) rooms.close()
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
   }
 
@@ -144,7 +149,7 @@ export class Crew {
     }
     if (bytes.buffer.byteLength === PACK_ROOM && !this.#ended) {
       const room = bytes.buffer
-      tell(thread, { kind: 'room', room }, [room])
+      thread.rooms.postMessage(room, [room])
     }
     const waiting = new Int32Array(this.#waiting)
     Atomics.sub(waiting, 0, 1)
@@ -152,5 +157,4 @@ export class Crew {
   }
 }
 
-const tell = ({ worker }: Thread, what: ToThread, transfer: ArrayBuffer[] = []): void =>
-  worker.postMessage(what, transfer)
+const tell = ({ worker }: Thread, what: ToThread): void => worker.postMessage(what, [])

@@ -2,7 +2,7 @@
  * A thread that reads, hashes, compresses and seals for one capture, in synchronous calls and sharing nothing but a
  * table it only reads and two counters. What it is asked for comes in messages, in order.
  */
-import { parentPort, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { PACK_ROOM, type PackClass, type Run, extentKeys } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { ContentSink } from '../capture/contents.ts'
@@ -23,12 +23,12 @@ export interface ThreadStart {
   readonly waiting: SharedArrayBuffer
   /** How many of them may wait, of all threads together. */
   readonly mayWait: number
+  /** Gives back the memory of packs that were sent, as ArrayBuffers. */
+  readonly rooms: MessagePort
 }
 
 export type ToThread =
   | { readonly kind: 'unit'; readonly id: number; readonly unit: Unit }
-  /** Memory of a pack that was sent. */
-  | { readonly kind: 'room'; readonly room: ArrayBuffer }
   /** Close all packs. */
   | { readonly kind: 'finish' }
 
@@ -54,7 +54,6 @@ if (port === null) throw new TypeError('to be started as a thread')
 const start = workerData as ThreadStart
 const keys = extentKeys(p, start.idKey)
 const waiting = new Int32Array(start.waiting)
-const rooms: ArrayBuffer[] = []
 const say = (what: FromThread, transfer: ArrayBuffer[] = []) => port.postMessage(what, transfer)
 
 const packing = new Packing({
@@ -63,9 +62,10 @@ const packing = new Packing({
   keys,
   known: ExtentTable.over(start.known),
   next: start.next,
+  // In the middle of a unit, too: a unit fills several packs.
   room: () => {
-    const room = rooms.pop() ?? new ArrayBuffer(PACK_ROOM)
-    return new Uint8Array(room)
+    const given = receiveMessageOnPort(start.rooms) as { readonly message: ArrayBuffer } | undefined
+    return new Uint8Array(given?.message ?? new ArrayBuffer(PACK_ROOM))
   },
   deliver(pack) {
     const bytes = pack.bytes as Uint8Array<ArrayBuffer>
@@ -96,9 +96,6 @@ port.on('message', (asked: ToThread) => {
       say({ kind: 'done', id, done: doUnit(sink, unit, clock) })
       break
     }
-    case 'room':
-      rooms.push(asked.room)
-      break
     case 'finish':
       packing.finish(['secret', 'state', 'bulk'])
       say({ kind: 'finished' })
