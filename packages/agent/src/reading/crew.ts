@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { OcmError, PACK_ROOM, type Primitives } from '@ocm/protocol'
+import { giveBack } from '../workers/collect.ts'
 import { threadProgram } from './embedded.ts'
 import { FileWriter } from './file-writer.ts'
 import type { WriteOrder, Written } from './orders.ts'
@@ -28,7 +29,7 @@ const MOST_THREADS = 2
 /** So many orders lie ready at each thread, so that it never waits for this one. */
 const AHEAD = 2
 /** A thread's own heap: what it works on lies outside of it. */
-const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
+const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64, stackSizeMb: 4 }
 
 /**
  * @param tops see `OpenDirectories`.
@@ -48,6 +49,8 @@ function crewOfOne(p: Primitives, tops: readonly string[]): Crew {
 }
 
 function crewOf(count: number, tops: readonly string[]): Crew {
+  // What it took to find out what is to be written is not needed beside the threads.
+  giveBack()
   const crew = new Threads(count, tops)
   return {
     size: count,
@@ -134,6 +137,8 @@ class Threads {
     const id = this.#ids++
     const { order } = asked
     this.#atWork.set(id, asked)
+    // After this no packs come.
+    if (order.kind === 'finish') this.#rooms.length = 0
     thread.given++
     const buffers =
       order.kind === 'pack' ? order.parts.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []

@@ -13,10 +13,13 @@ export async function sealFiles(
 ): Promise<ReadonlyMap<Entry, Seen>> {
   const sync = await durable.settle()
   const files: { readonly spot: FileSpot; readonly entry: Entry }[] = []
-  const directories: SealOrder['directories'][number][] = []
+  const directories: { readonly depth: number; readonly it: SealOrder['directories'][number] }[] =
+    []
   for (const { spot, entry } of placings) {
     const { mode, modifiedAt } = entry
-    if (entry.kind === 'directory') directories.push({ ...spot, mode, modifiedAt })
+    if (entry.kind === 'directory') {
+      directories.push({ depth: depthOf(spot.path), it: { ...spot, mode, modifiedAt } })
+    }
     if (entry.kind === 'directory' || entry.kind === 'link') continue
     files.push({ entry, spot: fileSpot(spot, files.length, entry) })
   }
@@ -31,7 +34,7 @@ export async function sealFiles(
       }
     }),
   )
-  const deepestFirst = directories.toSorted((a, b) => depthOf(b.path) - depthOf(a.path))
+  const deepestFirst = directories.toSorted((a, b) => b.depth - a.depth).map(({ it }) => it)
   await crew.carryOut({ kind: 'seal', sync, files: [], directories: deepestFirst })
   await durable.finish()
   return seen

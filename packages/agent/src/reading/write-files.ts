@@ -176,8 +176,8 @@ class Weaving {
     }
     const create = made.filter(({ spot }) => !this.#damaged.has(spot.file))
     await this.#crew.carryOut({ kind: 'create', files: create.map(({ spot }) => spot) })
-    // As many packs are in hand as are worked on and on their way.
-    const lanes = Array.from({ length: this.#crew.size + FETCHES }, () => this.#lane())
+    // One more pack is in hand than is worked on: over a slow line that is enough too, nobody is at work then.
+    const lanes = Array.from({ length: this.#crew.size + 1 }, () => this.#lane())
     await Promise.all(lanes)
     if (this.#failure) throw this.#failure.error
   }

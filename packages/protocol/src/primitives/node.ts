@@ -55,8 +55,9 @@ let collectYoung: (() => void) | undefined
 /**
  * V8 lets large buffers pile up until it collects everything, old and young, once for every few megabytes of them: that
  * costs several times what it costs to seal them. They die young, and the young alone are collected in a millisecond.
+ * @param bytes of a buffer that somebody was handed, and will soon be done with
  */
-function handOut(bytes: number): void {
+export function handOut(bytes: number): void {
   if (bytes < LARGE) return
   handedOut += bytes
   if (handedOut < OFTEN) return
@@ -217,6 +218,7 @@ export const nodePrimitives: Primitives = {
       throw new OcmError('malformed', { what: 'segment' }, { cause })
     }
     if (plain.length !== plainBytes) throw new OcmError('malformed', { what: 'segment' })
+    handOut(plainBytes)
     return plain
   },
 }
