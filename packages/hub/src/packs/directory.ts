@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
+import { handOut } from '@ocm/protocol/node'
 import type { Packs } from '../nodes/ports.ts'
 import {
   makeDirectory,
@@ -52,17 +53,19 @@ export async function openPackDirectory(root: string): Promise<Packs> {
     },
 
     async *get(id, offset, length) {
-      if ((await size(id)) === undefined) throw new OcmError('pack-missing')
-      if (length === 0) return
-      const pieces = createReadStream(pathOf(id), {
-        start: offset,
-        end: offset + length - 1,
-        highWaterMark: AT_ONCE,
-      })
+      const file = await openToRead(pathOf(id))
       try {
-        for await (const piece of pieces) yield piece as Uint8Array
-      } catch (cause) {
-        throw new OcmError('store-failed', {}, { cause })
+        const end = offset + length
+        for (let at = offset; at < end;) {
+          const piece = Buffer.allocUnsafeSlow(Math.min(AT_ONCE, end - at))
+          const { bytesRead } = await stored(file.read(piece, 0, piece.length, at))
+          if (bytesRead === 0) return
+          at += bytesRead
+          yield piece.subarray(0, bytesRead)
+          handOut(bytesRead)
+        }
+      } finally {
+        await file.close()
       }
     },
 
@@ -129,6 +132,15 @@ export async function openPackDirectory(root: string): Promise<Packs> {
       }
       return read === bytes && hash.digest('hex') === id ? 'whole' : 'damaged'
     },
+  }
+}
+
+async function openToRead(path: string): Promise<FileHandle> {
+  try {
+    return await open(path)
+  } catch (cause) {
+    if (isMissing(cause)) throw new OcmError('pack-missing')
+    throw new OcmError('store-failed', {}, { cause })
   }
 }
 
