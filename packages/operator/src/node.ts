@@ -2,6 +2,7 @@
 import { nodePrimitives } from '@ocm/protocol/node'
 import { WebSocket } from 'ws'
 import { ApiClient } from './api/client.ts'
+import { bytesFetcher } from './node/fetch-bytes.ts'
 import { fileMemory } from './node/file-memory.ts'
 import { volatileMemory } from './vault/memory.ts'
 import type { Ports } from './vault/unlock.ts'
@@ -22,6 +23,7 @@ export function connect({ url, token, memory }: NodeOptions): Ports {
     api: new ApiClient({
       url,
       fetch,
+      fetchBytes: bytesFetcher(),
       openSocket: (address, headers) => new WebSocket(address, { headers }),
       ...(token === undefined ? {} : { token }),
     }),

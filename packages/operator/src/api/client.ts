@@ -36,11 +36,24 @@ export interface ApiOptions {
   /** The hub's address, e.g. `http://127.0.0.1:8001`, or `location.origin`. */
   readonly url: string
   readonly fetch: typeof fetch
+  /** For what is large, where there is something faster than `fetch`. */
+  readonly fetchBytes?: FetchBytes
   /** An API token. Without one the session cookie counts: the browser's, or the one this client received itself. */
   readonly token?: string
   /** Opens a socket for live events; `headers` are for sockets that can send them. */
   readonly openSocket?: (url: string, headers: Readonly<Record<string, string>>) => Socket
 }
+
+/**
+ * Reads an answer to the end, into what there is room for.
+ * @param into filled from its beginning when the status is 200 or 206
+ * @returns the status, how many bytes came, and of any other answer what it says
+ */
+export type FetchBytes = (
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  into: Uint8Array,
+) => Promise<{ readonly status: number; readonly received: number; readonly error: Uint8Array }>
 
 export interface Live {
   readonly onEvent: (event: LiveEvent) => void
@@ -133,6 +146,20 @@ export class ApiClient {
     const part = response.status === 206 ? bytes : bytes.subarray(offset, offset + length)
     if (part.length !== length) throw new OcmError('malformed', { what: 'pack' })
     return part
+  }
+
+  /** A whole pack, at the beginning of `into` or, where nothing is faster than `fetch`, in memory of its own. */
+  async wholePack(id: string, into: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+    const { fetchBytes } = this.#options
+    if (fetchBytes === undefined) {
+      const bytes = await this.packBytes(id, 0, into.length)
+      return bytes as Uint8Array<ArrayBuffer>
+    }
+    const url = `${this.url}/api/packs/${id}`
+    const { status, received, error } = await reached(() => fetchBytes(url, this.#identity(), into))
+    if (status !== 200) throw await errorOf(new Response(new Uint8Array(error), { status }))
+    if (received !== into.length) throw new OcmError('malformed', { what: 'pack' })
+    return into
   }
 
   /** Newest first; those of one node, or all. */

@@ -17,7 +17,7 @@ export const PART = 2
 export interface PackTask {
   readonly pack: PackId
   readonly class: PackClass
-  /** All of the stored pack. */
+  /** All of the stored pack; its memory may be longer, and comes back with the verdict. */
   readonly stored: Uint8Array<ArrayBuffer>
   readonly key: Uint8Array
   /** SHA-256 of its header, from a signed snapshot. */

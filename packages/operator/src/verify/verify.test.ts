@@ -21,7 +21,10 @@ let unlocked: Unlocked
 let node: PaperNode
 
 /** What the threads do, without their start. */
-const here: Checkers = { width: 2, check: async (task, hand) => checkPack(p, task, hand) }
+const here: Checkers = {
+  width: 2,
+  check: async (task, hand) => ({ verdict: checkPack(p, task, hand), room: task.stored.buffer }),
+}
 
 beforeEach(async () => {
   hub = paperHub(p)

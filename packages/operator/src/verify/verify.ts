@@ -4,6 +4,7 @@
  */
 import {
   OcmError,
+  PACK_MAX_BYTES,
   type PackId,
   equal,
   fromHex,
@@ -25,7 +26,13 @@ import { type PackTask, type PackVerdict, type Portion } from './task.ts'
 export interface Checkers {
   /** Packs that may be at work at once; one more is on its way meanwhile. */
   readonly width: number
-  check(task: PackTask, hand: (portion: Portion) => void): Promise<PackVerdict>
+  check(task: PackTask, hand: (portion: Portion) => void): Promise<Checked>
+}
+
+export interface Checked {
+  readonly verdict: PackVerdict
+  /** The memory that the pack was in, for the next one. */
+  readonly room: ArrayBuffer
 }
 
 export interface VerifyWish {
@@ -197,9 +204,12 @@ async function readAll(
   const queue = [...chosen].values()
 
   async function readNext(): Promise<void> {
+    let room = new ArrayBuffer(0)
     for (const id of queue) {
       const pack = reading.packs.get(id) as KnownPack
-      const task = await fetchTask(ports, id, pack)
+      const { bytes } = pack.known
+      if (room.byteLength < bytes && bytes <= PACK_MAX_BYTES) room = new ArrayBuffer(bytes + SPARE)
+      const task = await fetchTask(ports, id, pack, room)
       if (typeof task === 'string') {
         found.damaged.push({ pack: id, why: task, segments: [], contents: pack.contents })
         for (const content of pack.contents) found.broken.add(content)
@@ -208,9 +218,10 @@ async function readAll(
         for (const [i, content] of uses.contents.entries()) {
           if (uses.pieces[i] === 0) parted.add(content)
         }
-        const verdict = await checkers.check({ ...task, uses }, (portion) =>
+        const { verdict, ...done } = await checkers.check({ ...task, uses }, (portion) =>
           found.judging.take(portion, isPieces(portion)),
         )
+        room = done.room
         note(verdict)
         checked.segments += verdict.segments
         checked.plainBytes += verdict.plainBytes
@@ -237,13 +248,18 @@ async function readAll(
   return found
 }
 
+/** Packs are about as long as one another. */
+const SPARE = 512 * 1024
+
 async function fetchTask(
   { p, api }: Ports,
   id: PackId,
   { known, opener }: KnownPack,
+  room: ArrayBuffer,
 ): Promise<Omit<PackTask, 'uses'> | 'missing' | 'damaged'> {
   try {
-    const stored = (await api.packBytes(id, 0, known.bytes)) as Uint8Array<ArrayBuffer>
+    if (known.bytes > PACK_MAX_BYTES) return 'damaged'
+    const stored = await api.wholePack(id, new Uint8Array(room, 0, known.bytes))
     const head = readPackHead(p, stored, id)
     if (!equal(head.headerHash, known.header)) return 'damaged'
     const key = packKeyFor(p, head, opener)

@@ -2,9 +2,9 @@
 import { Worker } from 'node:worker_threads'
 import { OcmError } from '@ocm/protocol'
 import { threadProgram } from './embedded.ts'
-import type { PackTask, PackVerdict, Portion } from '../../verify/task.ts'
+import type { PackTask, Portion } from '../../verify/task.ts'
 import type { FromThread } from './thread.ts'
-import type { Checkers } from '../../verify/verify.ts'
+import type { Checked, Checkers } from '../../verify/verify.ts'
 
 /** A thread's own heap: what it works on lies outside of it. */
 const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96, stackSizeMb: 4 }
@@ -12,7 +12,7 @@ const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96, stackSiz
 interface Work {
   readonly task: PackTask
   readonly hand: (portion: Portion) => void
-  readonly done: PromiseWithResolvers<PackVerdict>
+  readonly done: PromiseWithResolvers<Checked>
 }
 
 export interface Crew extends Checkers {
@@ -53,7 +53,7 @@ export function startCrew(threads: number): Crew {
         return
       }
       busy.delete(worker)
-      work?.done.resolve(said.verdict)
+      work?.done.resolve(said)
       next(worker)
     })
     worker.on('error', fail)
@@ -67,7 +67,7 @@ export function startCrew(threads: number): Crew {
   return {
     width: threads,
     check(task, hand) {
-      const done = Promise.withResolvers<PackVerdict>()
+      const done = Promise.withResolvers<Checked>()
       if (failure !== undefined) return Promise.reject(failure)
       queue.push({ task, hand, done })
       const free = idle.pop()
