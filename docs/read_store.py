@@ -21,6 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 class Damaged(Exception):
     """Something is not what the format says it is, or does not open."""
 
+def pass_over(what):
+    print('passed over:', what, file=sys.stderr)
+
 def need(truth, what):
     if not truth:
         raise Damaged(what)
@@ -98,32 +101,35 @@ def decode_one(data, at, depth):
 
 # Shapes: fields and their types, '?' behind those that may be absent, '[x]' a list of x -------------------------------
 
-SHAPES = {name: dict(field.split(':') for field in fields.split()) for name, fields in {
-    'statement': 'b:bytes k:bytes32 s:bytes64',
-    'record': 'v:1 vault:id serial:count epoch:count sealing:bytes32 operators:[operator] hubs:[bytes32] '
-              'nodes:[key] revoked:[bytes32] retired?:[key] at:count',
-    'key': 'id:id key:bytes32', 'operator': 'id:id key:bytes32 box?:bytes32',
-    'epoch': 'v:1 vault:id epoch:count sealing:bytes32 sealed:bytes',
-    'passphrase slot': 'kind:passphrase operator:id kdf:argon2id-64m-3-1 salt:bytes16 sealed:bytes',
-    'recovery slot': 'kind:recovery kdf:hkdf salt:bytes16 sealed:bytes',
-    'handover slot': 'kind:handover operator:id sealed:bytes',
-    'opened passphrase': 'secret:secret operator:key', 'opened recovery': 'secret:secret operator:null',
-    'secret': 'v:1 root:bytes32 epoch:count sealing:bytes32',
-    'sealed': 'e:bytes32 w:[bytes32,bytes48] c:bytes',
-    'pack header': 'v:1 suite:1 vault:id epoch:count node:id run:id class:class salt:bytes32 runKey:bytes',
-    'header': 'v:1 vault:id epoch:count node:id seq:count prev:any run:id trigger:trigger startedAt:count '
-              'finishedAt:count packs:[used] root:bytes metrics:any versions:any continues?:any',
-    'used': 'id:hash bytes:count class:class liveBytes:count',
-    'root': 'v:1 pages:[page] packs:[pack]', 'page': 'bytes:count sha256:bytes32 extents:[bytes32,count,count,count]',
-    'pack': 'id:bytes32 bytes:count class:class header:bytes32',
-    'about': 'v:1 layout:any inventory:any config:any holdings:any warnings:any startedAt:count',
-    'entry': 'root:name path:bytes kind:kind section:section persona?:text travel:travel mode:count '
-               'modifiedAt:number size:count sha256?:bytes32 extents?:[bytes32,count,count,count] target?:bytes '
-               'unstable?:true',
-}.items()}
+SHAPES = {name: dict(field.split(':') for field in fields.split()) for name, fields in (
+    line.split('| ') for line in '''\
+statement| b:bytes k:bytes32 s:bytes64
+record| v:1 vault:id serial:count epoch:count sealing:bytes32 operators:[operator] hubs:[bytes32] nodes:[key] \
+   revoked:[bytes32] retired?:[key] at:count
+key| id:id key:bytes32
+operator| id:id key:bytes32 box?:bytes32
+epoch| v:1 vault:id epoch:count sealing:bytes32 sealed:bytes
+passphrase slot| kind:passphrase operator:id kdf:argon2id-64m-3-1 salt:bytes16 sealed:bytes
+recovery slot| kind:recovery kdf:hkdf salt:bytes16 sealed:bytes
+handover slot| kind:handover operator:id sealed:bytes
+opened passphrase| secret:secret operator:key
+opened recovery| secret:secret operator:null
+secret| v:1 root:bytes32 epoch:count sealing:bytes32
+sealed| e:bytes32 w:[bytes32,bytes48] c:bytes
+pack header| v:1 suite:1 vault:id epoch:count node:id run:id class:class salt:bytes32 runKey:bytes
+header| v:1 vault:id epoch:count node:id seq:count prev:link run:id trigger:trigger startedAt:count finishedAt:count \
+   packs:[used] root:bytes metrics:any versions:any continues?:any
+used| id:hash bytes:count class:class liveBytes:count
+root| v:1 pages:[page] packs:[pack]
+page| bytes:count sha256:bytes32 extents:[bytes32,count,count,count]
+pack| id:bytes32 bytes:count class:class header:bytes32
+about| v:1 layout:layout inventory:any config:any holdings:any warnings:any startedAt:count
+layout| roots:any platform:any hostname:any user:any uid:any port:any versions:any
+entry| root:name path:bytes kind:kind section:section persona?:text travel:travel mode:count modifiedAt:number \
+   size:count sha256?:bytes32 extents?:[bytes32,count,count,count] target?:bytes unstable?:true'''.splitlines())}
 PATTERNS = {
     'text': '.*', 'id': '[0-9a-f]{32}', 'hash': '[0-9a-f]{64}', 'class': 'secret|state|bulk|tree',
-    'trigger': 'manual|schedule|move|before-apply', 'kind': 'file|directory|link|database',
+    'link': '[0-9a-f]{64}', 'trigger': 'manual|schedule|move|before-apply', 'kind': 'file|directory|link|database',
     'travel': 'always|identity|host|never', 'name': 'home|state|(workspace|extra):[A-Za-z0-9._-]{1,96}',
     'section': 'gateway|personas|credentials|cron|environment|workspaces|skills|plugins|channels|history',
 }
@@ -132,6 +138,8 @@ def fits(value, shape):
     whole = isinstance(value, int) and not isinstance(value, bool)
     if shape[0] == '[':
         return isinstance(value, list) and all(fits(one, shape[1:-1]) for one in value)
+    if shape[0] == '{':
+        return isinstance(value, dict) and fits(list(value.values()), f'[{shape[1:-1]}]')
     if ',' in shape:
         types = shape.split(',')
         return isinstance(value, list) and len(value) == len(types) and all(map(fits, value, types))
@@ -144,7 +152,7 @@ def fits(value, shape):
     if isinstance(value, str) and shape not in ('any', *SHAPES):
         return re.fullmatch(PATTERNS.get(shape, shape), value, re.DOTALL) is not None
     return {'any': True, '1': whole and value == 1, 'count': whole and value >= 0, 'null': value is None,
-            'true': value is True, 'number': whole or isinstance(value, float)}.get(shape, False)
+            'link': value is None, 'true': value is True, 'number': whole or isinstance(value, float) and math.isfinite(value)}.get(shape, False)
 
 def decode_as(data, *shapes):
     value = decode(data, shapes[0])
@@ -213,22 +221,31 @@ def open_slot(slot, vault, text):
         return None
     return plain and decode_as(plain, 'opened ' + slot['kind'])
 
-def newest(opened, slots, vault):
-    """The secret of a slot, or that which was handed over to its operator in a later epoch."""
-    found = [opened['secret']]
-    for slot in slots:
-        if opened['operator'] and slot['kind'] == 'handover' and slot['operator'] == opened['operator']['id']:
-            box = X25519PrivateKey.from_private_bytes(hkdf(opened['operator']['key'], b'', b'ocm/1 operator box'))
-            plain = open_sealed(box, 'handover', {'vault': vault, 'operator': slot['operator']}, slot['sealed'])
-            found.append(decode_as(plain, 'secret'))
-    return max(found, key=lambda secret: secret['epoch'])
+def secrets_in(slots, vault, text):
+    """Of all slots that the text opens, and what was handed over to their operators in a later epoch."""
+    for opened in filter(None, (open_slot(one, vault, text) for one in slots if 'kdf' in one)):
+        yield opened['secret']
+        operator = opened['operator'] or {'id': None}
+        for slot in slots:
+            if slot['kind'] == 'handover' and slot['operator'] == operator['id']:
+                try:
+                    yield open_handover(slot, operator, vault, opened['secret']['root'])
+                except Damaged as damage:
+                    pass_over(damage)
+
+def open_handover(slot, operator, vault, root):
+    box = X25519PrivateKey.from_private_bytes(hkdf(operator['key'], b'', b'ocm/1 operator box'))
+    plain = open_sealed(box, 'handover', {'vault': vault, 'operator': operator['id']}, slot['sealed'])
+    secret = decode_as(plain, 'secret')
+    need(secret['root'] == root, 'handover: not of the vault')  # Anybody can seal to the box.
+    return secret
 
 # Packs ---------------------------------------------------------------------------------------------------------------
 
 class Pack:
     """Header and footer are verified when it is made, each segment when it is read."""
 
-    def __init__(self, data, known, pair_of):
+    def __init__(self, data, known, of, pair_of):
         need(sha256(data) == known['id'] and len(data) == known['bytes'] <= 32 << 20, 'pack: another one')
         need(data[:7] != b'OCMPACK' or data[7:8] not in list(b'23456789'), 'pack: of a later format')
         need(data[:8] == b'OCMPACK1' and len(data) > 16, 'pack: magic')
@@ -237,6 +254,7 @@ class Pack:
         self.data, stored = data, data[12:12 + length]
         self.header, self.header_hash = decode_as(stored, 'pack header'), sha256(stored)
         need(self.header_hash == known['header'] and self.header['class'] == known['class'], 'pack: another header')
+        need(all(self.header[name] == of[name] for name in ('vault', 'epoch', 'node')), 'pack: of another node')
         context = {name: self.header[name] for name in ('vault', 'epoch', 'node', 'run')}
         run_key = open_sealed(pair_of(context['epoch']), 'run-key', context, self.header['runKey'])
         self.key = hkdf(run_key, self.header['salt'], b'ocm/1 pack\0' + self.header_hash)
@@ -256,7 +274,8 @@ class Pack:
         rows = decode_as(plain[4:4 + length], '[count,count,count]')
         need(1 <= len(rows) <= 4096 and sum(row[0] for row in rows) == area, 'footer: rows')
         for stored, size, flags in rows:
-            need(1 <= size <= 1 << 20 and flags <= 1 and stored > 16, 'footer: row')
+            may = self.header['class'] != 'secret'  # Its length would tell about a secret.
+            need(1 <= size <= 1 << 20 and flags <= may and stored > 16, 'footer: row')
             need(stored < size + 16 if flags else stored == size + 16, 'footer: row')
         return rows
 
@@ -271,12 +290,9 @@ class Pack:
 def unzstd(frame, size):
     try:
         need(zstandard.get_frame_parameters(frame).content_size == size, 'segment: length')
-        opener = zstandard.ZstdDecompressor().decompressobj()
-        plain = opener.decompress(frame)
+        return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError:
         raise Damaged('segment: does not unpack') from None
-    need(len(plain) == size and opener.eof and not opener.unused_data, 'segment: length')
-    return plain
 
 # Snapshots -----------------------------------------------------------------------------------------------------------
 
@@ -285,7 +301,7 @@ class Snapshot:
         context = {name: header[name] for name in ('vault', 'epoch', 'node', 'seq', 'run')}
         self.root = decode_as(open_sealed(pair_of(header['epoch']), 'manifest-root', context, header['root']), 'root')
         self.known = {pack['id']: pack for pack in self.root['packs']}
-        self.pack = functools.lru_cache(8)(lambda name: Pack(read_pack(name), self.known[name], pair_of))
+        self.pack = functools.lru_cache(8)(lambda name: Pack(read_pack(name), self.known[name], header, pair_of))
         self.segment = functools.lru_cache(32)(lambda name, n: self.pack(name).segment(n))
         self.read_manifest()
 
@@ -308,7 +324,7 @@ class Snapshot:
             found[kind] += [content] if kind == 'meta' else content
         need(len(found['meta']) == 1, 'manifest: meta')
         self.roots, self.entries = found['meta'][0]['layout']['roots'], found['entries']
-        check_entries(self.entries)
+        check_entries(self.entries, self.roots)
 
     def content(self, entry):
         """Its bytes in pieces. They are the right ones only if this ends without an exception."""
@@ -327,29 +343,40 @@ class Snapshot:
             whole.update(sha256(rest))
         need(whole.digest() == entry['sha256'], 'entry: another content')
 
-def check_entries(entries):
-    closed, seen = {(one['root'], one['path']) for one in entries if one['kind'] != 'directory'}, set()
+def names_of(path):
+    names = tuple(path.split(b'/')) if path else ()
+    need(not {b'', b'.', b'..'} & set(names) and b'\0' not in path, 'entry: path')
+    return names
+
+def check_tree(places):
+    """Pairs of names and kind: none occurs twice or lies below what is no directory."""
+    kinds = dict(places)
+    need(len(kinds) == len(places), 'entry: twice')
+    for names in kinds:
+        above = (names[:n] for n in range(len(names)))
+        need(all(kinds.get(one, 'directory') == 'directory' for one in above), 'entry: below no directory')
+
+def check_entries(entries, roots):
+    need(fits(roots, '{text}') and {'home', 'state'} <= set(roots), 'roots')
+    for name, path in roots.items():
+        need(fits(name, 'name') and path[:1] == '/' and names_of(path[1:].encode()) is not None, 'root')
+    check_tree([((one['root'], *names_of(one['path'])), one['kind']) for one in entries])
     for one in entries:
-        root, path, kind = one['root'], one['path'], one['kind']
-        names = path.split(b'/') if path else []
-        need(not {b'', b'.', b'..'} & set(names) and b'\0' not in path and (root, path) not in seen, 'entry: path')
-        need(not any((root, b'/'.join(names[:n])) in closed for n in range(len(names))), 'entry: below no directory')
-        seen.add((root, path))
-        length = sum(reference[3] for reference in one.get('extents', []))
+        kind, length = one['kind'], sum(reference[3] for reference in one.get('extents', []))
         has = {name for name in ('sha256', 'extents', 'target') if name in one}
         need(has == {'link': {'target'}, 'directory': set()}.get(kind, {'sha256', 'extents'}), 'entry: fields')
         need(one['size'] == (len(one['target']) if kind == 'link' else length), 'entry: size')
-        need(one['mode'] <= 0o7777 and (kind != 'link' or one['size'] > 0), 'entry')
+        need(one['root'] in roots and one['mode'] <= 0o7777 and one['size'] < 1 << 53, 'entry')
+        need(kind != 'link' or one['size'] > 0 and b'\0' not in one['target'], 'entry: target')
 
 class Store:
     def __init__(self, path, text):
-        self.path = path
+        self.path, self.faults = path, []
         record = self.read('vault/record')
         self.vault = decode_as(decode_as(record, 'statement')['b'], 'record')['vault']
         slots = self.slots()
-        opened = next(filter(None, (open_slot(one, self.vault, text) for one in slots if 'kdf' in one)), None)
-        need(opened, 'This opens no slot of the store.')
-        secret = newest(opened, slots, self.vault)
+        secret = max(secrets_in(slots, self.vault, text), key=lambda one: one['epoch'], default=None)
+        need(secret, 'This opens no slot of the store.')
         root = public_of(Ed25519PrivateKey.from_private_bytes(secret['root']))
         need(sha256(root)[:16].hex() == self.vault, 'slot: of another vault')
         self.record = read_statement(record, 'vault-record', 'record', root)
@@ -363,7 +390,7 @@ class Store:
             try:
                 found.append(decode_as(self.read(name), 'passphrase slot', 'recovery slot', 'handover slot'))
             except Damaged as damage:
-                print('passed over:', damage, file=sys.stderr)
+                pass_over(damage)
         return found
 
     def read(self, name):
@@ -390,49 +417,53 @@ class Store:
         return self.pairs[epoch]
 
     def snapshots(self):
-        """Of each, in the order of its chain: id, header, whether its node is confirmed."""
-        listed = self.record['nodes'] + self.record.get('retired', [])
-        nodes, found, places = {node['id']: node['key'] for node in listed}, [], {}
+        """Of each that is whole: id, header, whether its node is confirmed; in the order of their chains."""
+        listed, found, places = self.record['nodes'] + self.record.get('retired', []), [], {}
         for path in self.names('snapshots/', ''):
-            data, name = self.read(path), path[-64:]
-            statement = decode_as(data, 'statement')
-            key = nodes.get(decode_as(statement['b'], 'header')['node'])
-            header = read_statement(data, 'snapshot', 'header', key or statement['k'])
-            need(header['vault'] == self.vault and header['seq'] > 0, name + ': of another vault')
-            need(places.setdefault((header['node'], header['seq']), name) == name, name + ': its chain is forked')
-            found.append((name, header, key is not None))
-        for name, header, _ in found:
-            before = places.get((header['node'], header['seq'] - 1), header['prev'])
-            first = header['prev'] is None
-            need((first or fits(header['prev'], 'hash')) and first == (header['seq'] == 1), name + ': chain')
-            need(header['prev'] == before, name + ': another came before it')
-        return sorted(found, key=lambda one: (one[1]['node'], one[1]['seq']))
+            try:
+                data = self.read(path)
+                signer = decode_as(data, 'statement')['k']
+                header = read_statement(data, 'snapshot', 'header', signer)
+                need(header['vault'] == self.vault and header['seq'] > 0, path + ': of another vault')
+            except Damaged as damage:
+                self.faults.append(str(damage))
+                continue
+            # What a stranger signs in a node's name says nothing of the node's own chain.
+            chain = header['node'], signer
+            places.setdefault((*chain, header['seq']), []).append(path[-64:])
+            found.append((path[-64:], header, {'id': header['node'], 'key': signer} in listed, chain))
+        for name, header, _, chain in found:
+            beside, before = (places.get((*chain, header['seq'] - n), []) for n in (0, 1))
+            if (len(beside) > 1 or any(one != header['prev'] for one in before)
+                    or (header['prev'] is None) != (header['seq'] == 1)):
+                self.faults.append(name + ': not in one chain with the others')
+        found.sort(key=lambda one: (not one[2], one[3], one[1]['seq']))
+        return [one[:3] for one in found]
 
     def open(self, header):
         return Snapshot(header, self.pair_of, lambda name: self.read(f'{name.hex()[:2]}/{name.hex()}'))
 
 def restore(snapshot, into):
     """Writes each entry below `into` at the path it had on the node."""
-    roots = {name: os.path.normpath('/' + path).encode() for name, path in snapshot.roots.items()}
-    placed = sorted((roots[one['root']] + b'/' * (one['path'] != b'') + one['path'], one) for one in snapshot.entries)
-    closed = {place for place, one in placed if one['kind'] != 'directory'}
+    placed = sorted((((*names_of(snapshot.roots[one['root']][1:].encode()), *names_of(one['path'])), one)
+                    for one in snapshot.entries), key=lambda one: one[0])
+    check_tree([(names, one['kind']) for names, one in placed])
     draft = os.fsencode(into) + b'.unfinished'
     os.mkdir(draft, 0o700)
+    placed = [(os.path.join(draft, *names), one) for names, one in placed]
     for place, one in placed:
-        need(not any(place[:at.start()] in closed for at in re.finditer(b'/', place)), 'entry: below no directory')
-        os.makedirs(os.path.dirname(draft + place), exist_ok=True)
-        if one['kind'] == 'directory':
-            os.makedirs(draft + place, exist_ok=True)
-        elif one['kind'] == 'link':
-            os.symlink(one['target'], draft + place)
-        else:
-            with open(draft + place, 'xb') as file:
+        os.makedirs(place if one['kind'] == 'directory' else os.path.dirname(place), 0o700, exist_ok=True)
+        if one['kind'] in ('file', 'database'):
+            with open(place, 'xb') as file:
                 file.writelines(snapshot.content(one))
+    for place, one in placed:
+        if one['kind'] == 'link':
+            os.symlink(one['target'], place)
     for place, one in reversed(placed):
         if one['kind'] != 'link':
-            os.chmod(draft + place, one['mode'])
-        time = round(one['modifiedAt'] * 1000) * 1000
-        os.utime(draft + place, ns=(time, time), follow_symlinks=False)
+            os.chmod(place, one['mode'])
+        time = round(max(-2**43, min(one['modifiedAt'], 2**43)) * 1000) * 1000
+        os.utime(place, ns=(time, time), follow_symlinks=False)
     os.rename(draft, into)
 
 def verify(snapshot):
@@ -453,15 +484,21 @@ def main():
     store = Store(asked.store, sys.stdin.readline().rstrip('\n'))
     chosen = [one for one in store.snapshots() if asked.snapshot in (None, one[0])]
     need(chosen and (asked.act != 'restore' or asked.into), 'There is no such snapshot, or no place to restore it to.')
+    done = 0
     for name, header, confirmed in chosen:
         print(name, header['node'], header['seq'], header['finishedAt'], 'confirmed' if confirmed else 'unconfirmed')
-        if asked.act != 'list':
-            need(confirmed or asked.unconfirmed, name + ': nobody has confirmed its node')
+        if asked.act != 'list' and not confirmed and not asked.unconfirmed:
+            store.faults.append(name + ': nobody has confirmed its node')
+        elif asked.act != 'list':
             snapshot = store.open(header)
             restore(snapshot, asked.into) if asked.act == 'restore' else verify(snapshot)
+            done += 1
+    for fault in store.faults:
+        pass_over(fault)
+    return 1 if asked.act == 'verify' and store.faults or asked.act == 'restore' and not done else 0
 
 if __name__ == '__main__':
     try:
-        main()
-    except Damaged as damage:
+        sys.exit(main())
+    except (Damaged, OSError) as damage:
         sys.exit(f'read_store: {damage}')

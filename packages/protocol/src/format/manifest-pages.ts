@@ -261,17 +261,21 @@ function isBelow(closed: ReadonlySet<string>, { root, path }: Entry, name: strin
   return path.length > 0 && closed.has(`${root}\0`)
 }
 
+const isTarget = (target: Uint8Array | undefined): target is Uint8Array =>
+  target !== undefined && target.length > 0 && !target.includes(0)
+
 /** Has what its kind needs and nothing else. */
 function isWhole(entry: Entry): boolean {
-  const content = entry.sha256 !== undefined && entry.extents !== undefined
+  const isContent = entry.sha256 !== undefined && entry.extents !== undefined
+  const hasContent = entry.sha256 !== undefined || entry.extents !== undefined
   const bytes = entry.extents?.reduce((sum, ref) => sum + ref[3], 0)
   switch (entry.kind) {
     case 'file':
     case 'database':
-      return content && bytes === entry.size && entry.target === undefined
+      return isContent && bytes === entry.size && entry.target === undefined
     case 'link':
-      return entry.extents === undefined && (entry.target?.length ?? 0) > 0
+      return !hasContent && isTarget(entry.target) && entry.size === entry.target.length
     case 'directory':
-      return entry.extents === undefined && entry.target === undefined
+      return !hasContent && entry.target === undefined && entry.size === 0
   }
 }

@@ -249,7 +249,14 @@ test.each(['../x', 'a/../../x', '/etc/passwd', 'a//b', 'a/', './a', 'a\0b', '..'
 
 test.each<[string, Entry[]]>([
   ['one path twice', [entry('a'), entry('a')]],
-  ['something inside a link', [entry('a', { kind: 'link', target: utf8('/etc') }), entry('a/b/c')]],
+  [
+    'something inside a link',
+    [entry('a', { kind: 'link', target: utf8('/etc'), size: 4 }), entry('a/b/c')],
+  ],
+  ['a link of another size', [entry('a', { kind: 'link', target: utf8('/etc'), size: 5 })]],
+  ['a link with a zero byte', [entry('a', { kind: 'link', target: utf8('a\0b'), size: 3 })]],
+  ['a directory with a size', [entry('a', { size: 1 })]],
+  ['a directory with a hash', [entry('a', { sha256: new Uint8Array(32) })]],
   ['a file without content', [entry('a', { kind: 'file' })]],
   ['a link that leads nowhere', [entry('a', { kind: 'link', target: new Uint8Array(0) })]],
   [
