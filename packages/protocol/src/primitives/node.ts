@@ -218,7 +218,6 @@ export const nodePrimitives: Primitives = {
       throw new OcmError('malformed', { what: 'segment' }, { cause })
     }
     if (plain.length !== plainBytes) throw new OcmError('malformed', { what: 'segment' })
-    handOut(plainBytes)
     return plain
   },
 }
