@@ -152,7 +152,8 @@ def fits(value, shape):
     if isinstance(value, str) and shape not in ('any', *SHAPES):
         return re.fullmatch(PATTERNS.get(shape, shape), value, re.DOTALL) is not None
     return {'any': True, '1': whole and value == 1, 'count': whole and value >= 0, 'null': value is None,
-            'link': value is None, 'true': value is True, 'number': whole or isinstance(value, float) and math.isfinite(value)}.get(shape, False)
+            'link': value is None, 'true': value is True,
+            'number': whole or isinstance(value, float) and math.isfinite(value)}.get(shape, False)
 
 def decode_as(data, *shapes):
     value = decode(data, shapes[0])
