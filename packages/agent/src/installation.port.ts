@@ -57,6 +57,8 @@ export interface Survey {
   separate<F extends FoundThing>(found: readonly F[]): Separated<F>
   /** Texts (UTF-8) of which at least one stands in every file of words that `examine` finds something in. */
   readonly marks: readonly string[]
+  /** Whether `examine` looks for marks in a file: then whoever reads it may look as well. */
+  isWords?(file: FoundThing): boolean
   readonly warnings: ManifestMeta['warnings']
 }
 

@@ -24,6 +24,8 @@ export interface ContentSink {
   readonly p: Primitives
   readonly packing: Packing
   readonly keys: ExtentKeys
+  /** Shown the content of each file that is read, undefined of one that is not read in one go. */
+  readonly seen?: (bytes: Uint8Array | undefined) => void
 }
 
 const WINDOW_BYTES = 8 * CUT_WINDOW_BYTES
@@ -61,7 +63,9 @@ export function fileContent(
 ): Content {
   const held = theWindow()
   if (isOneExtent(bytes)) {
-    return smallContent(sink, packClass, held.subarray(0, fill(descriptor, held, 0, 0, bytes)))
+    const content = held.subarray(0, fill(descriptor, held, 0, 0, bytes))
+    sink.seen?.(content)
+    return smallContent(sink, packClass, content)
   }
   const refs = new RefList()
   const hash = sink.p.sha256Parts()
@@ -71,6 +75,7 @@ export function fileContent(
     const want = Math.min(held.length - length, bytes - size)
     const got = fill(descriptor, held, length, size, want)
     hash.update(held.subarray(length, length + got))
+    if (size === 0) sink.seen?.(got === bytes ? held.subarray(0, got) : undefined)
     size += got
     length += got
     ended = got < want || size === bytes

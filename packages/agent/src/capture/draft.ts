@@ -20,6 +20,8 @@ export interface Draft {
   isSame: boolean
   /** What was read of it in this run. */
   content?: Content
+  /** It was looked through for marks, and none is in it. */
+  isUnmarked?: boolean
   isUnstable: boolean
   /** Whether the next run may rely on how it looks. */
   isTrusted: boolean

@@ -117,7 +117,7 @@ export class Gathering {
     }
     const pause = pace()
     if (pause) await pause
-    if (changed.length > 0 || toRead.length > 0) await this.#read(changed, toRead)
+    if (changed.length > 0 || toRead.length > 0) await this.#read(survey, changed, toRead)
 
     const findings = await installation.examine(this.#captured(survey, databases))
     return {
@@ -154,7 +154,11 @@ export class Gathering {
     return changed
   }
 
-  async #read(databases: readonly DatabaseLook[], files: readonly Draft[]): Promise<void> {
+  async #read(
+    survey: Survey,
+    databases: readonly DatabaseLook[],
+    files: readonly Draft[],
+  ): Promise<void> {
     const { earlier, pace, staging } = this.#of
     const { hub, p } = this.#of.parts
     const bytes =
@@ -184,7 +188,11 @@ export class Gathering {
         const [first] = unit
         const paths = unit.map(({ draft }) => onDisk(draft.absolute))
         const packClass = first?.draft.placement.class ?? 'bulk'
-        const done = await reader.do({ kind: 'files', class: packClass, paths })
+        const marks = wantedIn(
+          survey,
+          unit.map(({ draft }) => draft),
+        )
+        const done = await reader.do({ kind: 'files', class: packClass, paths, ...marks })
         this.#filesDone(
           unit.map(({ draft }) => draft),
           done,
@@ -227,6 +235,7 @@ export class Gathering {
       }
       if (isSilentChange(cache, draft)) this.#warnSilent(draft)
       draft.look = lookOfFile(done, n)
+      draft.isUnmarked = done.unmarked[n] === 1
       draft.isUnstable = outcome === 'unstable'
       draft.isTrusted = !draft.isUnstable && isSettled(draft.look, done.since, RACY_MS)
       markIfSame(cache, this.#comparison.placements, draft)
@@ -290,7 +299,7 @@ export class Gathering {
       databases,
       openDatabase: (place) => this.#openDatabase(databases.get(nameOf(place))),
       entries: drafts.all.flatMap((draft) => {
-        const { place, kind, placement, target } = draft
+        const { place, kind, placement, target, isUnmarked } = draft
         if (kind !== 'file' && kind !== 'link') return []
         const sha256 = drafts.sha256Of(draft)
         return [
@@ -301,6 +310,7 @@ export class Gathering {
             size: drafts.sizeOf(draft),
             ...(sha256 ? { sha256 } : {}),
             ...(target ? { target: pathFromBytes(target) } : {}),
+            ...(isUnmarked ? { marked: false } : {}),
           },
         ]
       }),
@@ -345,6 +355,7 @@ export class Gathering {
       if (!isSame) {
         this.#sink ??= this.#of.sink()
         draft.content = memoryContent(this.#sink, draft.placement.class, bytes)
+        draft.isUnmarked = false
         this.#distrust(draft)
       }
       return { bytes, isSame }
@@ -361,4 +372,11 @@ export class Gathering {
     draft.isTrusted = false
     draft.isSame = false
   }
+}
+
+function wantedIn(survey: Survey, drafts: readonly Draft[]) {
+  const wanted = Uint8Array.from(drafts, ({ place, placement, look }) =>
+    survey.isWords?.({ place, placement, kind: 'file', size: look.size }) ? 1 : 0,
+  )
+  return wanted.includes(1) ? { marks: { texts: survey.marks, wanted } } : {}
 }

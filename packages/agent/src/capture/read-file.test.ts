@@ -18,6 +18,7 @@ import type { ContentSink } from './contents.ts'
 import { PackBook } from './pack-book.ts'
 import { Packing } from './packing.ts'
 import { readFile } from './read-file.ts'
+import { doUnit } from './units.ts'
 
 let dir = ''
 let path = ''
@@ -121,4 +122,21 @@ test.each<[string, () => void, string]>([
 ])('a file %s is left out', async (_, make, omit) => {
   make()
   expect(await read()).toMatchObject({ omit })
+})
+
+test('of files that are looked through it is told which hold none of the marks', () => {
+  const contents = [
+    'see /home/one',
+    'nothing',
+    'nothing',
+    `${'x'.repeat(900_000)}/home/one`,
+    'x'.repeat(900_000),
+  ]
+  const paths = contents.map((text, n) => {
+    writeFileSync(join(dir, `${n}`), text)
+    return join(dir, `${n}`)
+  })
+  const marks = { texts: ['/home/one'], wanted: Uint8Array.of(1, 1, 0, 1, 1) }
+  const done = doUnit(sink(), { kind: 'files', class: 'bulk', paths, marks }, Date.now)
+  expect(done.kind === 'files' && [...done.unmarked]).toEqual([0, 1, 0, 0, 1])
 })

@@ -6,6 +6,7 @@ import { closeSync, openSync } from 'node:fs'
 import type { Omission, PackClass } from '@ocm/protocol'
 import { type ContentSink, pieceContent } from './contents.ts'
 import type { Look } from '../store/stat-cache.ts'
+import { markFinder } from './mark-finder.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { READ_FLAGS, readFile } from './read-file.ts'
 import type { Refs } from './refs.ts'
@@ -18,6 +19,8 @@ export type Unit =
       readonly kind: 'files'
       readonly class: PackClass
       readonly paths: readonly Path[]
+      /** What is looked for in them, and 1 for each of the paths in which it is. */
+      readonly marks?: { readonly texts: readonly string[]; readonly wanted: Uint8Array }
     }
   /** A part of a database; pieces of one size. */
   | {
@@ -43,6 +46,8 @@ export interface FilesDone {
   readonly refs: Refs
   /** Where each one's refs end. */
   readonly ends: Uint32Array
+  /** 1: it was looked through, and no mark is in it. */
+  readonly unmarked: Uint8Array
   /** Before the first of them was opened. */
   readonly since: number
 }
@@ -99,11 +104,20 @@ function readFiles(
     sizes: new Float64Array(count),
     hashes: new Uint8Array(count * 32),
     ends: new Uint32Array(count),
+    unmarked: new Uint8Array(count),
     since: now(),
   }
   let end = 0
+  let unmarked = false
+  const hasMark = markFinder(unit.marks?.texts ?? [])
+  const looking: ContentSink = {
+    ...sink,
+    seen: (bytes) => (unmarked = bytes !== undefined && !hasMark(bytes)),
+  }
   for (const [n, path] of unit.paths.entries()) {
-    const read = readFile(sink, unit.class, forFs(path), now)
+    unmarked = false
+    const to = unit.marks?.wanted[n] === 1 ? looking : sink
+    const read = readFile(to, unit.class, forFs(path), now)
     if ('omit' in read) done.outcomes[n] = OUTCOMES.indexOf(read.omit)
     else {
       const { content, look, unstable } = read
@@ -111,6 +125,7 @@ function readFiles(
       putLook(done.looks, n, look)
       done.sizes[n] = content.size
       done.hashes.set(content.sha256, n * 32)
+      done.unmarked[n] = unmarked ? 1 : 0
       parts.push(content.refs)
       end += content.refs.length
     }

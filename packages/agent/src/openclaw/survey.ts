@@ -2,6 +2,7 @@
 import { type PlacedPath, absoluteOf, isWithin, marksOf, rulesBetween } from '@ocm/protocol'
 import type { Placement, Survey } from '../installation.port.ts'
 import type { Extra } from './extras.ts'
+import { kindOf } from './file-strings.ts'
 import { type Located, isDirectory } from './layout.ts'
 import { separate } from './separate.ts'
 import { sourceOf } from './sources.ts'
@@ -21,6 +22,8 @@ export function surveyOf(located: Located): Survey {
     classify: (place) => meaningOf(place),
     separate: (found) => separate(located, found),
     marks: marksOf(rulesBetween(layout, layout)),
+    isWords: ({ place, placement: { section }, size }) =>
+      kindOf({ place, section, size }) === 'prose',
   }
 }
 
