@@ -12,6 +12,22 @@ const unit = (name: string, more: object = {}) => ({
   },
 })
 
+const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
+/** They use the populated home that tests/line.test.ts uses, and it is at one path. */
+const SECOND_USERS = ['tests/archives.test.ts']
+
+const systems = (name: string, groupOrder: number, more: object) => ({
+  test: {
+    name,
+    include: ['tests/**/*.test.ts'],
+    globalSetup: ['tests/support/build.ts'],
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
+    sequence: { groupOrder },
+    ...more,
+  },
+})
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -23,18 +39,9 @@ export default defineConfig({
       unit('hub'),
       unit('operator'),
       unit('ui', { environment: 'happy-dom' }),
-      {
-        test: {
-          name: 'e2e',
-          include: ['tests/**/*.test.ts'],
-          exclude: ['tests/bench/**', 'tests/proof/**', '**/node_modules/**'],
-          globalSetup: ['tests/support/build.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
-          // After the unit tests: whole systems want the machine for themselves.
-          sequence: { groupOrder: 1 },
-        },
-      },
+      // After the unit tests: whole systems want the machine for themselves.
+      systems('e2e', 1, { exclude: [...NO_TESTS, ...SECOND_USERS] }),
+      systems('e2e-2', 2, { include: SECOND_USERS }),
     ],
   },
 })
