@@ -40,6 +40,11 @@ export const Metrics = Strict({
 })
 export type Metrics = Static<typeof Metrics>
 
+/** Of a snapshot of nothing. */
+export const NO_METRICS = Object.fromEntries(
+  Object.keys(Metrics.properties).map((name) => [name, 0]),
+) as Metrics
+
 export const SnapshotHeader = Strict({
   v: Type.Literal(1),
   vault: Id,

@@ -1,6 +1,7 @@
 /** Really sealed snapshots of trees of the rig. */
 import type { Delta } from '@ocm/agent'
 import {
+  NO_METRICS,
   contentHash,
   type Entry,
   type ExtentRef,
@@ -191,28 +192,6 @@ export function snapshotOf(
     refs,
     listed,
   }
-}
-
-const NO_METRICS = {
-  files: 0,
-  directories: 0,
-  links: 0,
-  databases: 0,
-  bytes: 0,
-  newBytes: 0,
-  storedBytes: 0,
-  unstable: 0,
-  omitted: 0,
-  unreadable: 0,
-  warnings: 0,
-  personas: 0,
-  cronJobs: 0,
-  authProfiles: 0,
-  plugins: 0,
-  skills: 0,
-  channels: 0,
-  pairings: 0,
-  sessions: 0,
 }
 
 export const deltaOf = (snapshot: Snapshot): Delta => ({

@@ -110,7 +110,8 @@ export class CaptureRun {
 
   /** @returns which packs the hub lacks, when it refused the snapshot for that. */
   async run(): Promise<Delta | { readonly missing: readonly PackId[] }> {
-    const { parts, files } = { parts: this.#parts, files: this.#files }
+    const parts = this.#parts
+    const files = this.#files
     const staging = join(parts.stateDir, 'staging')
     await rm(staging, { recursive: true, force: true })
     await mkdir(staging, { recursive: true, mode: 0o700 })

@@ -104,7 +104,7 @@ class Threads {
 
   carryOut(order: WriteOrder): Promise<Written> {
     return new Promise((resolve, reject) => {
-      if (this.#failure) reject(this.#failure.error)
+      if (this.#failure) return void reject(this.#failure.error)
       this.#queue.push({ order, resolve, reject })
       this.#feed()
     })

@@ -1,33 +1,16 @@
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
-
-interface How {
-  readonly type: 'major'
-  readonly execution: 'sync'
-  readonly flavor: 'regular' | 'last-resort'
-}
-
-let collector: ((how: How) => void) | undefined
-
-function collect(flavor: How['flavor']): void {
-  if (!collector) {
-    setFlagsFromString('--expose-gc')
-    collector = runInNewContext('gc') as (how: How) => void
-  }
-  collector({ type: 'major', execution: 'sync', flavor })
-}
+import { collectGarbage } from '@ocm/protocol/node'
 
 /**
  * What threads leave behind is tens of megabytes outside of V8's heap, which V8 does not see and an agent that idles
  * would keep for hours.
  */
-export const collectAll = (): void => collect('regular')
+export const collectAll = (): void => collectGarbage({ type: 'major', flavor: 'regular' })
 
 /**
  * Before much memory is needed for something else: room for young objects above all goes back to the system, which V8
  * keeps once it was needed. After a large snapshot was decoded that is more than a hundred megabytes.
  */
-export const giveBack = (): void => collect('last-resort')
+export const giveBack = (): void => collectGarbage({ type: 'major', flavor: 'last-resort' })
 
 /** Until then nothing refers any more to what a run held. */
 const PAUSE_MS = 1000
@@ -39,6 +22,6 @@ let waiting: NodeJS.Timeout | undefined
  */
 export function collectSoon(): void {
   clearTimeout(waiting)
-  waiting = setTimeout(() => collect('last-resort'), PAUSE_MS)
+  waiting = setTimeout(giveBack, PAUSE_MS)
   waiting.unref()
 }

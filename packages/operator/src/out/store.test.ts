@@ -1,6 +1,7 @@
 /** What a bare store says, and whom of those who can write into it is believed. */
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
+  NO_METRICS,
   type KeyPair,
   type OpenedVault,
   type SnapshotHeader,
@@ -66,32 +67,10 @@ const header = (node: string, seq: number, more: Partial<SnapshotHeader> = {}): 
   finishedAt: seq,
   packs: [],
   root: new Uint8Array(1),
-  metrics: NOTHING,
+  metrics: NO_METRICS,
   versions: { agent: '', openclaw: '', schemas: {} },
   ...more,
 })
-
-const NOTHING: SnapshotHeader['metrics'] = {
-  files: 0,
-  directories: 0,
-  links: 0,
-  databases: 0,
-  bytes: 0,
-  newBytes: 0,
-  storedBytes: 0,
-  unstable: 0,
-  omitted: 0,
-  unreadable: 0,
-  warnings: 0,
-  personas: 0,
-  cronJobs: 0,
-  authProfiles: 0,
-  plugins: 0,
-  skills: 0,
-  channels: 0,
-  pairings: 0,
-  sessions: 0,
-}
 
 const signed = (of: SnapshotHeader, key: KeyPair): readonly [string, Uint8Array] => {
   const statement = signSnapshot(p, of, key)

@@ -1,5 +1,6 @@
 /** A node that is one object, for tests: it joins, describes itself and takes snapshots as an agent would. */
 import {
+  NO_METRICS,
   type Entry,
   type ExtentRef,
   type KeyPair,
@@ -215,7 +216,7 @@ export function commitEntries(
         liveBytes: 0,
       })),
       root: sealManifestRoot(p, sealing, about, toCbor(root)),
-      metrics: METRICS,
+      metrics: NO_METRICS,
       versions: { agent: '0.1.0', openclaw: '2026.9.6', schemas: {} },
     },
     node.identity,
@@ -230,7 +231,7 @@ export function commitEntries(
     finishedAt: 0,
     receivedAt: 0,
     openclaw: '2026.9.6',
-    metrics: METRICS,
+    metrics: NO_METRICS,
     storedBytes: 0,
     pinned: false,
     prunedAt: null,
@@ -253,25 +254,3 @@ const manifestOf = ({ layout }: PaperNode, entries: readonly Entry[]): Manifest 
   omissions: [],
   mentions: [],
 })
-
-const METRICS: SnapshotState['metrics'] = {
-  files: 0,
-  directories: 0,
-  links: 0,
-  databases: 0,
-  bytes: 0,
-  newBytes: 0,
-  storedBytes: 0,
-  unstable: 0,
-  omitted: 0,
-  unreadable: 0,
-  warnings: 0,
-  personas: 0,
-  cronJobs: 0,
-  authProfiles: 0,
-  plugins: 0,
-  skills: 0,
-  channels: 0,
-  pairings: 0,
-  sessions: 0,
-}

@@ -50,7 +50,6 @@ const LARGE = 16 * 1024
 const OFTEN = 2 * 2 ** 20
 
 let handedOut = 0
-let collectYoung: (() => void) | undefined
 
 /**
  * V8 lets large buffers pile up until it collects everything, old and young, once for every few megabytes of them: that
@@ -62,14 +61,23 @@ export function handOut(bytes: number): void {
   handedOut += bytes
   if (handedOut < OFTEN) return
   handedOut = 0
-  collectYoung ??= youngCollector()
-  collectYoung()
+  collectGarbage({ type: 'minor' })
 }
 
-function youngCollector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void
-  return () => collect({ type: 'minor' })
+/** How V8 collects: the young, or all; as its last resort it gives back the pages it has emptied, too. */
+export type Collecting =
+  | { readonly type: 'minor' }
+  | { readonly type: 'major'; readonly flavor: 'regular' | 'last-resort' }
+
+let collector: ((how: Collecting & { readonly execution: 'sync' }) => void) | undefined
+
+/** Has V8 collect at once: of memory outside its heap it does not see how much there is. */
+export function collectGarbage(how: Collecting): void {
+  if (!collector) {
+    setFlagsFromString('--expose-gc')
+    collector = runInNewContext('gc') as NonNullable<typeof collector>
+  }
+  collector({ ...how, execution: 'sync' })
 }
 
 const viewOf = (buffer: Buffer) => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
