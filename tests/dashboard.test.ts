@@ -104,6 +104,44 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     expect(await page.locator(at('node-row')).count()).toBe(2)
   })
 
+  test('changes the vault passphrase, and asks for the old one to do it', async () => {
+    const { page } = seen
+    const old = passphrase
+    await page.locator(at('rewrap')).locator('visible=true').click()
+    const next = (await page.innerText(at('proposed-words'))).match(/[a-z]+/g)?.join(' ') ?? ''
+    await page.fill(at('rewrap-password'), PASSWORD)
+    await page.click(at('rewrap-chosen'))
+    await page.fill(at('passphrase'), next)
+    await page.click(at('passphrase-open'))
+    // What is new does not hold yet.
+    await page.waitForSelector(`${at('problem')} >> text=passphrase-wrong`)
+    await page.fill(at('passphrase'), old)
+    await page.click(at('passphrase-open'))
+    await page.waitForSelector(at('passphrase-form'), { state: 'detached' })
+    passphrase = next
+  })
+
+  test('keeps a policy that was chosen, takes no number that is none, and says what lowers the lock', async () => {
+    const { page } = seen
+    await page.goto(`${hub.url}/storage`)
+    await page.click(at('policy-thin'))
+    const daily = page.locator(`${at('policy-daily')} input`)
+    await daily.fill('-3')
+    await daily.blur()
+    expect(await daily.inputValue()).toBe('14')
+    await daily.fill('5')
+    await daily.blur()
+    await page.click(at('policy-save'))
+    await page.waitForSelector(at('policy-save'), { state: 'detached' })
+    const days = page.locator(`${at('lock')} input`).first()
+    await days.fill('3')
+    await days.blur()
+    expect(await page.textContent(at('lock'))).toContain('audit log')
+    await page.reload()
+    await page.waitForSelector(at('policy-daily'))
+    expect([await daily.inputValue(), await days.inputValue()]).toEqual(['5', '14'])
+  })
+
   test('moves a node in one flow, and shows how it ended', async () => {
     const { page } = seen
     await page.goto(`${hub.url}/move?kind=move`)

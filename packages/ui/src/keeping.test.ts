@@ -1,7 +1,7 @@
 // @vitest-environment node
 import type { PrunePreview } from '@ocm/protocol'
 import { expect, test } from 'vitest'
-import { PROPOSED, formOf, policyOf, pruningsOf } from './keeping.ts'
+import { PROPOSED, formOf, isSamePolicy, policyOf, pruningsOf } from './keeping.ts'
 
 test('a policy comes back from the form as it went in, without its zeros', () => {
   expect(policyOf(formOf(PROPOSED))).toEqual(PROPOSED)
@@ -13,6 +13,13 @@ const verdict = (seq: number, keep: 'newest'[]) => ({
   seq,
   receivedAt: seq,
   keep,
+})
+
+test('policies are the same when they keep the same, named or not, and none is not one of zeros', () => {
+  expect(isSamePolicy({ daily: 3 }, { weekly: 0, daily: 3 })).toBe(true)
+  expect(isSamePolicy({ daily: 3 }, { daily: 4 })).toBe(false)
+  expect(isSamePolicy({}, null)).toBe(false)
+  expect(isSamePolicy(null, null)).toBe(true)
 })
 
 test('a preview is told apart into what goes and what stays', () => {

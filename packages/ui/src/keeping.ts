@@ -21,6 +21,9 @@ export const formOf = (policy: RetentionPolicy): PolicyForm =>
 export const policyOf = (form: PolicyForm): RetentionPolicy =>
   Object.fromEntries(RULES.flatMap((rule) => (form[rule] > 0 ? [[rule, form[rule]]] : [])))
 
+export const isSamePolicy = (a: RetentionPolicy | null, b: RetentionPolicy | null): boolean =>
+  a === null || b === null ? a === b : RULES.every((rule) => (a[rule] ?? 0) === (b[rule] ?? 0))
+
 /** A fortnight of days, two months of weeks, a year of months: what most people would choose. */
 export const PROPOSED: RetentionPolicy = { keepLast: 7, daily: 14, weekly: 8, monthly: 12 }
 
