@@ -73,8 +73,11 @@ export class CaptureRun {
   readonly #uploads: Uploads
   readonly #pace: ReturnType<typeof pacer>
   readonly #packKeys = new Map<PackId, Uint8Array>()
-  /** What this run has stored, under numbers of the book. */
-  readonly #stored = new ExtentTable()
+  /**
+   * What this run has stored, by the book's number of the pack. Two threads may have stored the same extent, and only one
+   * of the places is referred to: which, is known at the end.
+   */
+  readonly #stored: { readonly number: number; readonly extents: ExtentTable }[] = []
   readonly #finished: PackedPack[] = []
   #earlier: Earlier | undefined
   #sink: ContentSink | undefined
@@ -270,8 +273,10 @@ export class CaptureRun {
         ? positions.get(place.pack)
         : undefined
     const extents = earlier.known.keep(stays)
-    const stored = this.#stored.keep(stays)
-    extents.addAll(stored, (pack) => pack)
+    for (const { number, extents: stored } of this.#stored) {
+      const kept = stored.keep((place) => stays({ ...place, pack: number }))
+      extents.addAll(kept, (pack) => pack)
+    }
     await this.#files.index.replace({
       packs: indexed.map(indexedPack),
       extents,
@@ -323,7 +328,7 @@ export class CaptureRun {
   #take(pack: PackedPack): void {
     this.#opened.book.finished(pack.number, this.#indexed(pack))
     this.#packKeys.set(pack.id, pack.key)
-    this.#stored.addAll(pack.extents, () => pack.number)
+    this.#stored.push({ number: pack.number, extents: pack.extents })
     this.#newBytes += pack.plainBytes
     this.#storedBytes += pack.bytes.length
   }

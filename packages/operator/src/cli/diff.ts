@@ -1,19 +1,12 @@
 /** `ocm diff`: what differs between two snapshots, of one node or of two. */
-import {
-  type Entry,
-  OcmError,
-  SECTIONS,
-  type Section,
-  concat,
-  hex,
-  pathFromBytes,
-} from '@ocm/protocol'
+import { type Entry, OcmError, concat, hex, pathFromBytes } from '@ocm/protocol'
 import { type Comparison, compareManifests } from '../compare/compare.ts'
 import { unifiedDiff } from '../compare/text.ts'
 import { type OpenedSnapshot, openSnapshot } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short } from './format.ts'
 import { snapshotNamed } from './names.ts'
+import { sectionNamed } from './sections.ts'
 
 export interface DiffOptions {
   readonly section?: string
@@ -35,7 +28,7 @@ export async function diff(
   options: DiffOptions,
 ): Promise<void> {
   const { terminal, ports } = context
-  const section = sectionNamed(options.section)
+  const section = options.section === undefined ? undefined : sectionNamed(options.section)
   const ids = [
     (await snapshotNamed(ports.api, names[0])).id,
     (await snapshotNamed(ports.api, names[1])).id,
@@ -56,15 +49,6 @@ export async function diff(
     }
     terminal.result({ a: ids[0], b: ids[1], ...compared, texts }, linesOf(compared, texts))
   })
-}
-
-function sectionNamed(name: string | undefined): Section | undefined {
-  if (name === undefined) return undefined
-  const section = SECTIONS.find((one) => one === name)
-  if (section === undefined) {
-    throw new OcmError('wrong-use', { what: `--section is one of ${SECTIONS.join(', ')}` })
-  }
-  return section
 }
 
 /** Larger files are not read for people. */

@@ -1,6 +1,6 @@
 /** `ocm recover`: a snapshot's files out of a bare store, with the passphrase or the recovery code and nothing else. */
 import { resolve } from 'node:path'
-import { OcmError, SECTIONS, type Section, WriteResult, check } from '@ocm/protocol'
+import { OcmError, WriteResult, check } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
 import { runErrand } from '../node/errand.ts'
 import { readStore } from '../node/store.ts'
@@ -14,6 +14,7 @@ import {
 } from '../out/store.ts'
 import { bytes, count, short, table, time } from './format.ts'
 import { askPassphrase, secretFromFile } from './secrets.ts'
+import { sectionsNamed } from './sections.ts'
 import { findingText } from './show-plan.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -33,7 +34,7 @@ export async function recover(
   store: string,
   options: RecoverOptions,
 ): Promise<void> {
-  const sections = sectionsOf(options.section)
+  const sections = sectionsNamed(options.section)
   const home = homeOf(options.home)
   const { root, files } = await readStore(resolve(store))
   const opened = await openStore(p, files, await secretOf(terminal, options))
@@ -86,18 +87,6 @@ export async function recover(
     opened.epochs.forget()
     for (const key of [opened.vault.root, opened.vault.sealing]) key.secret.fill(0)
   }
-}
-
-/** @throws OcmError 'wrong-use' */
-export function sectionsOf(given: readonly string[] | undefined): Section[] | null {
-  if (given === undefined) return null
-  return given.map((name) => {
-    const section = SECTIONS.find((one) => one === name)
-    if (section === undefined) {
-      throw new OcmError('wrong-use', { what: `A section is one of ${SECTIONS.join(', ')}` })
-    }
-    return section
-  })
 }
 
 function homeOf(given: string | undefined): string | null {
