@@ -22,5 +22,6 @@ for (let i = 0; i < cases; i++) {
     failed++
     console.log(String(error))
   }
+  if ((i + 1) % 500 === 0) console.log(`${i + 1} orders, ${failed} failed`)
 }
 console.log(JSON.stringify({ cases, failed, counts }))
