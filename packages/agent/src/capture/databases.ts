@@ -74,7 +74,10 @@ export async function readDatabases(
   parts: ReadingParts,
   looks: readonly DatabaseLook[],
 ): Promise<readonly DatabaseOutcome[]> {
-  const busy = looks.filter(({ source }) => isBusy(source) || hasLog(source))
+  // Of one that has just been written to, two looks would not show another change: it is copied too.
+  const busy = looks.filter(
+    (look) => isBusy(look.source) || hasLog(look.source) || !isDatabaseSettled(look, TICK_MS),
+  )
   const quiet = looks.filter((look) => !busy.includes(look))
   const copies = await readCopies(parts, busy)
   const read = await Promise.all(
@@ -100,9 +103,8 @@ async function readOriginal(
     contentOf(parts, source, path, look.look.size),
     checked ? checkOriginals([source.absolute]) : new Map<string, string>(),
   ])
-  const isOld = isDatabaseSettled(look, TICK_MS)
   const stood = fingerprintOf(source) === look.looks && !isBusy(source)
-  if (!content || !isOld || !stood) return undefined
+  if (!content || !stood) return undefined
   const flaw = checked ? (flaws.get(source.absolute) ?? 'it was not checked') : ''
   return { look, content, flaw, checked, copy: undefined }
 }
