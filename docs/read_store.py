@@ -118,12 +118,12 @@ secret| v:1 root:bytes32 epoch:count sealing:bytes32
 sealed| e:bytes32 w:[bytes32,bytes48] c:bytes
 pack header| v:1 suite:1 vault:id epoch:count node:id run:id class:class salt:bytes32 runKey:bytes
 header| v:1 vault:id epoch:count node:id seq:count prev:link run:id trigger:trigger startedAt:count finishedAt:count \
-   packs:[used] root:bytes metrics:any versions:any continues?:any
+   packs:[used] root:bytes metrics:any versions:any continues?:any fingerprints?:any
 used| id:hash bytes:count class:class liveBytes:count
 root| v:1 pages:[page] packs:[pack]
 page| bytes:count sha256:bytes32 extents:[bytes32,count,count,count]
 pack| id:bytes32 bytes:count class:class header:bytes32
-about| v:1 layout:layout inventory:any config:any holdings:any warnings:any startedAt:count
+about| v:1 layout:layout inventory:any config:any holdings:any views?:any warnings:any startedAt:count
 layout| roots:any platform:any hostname:any user:any uid:any port:any versions:any
 entry| root:name path:bytes kind:kind section:section persona?:text travel:travel mode:count modifiedAt:number \
    size:count sha256?:bytes32 extents?:[bytes32,count,count,count] target?:bytes unstable?:true'''.splitlines())}

@@ -34,6 +34,7 @@
  * cookie must come from the hub's own origin.
  */
 import { type Static, Type } from 'typebox'
+import { FingerprintKind } from './fleet.ts'
 import { Hash, Id } from './ids.ts'
 import { Job, JobKind } from './job.ts'
 import { B64 } from './messages.ts'
@@ -141,6 +142,10 @@ export const NodeState = Strict({
   lastSnapshot: Type.Union([Strict({ id: Hash, receivedAt: Millis, bytes: Count }), Type.Null()]),
   /** The job at work on it. */
   job: Type.Union([Id, Type.Null()]),
+  /** Other active nodes whose newest snapshot shows the same identity: two that speak as one. Absent: none. */
+  twins: Type.Optional(Type.Array(Strict({ node: Id, kinds: Type.Array(FingerprintKind) }))),
+  /** Whether its newest snapshot says which identities it has; false before the first, and without a fleet key. */
+  checked: Type.Optional(Type.Boolean()),
   /** For the operator's own check (see proveNode); empty when enrolled without a ticket. */
   proof: Strict({ ticket: B64, enrolment: B64 }),
 })

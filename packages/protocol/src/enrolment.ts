@@ -43,6 +43,8 @@ const JoinString = Strict({
   root: Bytes(32),
   ticket: Id,
   secret: Bytes(32),
+  /** See fleet.ts. */
+  fleet: Type.Optional(Bytes(32)),
 })
 export type JoinString = Static<typeof JoinString>
 

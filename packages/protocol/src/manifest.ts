@@ -125,6 +125,17 @@ export const Inventory = Strict({
 })
 export type Inventory = Static<typeof Inventory>
 
+/** For comparing, beside the configuration and the inventory. A snapshot of an older agent has none. */
+export const Views = Strict({
+  /** JSON pointers into `config` of what this machine or OpenClaw writes by itself, and of the node's own tokens and ports. */
+  machine: Type.Array(Type.String()),
+  /** Names of variables that are set for the gateway, sorted; never their values. */
+  environment: Type.Array(Type.String()),
+  /** What people decide about each cron job, by id: what it does and when; secrets hidden as in `config`. */
+  cron: Type.Record(Type.String(), Type.Unknown()),
+})
+export type Views = Static<typeof Views>
+
 export const ManifestMeta = Strict({
   v: Type.Literal(1),
   layout: Layout,
@@ -133,6 +144,7 @@ export const ManifestMeta = Strict({
   /** The configuration as a tree with includes resolved and secrets replaced by their fingerprints, for comparison. */
   config: Type.Unknown(),
   holdings: Type.Array(Holding),
+  views: Type.Optional(Views),
   warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
   /** The run that wrote this. */
   startedAt: Millis,

@@ -29,6 +29,8 @@ export const TargetFacts = Strict({
   fenced: Type.Boolean(),
   /** The configuration may not be written (managed from outside). */
   readOnlyConfig: Type.Boolean(),
+  /** How a copy can be tried here: with or without a network of its own. Absent: this agent cannot try one. */
+  trial: Type.Optional(Strict({ isolated: Type.Boolean() })),
 })
 export type TargetFacts = Static<typeof TargetFacts>
 
@@ -67,6 +69,8 @@ const descriptionContext = (d: Pick<Description, 'node' | 'nonce' | 'jobKey'>) =
 export const Grant = Strict({
   packs: Type.Array(Type.Tuple([Bytes(32), Bytes(32)])),
   root: Bytes(),
+  /** See fleet.ts: for a node that joined before there was one. */
+  fleet: Type.Optional(Bytes(32)),
 })
 export type Grant = Static<typeof Grant>
 

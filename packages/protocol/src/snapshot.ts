@@ -5,6 +5,7 @@
 import { type Static, Type } from 'typebox'
 import { hex } from './bytes.ts'
 import { OcmError } from './errors.ts'
+import { IdentityPrint, MAX_PRINTS } from './fleet.ts'
 import { Hash, Id, type SnapshotId } from './ids.ts'
 import { PackList } from './manifest.ts'
 import type { KeyPair, Primitives } from './primitives/primitives.ts'
@@ -69,6 +70,8 @@ export const SnapshotHeader = Strict({
   }),
   /** What this node was before a move: the node and snapshot it took over. */
   continues: Type.Optional(Strict({ node: Id, snapshot: Hash })),
+  /** What only one node may go by; absent when this node has no fleet key. Sorted, each once. */
+  fingerprints: Type.Optional(Type.Array(IdentityPrint, { maxItems: MAX_PRINTS })),
 })
 export type SnapshotHeader = Static<typeof SnapshotHeader>
 
