@@ -17,6 +17,8 @@ export const Choices = Strict({
   allowUpgrade: Type.Boolean(),
   /** Go on without files whose stored bytes are damaged or missing; which, stands in the job's log. */
   partial: Type.Optional(Type.Literal(true)),
+  /** Go without the muted trial of a move or a clone; absent: a copy is tried on the target first. */
+  trial: Type.Optional(Type.Literal(false)),
 })
 export type Choices = Static<typeof Choices>
 

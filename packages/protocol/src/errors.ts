@@ -202,6 +202,13 @@ export const MEANINGS = {
     'OpenClaw did not become healthy after the change; the node was put back as it was.',
     'Open the job to see what its log said.',
   ),
+  'trial-failed': meaning(
+    (f) =>
+      f['why'] === 'inventory'
+        ? 'OpenClaw on the target started with a copy, but did not list all that was captured; both nodes are as they were.'
+        : 'OpenClaw on the target did not become ready with a copy of what was to be applied; both nodes are as they were.',
+    'Open the log of the job to see what it said. Mend that on the source, or go without the trial: --no-trial.',
+  ),
   'config-not-editable': meaning(
     'The configuration of OpenClaw cannot be edited without changing what it means.',
     'Let OpenClaw write it anew on the source (openclaw config set), back it up again and try again.',

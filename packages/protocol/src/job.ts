@@ -17,8 +17,8 @@ export const isFinal = (state: JobState): boolean =>
 export const STEPS = {
   backup: ['capture'],
   restore: ['stage', 'activate'],
-  clone: ['stage', 'activate'],
-  move: ['stage', 'fence', 'activate'],
+  clone: ['stage', 'trial', 'activate'],
+  move: ['stage', 'trial', 'fence', 'activate'],
 } as const satisfies Record<JobKind, readonly string[]>
 
 export const JobStep = Strict({
@@ -46,6 +46,8 @@ export const PHASES = [
   'writing',
   'rewriting',
   'validating',
+  'copying',
+  'trying',
   'stopping',
   'fencing',
   'swapping',

@@ -34,6 +34,21 @@ export const TO_AGENT = {
     Strict({ job: Id, order: B64, record: B64, header: B64, source: B64 }),
     Strict({ bytes: Count, lost: Type.Optional(Count) }),
   ),
+  /**
+   * Between the two halves of a move or a clone: this machine's OpenClaw is started on a throw-away copy of what is
+   * staged, without channels, cron jobs and, if it can be had (`isolated`), any network; whatever it made is gone when
+   * this answers. A job that is not `ready` has ended as if it had been discarded. `skipped`: the order is without it.
+   */
+  trial: message(
+    Strict({ job: Id }),
+    Strict({
+      ready: Type.Boolean(),
+      /** What OpenClaw lists on the copy equals what it listed at capture; null when it could not be compared. */
+      inventoryEqual: Type.Union([Type.Boolean(), Type.Null()]),
+      isolated: Type.Boolean(),
+      skipped: Type.Optional(Type.Literal(true)),
+    }),
+  ),
   /** To the source of a move: stop, capture what changed, fence. Answers the FENCED statement. */
   fence: message(Strict({ job: Id, order: B64, record: B64 }), Strict({ fenced: B64 })),
   /**
