@@ -22,13 +22,31 @@ export interface Running {
   kill(): Promise<void>
 }
 
-function launch(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
+/** How a program is run otherwise than by itself. */
+export interface Under {
+  /** A module that is loaded before it. */
+  readonly preload?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** The account, where it is not the one that runs the tests. */
+  readonly account?: { readonly uid: number; readonly gid: number }
+}
+
+const accountOf = ({ account }: Under) => (account === undefined ? {} : { ...account })
+
+function launch(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  under: Under = {},
+): Running {
   // A bench may want to know where the processor time goes.
   const profile = process.env['OCM_PROFILE']
-  const node = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
-  const child = spawn(process.execPath, [...node, programOf(name), ...args], {
-    env,
+  const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
+  const preload = under.preload === undefined ? [] : ['--import', under.preload]
+  const child = spawn(process.execPath, [...profiling, ...preload, programOf(name), ...args], {
+    env: { ...env, ...under.env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...accountOf(under),
   })
   let output = ''
   const keep = (part: Buffer) => {
@@ -62,11 +80,11 @@ const SETUP_LINK = /(http:\/\/\S+\/setup#\S+)/
 /** A hub on a port that is free, with its data in `data`. */
 export async function startHub(
   data: string,
-  options: { readonly port?: number; readonly publicUrl?: string } = {},
+  options: { readonly port?: number; readonly publicUrl?: string; readonly under?: Under } = {},
 ): Promise<RunningHub> {
   const args = ['serve', '--data', data, '--port', String(options.port ?? 0)]
   if (options.publicUrl !== undefined) args.push('--public-url', options.publicUrl)
-  const running = launch('ocm-hub', args, process.env)
+  const running = launch('ocm-hub', args, process.env, options.under)
   // The first line that people see comes last, when everything else is up.
   const said = (what: RegExp) => what.exec(running.output())?.[1]
   await until(
@@ -105,8 +123,8 @@ const agentArgs = (command: string, place: AgentPlace) => [
 
 const agentEnv = (place: AgentPlace) => openclawEnv(place.home)
 
-export const startAgent = (place: AgentPlace): Running =>
-  launch('ocm-agent', agentArgs('run', place), agentEnv(place))
+export const startAgent = (place: AgentPlace, under?: Under): Running =>
+  launch('ocm-agent', agentArgs('run', place), agentEnv(place), under)
 
 export interface Answer {
   readonly code: number
@@ -114,11 +132,17 @@ export interface Answer {
   readonly err: string
 }
 
-function ask(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Answer> {
+function ask(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  under: Under = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [programOf(name), ...args], {
-      env,
+      env: { ...env, ...under.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...accountOf(under),
     })
     let out = ''
     let err = ''
@@ -133,8 +157,8 @@ function ask(name: string, args: readonly string[], env: NodeJS.ProcessEnv): Pro
   })
 }
 
-export const joinAgent = (place: AgentPlace, joinString: string): Promise<Answer> =>
-  ask('ocm-agent', [...agentArgs('join', place), joinString], agentEnv(place))
+export const joinAgent = (place: AgentPlace, joinString: string, under?: Under): Promise<Answer> =>
+  ask('ocm-agent', [...agentArgs('join', place), joinString], agentEnv(place), under)
 
 /** An operator at a terminal of their own: a config directory, the password and the passphrase in 0600 files. */
 export interface Operator {
