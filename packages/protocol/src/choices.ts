@@ -1,5 +1,6 @@
 /** What an operator decides about a plan. The order carries it, and both sides derive the same plan from it. */
 import { type Static, Type } from 'typebox'
+import { Selection } from './selection.ts'
 import { Strict } from './shapes.ts'
 
 export const Choices = Strict({
@@ -17,6 +18,8 @@ export const Choices = Strict({
   allowUpgrade: Type.Boolean(),
   /** Go on without files whose stored bytes are damaged or missing; which, stands in the job's log. */
   partial: Type.Optional(Type.Literal(true)),
+  /** These parts alone, put into a target that keeps its own; absent: everything, in the place of what is there. */
+  only: Type.Optional(Selection),
   /** Go without the muted trial of a move or a clone; absent: a copy is tried on the target first. */
   trial: Type.Optional(Type.Literal(false)),
 })

@@ -78,7 +78,7 @@ export const Mention = Strict({
   /** Where inside: a JSON pointer, `table.column key`, a line. For people and for telling mentions apart; opaque to the plan. */
   at: Type.String(),
   section: Section,
-  kind: Type.Enum(['path', 'host', 'port', 'identity']),
+  kind: Type.Enum(['path', 'host', 'port', 'identity', 'command']),
   /**
    * `structured`: a field that means a path, rewritten. `prose`: text for people or models, shown and rewritten only if
    * chosen. `unknown`: a string that looks like a path in a place OCM has no rule for, rewritten and reported.
@@ -88,6 +88,10 @@ export const Mention = Strict({
   text: Type.String(),
   /** The root that the path in it lies under, '' when under none. */
   under: Type.String(),
+  /** What it names has to be there: a program is to be run from it, a directory to be worked in. */
+  needed: Type.Optional(Type.Literal(true)),
+  /** It was not there when the snapshot was captured. */
+  missing: Type.Optional(Type.Literal(true)),
 })
 export type Mention = Static<typeof Mention>
 
@@ -136,6 +140,49 @@ export const Views = Strict({
 })
 export type Views = Static<typeof Views>
 
+/**
+ * What a database holds that this version of OCM has no rules for: it was captured whole and looked through for paths,
+ * and whether that was all that had to be done to it nobody knows.
+ */
+export const Unknowns = Strict({
+  /** `root:path` of the database. */
+  name: Type.String(),
+  /** Its schema, and the newest that OCM knows of this kind of database. */
+  schema: Count,
+  known: Count,
+  /** Tables with rows, and columns as `table.column`. */
+  parts: Type.Array(Type.String()),
+})
+export type Unknowns = Static<typeof Unknowns>
+
+/**
+ * What a part of a node is made of and stands on, so that a choice of parts can be judged without knowing what they are.
+ */
+export const Tie = Strict({
+  /** A persona or cron job by its id, a place in the configuration by its JSON pointer, a section by its name. */
+  part: Strict({ kind: Type.Enum(['persona', 'cron', 'config', 'section']), name: Type.String() }),
+  way: Type.Enum(['needs', 'brings']),
+  /**
+   * Of both ways: a persona, a channel, a model provider, a credential, a variable, a source of secrets. Only brought:
+   * a root with all that is in it, a directory as `root:path`; and a file out of which parts are taken that share it.
+   */
+  what: Type.Enum([
+    'persona',
+    'channel',
+    'provider',
+    'credential',
+    'variable',
+    'secrets',
+    'root',
+    'directory',
+    'shared',
+  ]),
+  name: Type.String(),
+  /** It does not go along with a clone. */
+  identity: Type.Optional(Type.Literal(true)),
+})
+export type Tie = Static<typeof Tie>
+
 export const ManifestMeta = Strict({
   v: Type.Literal(1),
   layout: Layout,
@@ -146,6 +193,8 @@ export const ManifestMeta = Strict({
   holdings: Type.Array(Holding),
   views: Type.Optional(Views),
   warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
+  /** Absent in snapshots from before there was a choice of parts. */
+  ties: Type.Optional(Type.Array(Tie)),
   /** The run that wrote this. */
   startedAt: Millis,
 })

@@ -6,6 +6,7 @@
 import { type Static, Type } from 'typebox'
 import { Hash, Id } from './ids.ts'
 import { Layout } from './layout.ts'
+import { Inventory, Tie } from './manifest.ts'
 import type { KeyPair, Primitives } from './primitives/primitives.ts'
 import { openSealed, sealTo } from './sealing.ts'
 import { Bytes, Count, Millis, Strict, decodeAs } from './shapes.ts'
@@ -29,6 +30,32 @@ export const TargetFacts = Strict({
   fenced: Type.Boolean(),
   /** The configuration may not be written (managed from outside). */
   readOnlyConfig: Type.Boolean(),
+  /** What is here that a graft must not meet, or stands on; absent from agents that cannot graft. */
+  holds: Type.Optional(
+    Strict({
+      inventory: Type.Union([Inventory, Type.Null()]),
+      /** As in a manifest: without secrets. */
+      config: Type.Unknown(),
+      /** What everything here brings. */
+      ties: Type.Array(Tie),
+      /** The names that lie directly in a root; of one with very many, none are told. */
+      names: Type.Record(Type.String(), Type.Array(Type.String())),
+    }),
+  ),
+  /** What an UNDO would take back; absent when there is nothing, or it cannot be taken back any more. */
+  lastApply: Type.Optional(
+    Strict({
+      job: Id,
+      /** Hash of the ORDER. */
+      order: Hash,
+      kind: Type.Enum(['restore', 'move', 'clone']),
+      source: Id,
+      /** When its gateway was ready, by this node's clock. */
+      at: Millis,
+    }),
+  ),
+  /** What this node is fenced under. */
+  fence: Type.Optional(Strict({ job: Id, order: Hash, fenceEpoch: Count, target: Id })),
   /** How a copy can be tried here: with or without a network of its own. Absent: this agent cannot try one. */
   trial: Type.Optional(Strict({ isolated: Type.Boolean() })),
 })
@@ -137,6 +164,11 @@ export const Order = Strict({
   fenceEpoch: Count,
   /** Pack keys of the base snapshot, sealed to the job key. */
   grant: Bytes(),
+  /**
+   * Of a move: the operator attests that the source is off. The target speaks without FENCED, and the source fences
+   * itself under this order when it comes back.
+   */
+  unfenced: Type.Optional(Type.Literal(true)),
   /** By the operator's clock, for people only. */
   at: Millis,
 })
@@ -149,7 +181,7 @@ export const Fenced = Strict({
   order: Hash,
   node: Id,
   fenceEpoch: Count,
-  /** The final snapshot, committed to the hub. */
+  /** The final snapshot, committed to the hub; of an unfenced move whose source could not capture any more, the base. */
   snapshot: Hash,
   /** Its grant, sealed to the target's job key: keys of the packs that the base snapshot does not have. */
   grant: Bytes(),
@@ -174,3 +206,44 @@ export const Abort = Strict({
   why: Type.String(),
 })
 export type Abort = Static<typeof Abort>
+
+/**
+ * An operator takes the newest apply of a node back. Of a move the target answers it with an ABORT under the ORDER: it
+ * has stopped, and the source may run again.
+ */
+export const Undo = Strict({
+  v: Type.Literal(1),
+  vault: Id,
+  operator: Id,
+  minRecord: Count,
+  job: Id,
+  node: Id,
+  /** Hash of the ORDER that is taken back. */
+  undoes: Hash,
+  /** The node's, from its newest description; so it is used once. */
+  nonce: Bytes(32),
+  /** By the operator's clock, for people only. */
+  at: Millis,
+})
+export type Undo = Static<typeof Undo>
+
+/**
+ * An operator attests that the target of a move is off for good and will never give its word: the source, which is
+ * fenced under that very order and epoch, may run again.
+ */
+export const TargetOff = Strict({
+  v: Type.Literal(1),
+  vault: Id,
+  operator: Id,
+  minRecord: Count,
+  job: Id,
+  /** The source. */
+  node: Id,
+  target: Id,
+  /** Hash of the ORDER it is fenced under, and that order's fence epoch. */
+  order: Hash,
+  fenceEpoch: Count,
+  nonce: Bytes(32),
+  at: Millis,
+})
+export type TargetOff = Static<typeof TargetOff>
