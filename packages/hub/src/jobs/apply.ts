@@ -26,6 +26,7 @@ export interface ApplyNeeds {
 /** Restore and clone: nothing is fenced. */
 export async function apply(work: Work, needs: ApplyNeeds): Promise<void> {
   await stage(work, needs)
+  if (work.job.kind === 'clone') await tryOut(work)
   await work.step('activate', async () => {
     const outcome = await activate(work, needs, { fenced: '', header: '' })
     if (!outcome.spoke) throw whyAborted(outcome)
@@ -43,6 +44,22 @@ export const stage = (work: Work, needs: ApplyNeeds): Promise<void> =>
       source: base64url((await nodeOf(needs, source)).key),
     }))
     if (lost > 0) await work.save({}, { warnings: lost })
+  })
+
+/** @throws OcmError 'trial-failed', and then target and source are as they were */
+export const tryOut = (work: Work): Promise<void> =>
+  work.step('trial', async () => {
+    const { id, node } = work.job
+    try {
+      const { ready, skipped } = await work.ask(node, 'trial', async () => ({ job: id }))
+      if (skipped) return 'skipped'
+      if (!ready) throw new OcmError('trial-failed', { why: 'ready' })
+      return
+    } catch (error) {
+      // An agent from before there were trials; the plan has said so.
+      if (error instanceof OcmError && error.code === 'version-unsupported') return 'skipped'
+      throw error
+    }
   })
 
 type Outcome = ResultOf<typeof TO_AGENT, 'activate'>

@@ -11,6 +11,7 @@ import {
   nodeOf,
   orderHash,
   stage,
+  tryOut,
   whyAborted,
 } from './apply.ts'
 import type { Work } from './work.ts'
@@ -22,6 +23,7 @@ export interface MoveNeeds extends ApplyNeeds {
 
 export async function move(work: Work, needs: MoveNeeds): Promise<void> {
   await stage(work, needs)
+  await tryOut(work)
   await fence(work, needs)
   await work.step('activate', () => handOver(work, needs))
 }

@@ -294,12 +294,55 @@ describe('a move', () => {
   test('stages on the target, fences the source, activates, and says how long nobody spoke', async () => {
     const id = await move()
     const done = await ended(id)
-    expect(states(done)).toEqual(['stage done', 'fence done', 'activate done'])
+    expect(states(done)).toEqual(['stage done', 'trial done', 'fence done', 'activate done'])
     expect(parts.a.asked).toEqual(['fence'])
-    expect(parts.b.asked).toEqual(['stage', 'activate'])
+    expect(parts.b.asked).toEqual(['stage', 'trial', 'activate'])
     expect(done.downtimeMs).toBeGreaterThanOrEqual(0)
     expect(done.downtimeMs).toBeLessThan(20_000)
     expect((await hub.call('GET', `/api/nodes/${a.id}`)).body.movedTo).toBe(b.id)
+  })
+
+  test('ends before the source hears of it when a copy does not start on the target', async () => {
+    parts.b.trial = { ready: false }
+    const failed = await ended(await move())
+    expect(failed.error?.code).toBe('trial-failed')
+    expect(states(failed)).toEqual([
+      'stage done',
+      'trial failed',
+      'fence skipped',
+      'activate skipped',
+    ])
+    expect(parts.a.asked).toEqual([])
+    await until(failed.id, () => parts.b.asked.includes('discard'))
+  })
+
+  test.each([
+    ['that an order does without', { ready: false, skipped: true } as const],
+    ['that the agent does not know of', undefined],
+  ])('passes a trial over %s', async (_, trial) => {
+    parts.b.trial = trial
+    const done = await ended(await move())
+    expect(states(done)).toEqual(['stage done', 'trial skipped', 'fence done', 'activate done'])
+  })
+
+  test('asks for a trial again after a restart of the hub in its middle', async () => {
+    const arrived = Promise.withResolvers<void>()
+    parts.b.before = async (method) => {
+      if (method !== 'trial') return
+      arrived.resolve()
+      if (parts.b.asked.filter((asked) => asked === 'trial').length === 1) {
+        await new Promise(() => {})
+      }
+    }
+    const id = await move()
+    await arrived.promise
+    await hub.stop()
+    await hub.restart()
+    await Promise.all([a.dial(), b.dial()])
+    const done = await ended(id)
+    expect(states(done)).toEqual(['stage done', 'trial done', 'fence done', 'activate done'])
+    expect(parts.b.asked.filter((asked) => asked === 'stage')).toHaveLength(1)
+    expect(parts.a.asked).toEqual(['fence'])
   })
 
   test('releases the source when the target aborts, however long the source is away', async () => {
@@ -345,7 +388,7 @@ describe('a move', () => {
     }
     const failed = await ended(await move())
     expect(failed.error?.code).toBe('gateway-will-not-stop')
-    expect(states(failed)).toEqual(['stage done', 'fence failed', 'activate skipped'])
+    expect(states(failed)).toEqual(['stage done', 'trial done', 'fence failed', 'activate skipped'])
     await until(failed.id, () => parts.b.asked.includes('discard'))
   })
 

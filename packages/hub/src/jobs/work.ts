@@ -97,28 +97,34 @@ export class Work {
     this.#needs.publish({ kind: 'job-changed', job: this.job })
   }
 
+  /** Also one that was passed over. */
   isDone(step: string): boolean {
-    return this.job.steps.some(({ name, state }) => name === step && state === 'done')
+    return this.job.steps.some(
+      ({ name, state }) => name === step && (state === 'done' || state === 'skipped'),
+    )
   }
   isBegun(step: string): boolean {
     return this.job.steps.some(({ name, state }) => name === step && state !== 'pending')
   }
 
-  async step(name: string, run: () => Promise<void>): Promise<void> {
+  /** @param run answers 'skipped' when there was nothing to do. */
+  async step(name: string, run: () => Promise<void | 'skipped'>): Promise<void> {
     this.signal.throwIfAborted()
     if (this.isDone(name)) return
     const { now } = this.#needs
     const begun = this.job.steps.find((step) => step.name === name)?.startedAt ?? now()
     await this.#saveStep(name, { state: 'running', startedAt: begun })
+    let skipped: boolean
     try {
-      await run()
+      skipped = (await run()) === 'skipped'
     } catch (error) {
       if (!(error instanceof Stopped)) {
         await this.#saveStep(name, { state: 'failed', endedAt: now() })
       }
       throw error
     }
-    await this.#saveStep(name, { state: 'done', endedAt: now(), phase: 'finished' })
+    const state = skipped ? 'skipped' : 'done'
+    await this.#saveStep(name, { state, endedAt: now(), phase: 'finished' })
   }
 
   /**

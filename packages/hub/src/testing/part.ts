@@ -1,4 +1,11 @@
-import { type AgentSession, base64url, fromBase64url, hex, makeStatement } from '@ocm/protocol'
+import {
+  type AgentSession,
+  OcmError,
+  base64url,
+  fromBase64url,
+  hex,
+  makeStatement,
+} from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { TestAgent } from './agent.ts'
 
@@ -8,8 +15,15 @@ export interface Part {
   /** Called before each answer; what it throws is the answer. */
   before: (method: string) => Promise<void> | void
   outcome: 'speak' | 'abort'
+  /** What its trial answers; undefined when it does not know what that is. */
+  trial: { readonly ready: boolean; readonly skipped?: true } | undefined
 }
-export const newPart = (): Part => ({ asked: [], before: () => {}, outcome: 'speak' })
+export const newPart = (): Part => ({
+  asked: [],
+  before: () => {},
+  outcome: 'speak',
+  trial: { ready: true },
+})
 
 export function play(part: Part): (session: AgentSession, agent: TestAgent) => void {
   // Its journal: it is there again after a lost link.
@@ -31,6 +45,11 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
       await asked('stage')
       orders.set(job, order)
       return { bytes: 1 }
+    })
+    session.handle('trial', async () => {
+      await asked('trial')
+      if (!part.trial) throw new OcmError('version-unsupported', { what: 'request' })
+      return { ...part.trial, inventoryEqual: null, isolated: true }
     })
     session.handle('fence', async ({ job, order }) => {
       await asked('fence')
