@@ -142,6 +142,11 @@ export const NodeState = Strict({
   lastSnapshot: Type.Union([Strict({ id: Hash, receivedAt: Millis, bytes: Count }), Type.Null()]),
   /** The job at work on it. */
   job: Type.Union([Id, Type.Null()]),
+  /**
+   * Of both nodes of an unfenced move, 'owed': the target speaks and the source is not fenced yet. Of a source, 'held':
+   * it is fenced under a move that has ended without the target's word, and nobody speaks.
+   */
+  fence: Type.Optional(Strict({ job: Id, state: Type.Enum(['owed', 'held']) })),
   /** Other active nodes whose newest snapshot shows the same identity: two that speak as one. Absent: none. */
   twins: Type.Optional(Type.Array(Strict({ node: Id, kinds: Type.Array(FingerprintKind) }))),
   /** Whether its newest snapshot says which identities it has; false before the first, and without a fleet key. */
@@ -191,6 +196,11 @@ export const JobRequest = Type.Union([
   Strict({
     kind: Type.Enum(['restore', 'move', 'clone']),
     /** The signed order; its job id becomes this job's id. */
+    order: B64,
+  }),
+  Strict({
+    kind: Type.Enum(['undo', 'release']),
+    /** The signed Undo or TargetOff. */
     order: B64,
   }),
 ])

@@ -290,6 +290,20 @@ export const MEANINGS = {
     'The prune cannot be taken back: the grace is over, or packs of the snapshot are gone.',
     'Choose another snapshot.',
   ),
+  'undo-refused': meaning(
+    (f) => `The last apply on this node cannot be taken back (${f['why']}).`,
+    'Restore one of its snapshots instead.',
+  ),
+  'source-online': meaning(
+    'The source is connected, so it is not off.',
+    'Order a move without --source-is-off: it is stopped and its last changes come along.',
+    'now',
+  ),
+  'target-online': meaning(
+    'The target of that move is connected, so it is not off.',
+    'Undo the move at its target (ocm undo), or wait for the job to end.',
+    'now',
+  ),
   'retention-locked': meaning(
     (f) =>
       `The retention lock (${f['days']} days, the last ${f['last']}, ${f['graceHours']} hours of grace) is not lowered in passing.`,

@@ -1,9 +1,9 @@
-/** A job: one run of backup, restore, move or clone, made of named steps. It survives restarts of hub and agent. */
+/** A job: one run of backup, restore, move, clone, undo or release, made of named steps. It survives restarts of hub and agent. */
 import { type Static, Type } from 'typebox'
 import { Hash, Id } from './ids.ts'
 import { Count, Millis, Strict } from './shapes.ts'
 
-export const JobKind = Type.Enum(['backup', 'restore', 'move', 'clone'])
+export const JobKind = Type.Enum(['backup', 'restore', 'move', 'clone', 'undo', 'release'])
 export type JobKind = Static<typeof JobKind>
 
 /** `waiting`: for a node that is not connected, or for its turn on one. The last three are final. */
@@ -19,6 +19,8 @@ export const STEPS = {
   restore: ['stage', 'activate'],
   clone: ['stage', 'trial', 'activate'],
   move: ['stage', 'trial', 'fence', 'activate'],
+  undo: ['undo'],
+  release: ['release'],
 } as const satisfies Record<JobKind, readonly string[]>
 
 export const JobStep = Strict({
@@ -85,5 +87,12 @@ export const Job = Strict({
    * left out because they cannot be read. With more than none it is done with warnings, not well. Absent before.
    */
   warnings: Type.Optional(Count),
+  /**
+   * Of a move whose order attests that the source is off. 'owed': the target speaks, and the source has still to be
+   * fenced when it comes back; 'fenced': it has been.
+   */
+  unfenced: Type.Optional(Type.Enum(['attested', 'owed', 'fenced'])),
+  /** Of an undo: the job that it takes back. Of a release: the move under which its node was fenced. */
+  undoes: Type.Optional(Id),
 })
 export type Job = Static<typeof Job>

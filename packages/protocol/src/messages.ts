@@ -69,6 +69,13 @@ export const TO_AGENT = {
   ),
   /** To the source of a move that was aborted: unfence and run again. */
   release: message(Strict({ job: Id, order: B64, abort: B64 }), Empty),
+  /**
+   * Take the newest apply back; `order` is an operator's Undo. Answers when the node is as it was before: of a move with
+   * its ABORT, else with ''.
+   */
+  undo: message(Strict({ job: Id, order: B64, record: B64 }), Strict({ abort: B64 })),
+  /** To a fenced source whose target is off for good; `order` is an operator's TargetOff. Unfence and run again. */
+  letGo: message(Strict({ job: Id, order: B64, record: B64 }), Empty),
   /** Throw away what a job staged; answers when nothing of it is left. */
   discard: message(Strict({ job: Id }), Empty),
 } as const

@@ -22,6 +22,8 @@ export type StatementKind =
   | 'fenced'
   | 'speak'
   | 'abort'
+  | 'undo'
+  | 'target-off'
   | 'receipt'
 
 const Statement = Strict({
