@@ -4,7 +4,9 @@
  */
 import type {
   Choices,
+  FingerprintKind,
   Holding,
+  IdentityPrint,
   Inventory,
   Layout,
   ManifestMeta,
@@ -16,6 +18,7 @@ import type {
   Section,
   TargetFacts,
   Travel,
+  Views,
 } from '@ocm/protocol'
 
 /** Where something goes in a snapshot, and where the snapshot may take it. */
@@ -113,6 +116,11 @@ export interface Captured {
   }[]
   /** The bytes of a captured file; when it is not the same any more, they take the place of what was captured. */
   read(place: PlacedPath): { readonly bytes: Uint8Array; readonly isSame: boolean }
+  /** Fingerprints of identities (see protocol/fleet.ts), when this node has the fleet's key; `id` tells keys apart. */
+  readonly fleet?: {
+    readonly id: string
+    print(kind: FingerprintKind, value: string): Uint8Array
+  }
   /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
   readonly recall: Uint8Array | undefined
 }
@@ -122,6 +130,10 @@ export interface Findings {
   readonly holdings: readonly Holding[]
   readonly config: unknown
   readonly inventory: Inventory | null
+  readonly views?: Views
+  /** Sorted, each once; absent without the fleet's key. */
+  readonly prints?: readonly IdentityPrint[]
+  readonly unknowns?: ManifestMeta['unknowns']
   readonly warnings: ManifestMeta['warnings']
   /**
    * What was found in which content, for the next capture; holds names and paths, so it is kept for the account alone.

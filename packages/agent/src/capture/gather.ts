@@ -8,6 +8,8 @@ import {
   type PackClass,
   type PlacedPath,
   equal,
+  hex,
+  identityPrint,
   pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
@@ -296,6 +298,7 @@ export class Gathering {
     return {
       survey,
       recall: this.#of.recall,
+      ...this.#fleet(),
       databases,
       openDatabase: (place) => this.#openDatabase(databases.get(nameOf(place))),
       entries: drafts.all.flatMap((draft) => {
@@ -316,6 +319,13 @@ export class Gathering {
       }),
       read: (place) => this.#readForExamine(survey, place),
     }
+  }
+
+  #fleet(): Pick<Captured, 'fleet'> {
+    const { p, fleet } = this.#of.parts
+    if (fleet === undefined) return {}
+    const id = hex(p.sha256(fleet)).slice(0, 16)
+    return { fleet: { id, print: (kind, value) => identityPrint(p, fleet, kind, value) } }
   }
 
   /** The copy that was captured, the original while it is as it was, or a copy that turns out to be the same. */

@@ -20,6 +20,8 @@ export interface CaptureParts {
   readonly signal?: AbortSignal
   /** How many threads read; as many as are worth it when not given, 0 for this one alone. */
   readonly threads?: number
+  /** The key of fingerprints of identities (see protocol/fleet.ts), if this node was given it. */
+  readonly fleet?: Uint8Array
   /** What this node took over in a move, for the header. */
   readonly continues?: SnapshotHeader['continues']
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import {
   type ExtentRef,
   type JobId,
+  MAX_PRINTS,
   type Manifest,
   type ManifestRoot,
   OcmError,
@@ -221,6 +222,7 @@ export class CaptureRun {
         schemas: versions.schemas,
       },
       ...(continues ? { continues } : {}),
+      ...(findings.prints ? { fingerprints: findings.prints.slice(0, MAX_PRINTS) } : {}),
     }
     const statement = signSnapshot(p, header, identity.key)
     const link: ChainLink = {
@@ -381,6 +383,8 @@ function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'
     inventory: findings.inventory,
     config: findings.config,
     holdings: [...findings.holdings],
+    ...(findings.views ? { views: findings.views } : {}),
+    ...(findings.unknowns && findings.unknowns.length > 0 ? { unknowns: findings.unknowns } : {}),
     warnings: [...warnings],
     startedAt,
     omissions,

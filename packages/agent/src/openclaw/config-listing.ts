@@ -1,6 +1,8 @@
 /** What a configuration lists, as names and counts: JSON, and no secret in it. */
+import { isBotToken } from './bot-tokens.ts'
 import type { Config } from './config.ts'
 import { personaIdsOf, systemPersonaOf } from './personas.ts'
+import { type ConfigPrints, type Print, noPrint, printsInConfig } from './prints.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'
 import { viewOf } from './view.ts'
@@ -14,11 +16,12 @@ export interface ConfigListing {
   readonly channels: readonly string[]
   readonly gatewaySecrets: number
   readonly botTokens: number
+  readonly prints: ConfigPrints
   /** For people to compare. */
   readonly view: unknown
 }
 
-export const listConfig = ({ tree, files }: Config): ConfigListing => ({
+export const listConfig = ({ tree, files }: Config, print: Print = noPrint): ConfigListing => ({
   exists: files.length > 0,
   personas: personaIdsOf(tree),
   systemPersona: systemPersonaOf(tree),
@@ -27,6 +30,7 @@ export const listConfig = ({ tree, files }: Config): ConfigListing => ({
     (field) => typeof treeAt(tree, 'gateway.auth')[field] === 'string',
   ).length,
   botTokens: botTokensIn(tree),
+  prints: printsInConfig(tree, print),
   view: viewOf(tree),
 })
 
@@ -39,11 +43,6 @@ function channelsIn(tree: Config['tree']): readonly string[] {
       return accounts.length === 0 ? [name] : accounts.map((account) => `${name}/${account}`)
     })
 }
-
-const BOT_TOKEN =
-  /^(?:TELEGRAM|DISCORD|SLACK|MATTERMOST|MATRIX|LINE|ZALO|WHATSAPP|SIGNAL|MSTEAMS|FEISHU|IRC|TWITCH|NOSTR|TLON|SYNOLOGY|NEXTCLOUD|GOOGLE_?CHAT|TWILIO|WEBEX|KAKAO|WECHAT|QQ)[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|AUTH)[A-Z0-9_]*$/
-
-const isBotToken = (name: string): boolean => BOT_TOKEN.test(name)
 
 /** How many assignments of a dotenv text are of a bot token. */
 export const botTokensInEnv = (text: string): number =>

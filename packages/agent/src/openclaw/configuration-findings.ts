@@ -15,6 +15,7 @@ import {
 import { asRecalled, type Memory } from './memory.ts'
 import { type Told, tellingWalk } from './mention.ts'
 import { parsed } from './salvage.ts'
+import type { Print } from './prints.ts'
 import type { Walk } from './strings.ts'
 import { at } from './tree.ts'
 
@@ -37,6 +38,7 @@ export function findInConfiguration(
   where: Where,
   walk: Omit<Walk, 'visit'>,
   memory: Memory,
+  print: Print,
 ): ConfigurationFindings {
   const hashAt = (root: string, path: string) => hexOf(files.file({ root, path }))
   const kept = memory.recall(NAME) as Kept | undefined
@@ -81,7 +83,7 @@ export function findInConfiguration(
   })
   const found = {
     reads: [...reads.values()],
-    listing: listConfig(config),
+    listing: listConfig(config, print),
     files: parts.map((part) => ({ ...part.file.place, told: toldIn(part, walk) })),
   }
   return isSame ? memory.keep(NAME, found) : asRecalled(found)

@@ -1,6 +1,12 @@
 /** What a capture says of itself: mentions, holdings, inventory and configuration, found anew only where something changed. */
 import { setImmediate } from 'node:timers/promises'
-import { type Mention, VERSION, rulesBetween } from '@ocm/protocol'
+import {
+  type IdentityPrint,
+  type Mention,
+  type Unknowns,
+  VERSION,
+  rulesBetween,
+} from '@ocm/protocol'
 import type { Captured, Findings } from '../installation.port.ts'
 import { CapturedFiles } from './captured-files.ts'
 import { findInConfiguration, hexOf, travels } from './configuration-findings.ts'
@@ -11,12 +17,14 @@ import { holdingsOf } from './holdings.ts'
 import { inventoryOf } from './inventory.ts'
 import type { AgentListing, StateListing } from './listing.ts'
 import { Memory } from './memory.ts'
-import { mentionsIn } from './mention.ts'
+import { type Told, mentionsIn } from './mention.ts'
+import { type Print, type Printed, printsOf, sorted } from './prints.ts'
 import type { Sight } from './sight.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
+import { viewsOf } from './views.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 1
+const RULES = 3
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
@@ -28,10 +36,13 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
   const rest = rests()
   const walk = { rules: rulesBetween(layout, layout), hostname, port }
   const files = new CapturedFiles(captured)
+  const print = printWith(captured)
   const mentions: Mention[] = []
   const warnings: Sight['warnings'] = []
+  const devices: Printed[] = []
+  const unknowns: Unknowns[] = []
 
-  const configuration = findInConfiguration(captured, files, where, walk, memory)
+  const configuration = findInConfiguration(captured, files, where, walk, memory, print)
   for (const part of configuration.files) mentions.push(...mentionsIn(part, part.told))
   const isOfIt = new Set(configuration.files.map((part) => files.file(part)))
 
@@ -53,12 +64,14 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
     const found = await findInDatabase(captured, source, sha256, walk, memory, rest)
     if (found === undefined) continue
     mentions.push(...mentionsIn(source.place, found.told))
+    if (found.unknown !== undefined) unknowns.push({ name, ...found.unknown })
     if (found.flaw !== '')
       warnings.push({ code: 'mentions-missing', detail: `${name}: ${found.flaw}` })
     for (const flaw of (found.state ?? found.agent)?.flaws ?? []) {
       warnings.push({ code: 'inventory-partial', detail: `${name}: ${flaw}` })
     }
     if (found.state !== undefined) state = found.state
+    devices.push(...devicesIn(found, print))
     if (found.agent !== undefined)
       agents.push({ persona: source.persona ?? '', listing: found.agent })
     await rest()
@@ -70,7 +83,7 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
     state,
     agents,
     names: (directory) => files.names(directory),
-    told: (kind, place) => listed(captured, files.file(place), kind, memory),
+    told: (kind, place) => listed(captured, files.file(place), kind, memory, print),
     warnings,
   }
   const known = state !== undefined || configuration.listing.exists
@@ -86,16 +99,52 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
     holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
     config: configuration.listing.view,
     inventory: known ? inventory : null,
+    views: viewsOf(sight),
+    ...(captured.fleet === undefined
+      ? {}
+      : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),
+    unknowns,
     warnings,
     remember: memory.toBytes(),
   }
 }
 
+const printWith =
+  ({ fleet }: Captured): Print =>
+  (kind, value) =>
+    fleet === undefined ? '' : Buffer.from(fleet.print(kind, value)).toString('hex')
+
+/** By the ids that they have of their keys. */
+const devicesIn = (
+  { told }: { readonly told: readonly Told[] },
+  print: Print,
+): readonly Printed[] =>
+  told
+    .filter(({ kind, at }) => kind === 'identity' && at.startsWith('device_identities.device_id'))
+    .map(({ text }) => ['device-key', print('device-key', text)])
+
+const identityPrints = (found: readonly Printed[]): readonly IdentityPrint[] =>
+  sorted(found).map(([kind, print]) => ({ kind, print: Buffer.from(print, 'hex') }))
+
 /** All that findings depend on beside contents. */
-function contextOf({ survey: { layout } }: Captured, { home, state, config, env }: Where): string {
+function contextOf(
+  { survey: { layout }, fleet }: Captured,
+  { home, state, config, env }: Where,
+): string {
   const { roots, hostname, port } = layout
   const includes = env['OPENCLAW_INCLUDE_ROOTS'] ?? ''
-  return JSON.stringify([RULES, VERSION, roots, hostname, port, home, state, config, includes])
+  return JSON.stringify([
+    RULES,
+    VERSION,
+    roots,
+    hostname,
+    port,
+    home,
+    state,
+    config,
+    includes,
+    fleet?.id ?? '',
+  ])
 }
 
 function rests(): () => Promise<unknown> | undefined {
@@ -112,13 +161,14 @@ function listed<K extends TextKind>(
   file: ReturnType<CapturedFiles['file']>,
   kind: K,
   memory: Memory,
+  print: Print,
 ): TextListing[K] | undefined {
   if (file === undefined) return undefined
   const name = `${kind} ${hexOf(file)}`
   const kept = memory.recall(name) as { readonly listing: TextListing[K] } | undefined
   if (kept !== undefined && file.sha256 !== undefined) return kept.listing
   const { bytes, isSame } = captured.read(file.place)
-  const found = { listing: LIST[kind](new TextDecoder().decode(bytes)) }
+  const found = { listing: LIST[kind](new TextDecoder().decode(bytes), print) }
   return isSame && file.sha256 !== undefined ? memory.keep(name, found).listing : found.listing
 }
 

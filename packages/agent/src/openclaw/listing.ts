@@ -4,6 +4,7 @@ import { type Row, countOf, isDatabaseError, machineState, rowsOf } from './data
 import { COUNTED } from './row-kinds.ts'
 import { parsed } from './salvage.ts'
 import { at, textAt, treeAt } from './tree.ts'
+import { decidedIn } from './views.ts'
 
 export interface Profile {
   readonly name: string
@@ -19,6 +20,8 @@ export interface Job {
   /** '' for whoever does what belongs to no persona in particular. */
   readonly persona: string
   readonly schedule: string
+  /** What people decided about it, for comparing. */
+  readonly decided: unknown
 }
 
 /** Of OpenClaw's own database. */
@@ -134,11 +137,12 @@ function cronIn(database: DatabaseSync): StateListing['cron'] {
 }
 
 /** What a job's own JSON says of it. */
-export function jobIn(job: unknown): Pick<Job, 'name' | 'persona' | 'schedule'> {
+export function jobIn(job: unknown): Pick<Job, 'name' | 'persona' | 'schedule' | 'decided'> {
   return {
     name: textAt(job, 'name') ?? '',
     persona: textAt(job, 'agentId') ?? '',
     schedule: scheduleOf(at(job, 'schedule')),
+    decided: decidedIn(job),
   }
 }
 

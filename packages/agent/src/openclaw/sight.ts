@@ -8,6 +8,7 @@ import { type ConfigListing, listConfig } from './config-listing.ts'
 import { isDatabaseError, withLive } from './databases.ts'
 import { errno } from './errno.ts'
 import { type AgentListing, type StateListing, listAgent, listState } from './listing.ts'
+import { noPrint } from './prints.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
 
 export interface Sight {
@@ -49,7 +50,7 @@ export function liveSight(
     names: (directory) => namesOnDisk(absoluteOf(layout, directory)),
     told(kind, file) {
       const bytes = readFromDisk(absoluteOf(layout, file) ?? '')
-      return bytes === undefined ? undefined : LIST[kind](new TextDecoder().decode(bytes))
+      return bytes === undefined ? undefined : LIST[kind](new TextDecoder().decode(bytes), noPrint)
     },
     warnings,
   }

@@ -1,8 +1,10 @@
 /** What single files list, as names, ids and counts: JSON, and no secret in it. */
 import { botTokensInEnv } from './config-listing.ts'
 import { type Job, type Profile, jobIn, profilesIn } from './listing.ts'
+import { type Print, printOfPairing, printOfToken } from './prints.ts'
 import { parsed } from './salvage.ts'
 import { at, isTree, textAt } from './tree.ts'
+import { assignmentsIn } from './variables.ts'
 
 /** By kind of file. */
 export interface TextListing {
@@ -12,6 +14,12 @@ export interface TextListing {
   readonly plugin: string
   /** How many bot tokens it holds. */
   readonly env: number
+  /** The names it gives values to, and of each value the fingerprint that it has as a bot's token. */
+  readonly assigned: readonly (readonly [name: string, print: string])[]
+  /** Fingerprints of a file that is a bot's token, of the device it names, and of the account that it is paired with. */
+  readonly token: string
+  readonly device: string
+  readonly pairing: string
   /** Up to 2026.7 jobs were a file, */
   readonly jobs: readonly Job[]
   /** and so were the conversations of a persona, */
@@ -22,10 +30,18 @@ export interface TextListing {
 
 export type TextKind = keyof TextListing
 
-export const LIST: { readonly [K in TextKind]: (text: string) => TextListing[K] } = {
+export const LIST: { readonly [K in TextKind]: (text: string, print: Print) => TextListing[K] } = {
   skill: (text) => titleOf(text) ?? '',
   plugin: (text) => textAt(parsed(text), 'id') ?? '',
   env: botTokensInEnv,
+  assigned: (text, print) =>
+    assignmentsIn(text).map(([name, value]) => [name, printOfToken(value, print)] as const),
+  token: printOfToken,
+  device: (text, print) => {
+    const device = textAt(parsed(text), 'deviceId')
+    return device === undefined ? '' : print('device-key', device)
+  },
+  pairing: (text, print) => printOfPairing('whatsapp', parsed(text), print),
   jobs: (text) => jobsIn(at(parsed(text), 'jobs')),
   sessions: (text) => {
     const listed = parsed(text)

@@ -1,0 +1,5 @@
+/** Variables whose name says that they hold a bot's token. */
+const BOT_TOKEN =
+  /^(?:TELEGRAM|DISCORD|SLACK|MATTERMOST|MATRIX|LINE|ZALO|WHATSAPP|SIGNAL|MSTEAMS|FEISHU|IRC|TWITCH|NOSTR|TLON|SYNOLOGY|NEXTCLOUD|GOOGLE_?CHAT|TWILIO|WEBEX|KAKAO|WECHAT|QQ)[A-Z0-9_]*(?:TOKEN|SECRET|PASSWORD|KEY|AUTH)[A-Z0-9_]*$/
+
+export const isBotToken = (name: string): boolean => BOT_TOKEN.test(name)
