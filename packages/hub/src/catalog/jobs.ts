@@ -109,6 +109,8 @@ const jobFrom = (row: Row): Job => ({
   downtimeMs: row.downtime_ms,
   inventoryEqual: row.inventory_equal === null ? null : row.inventory_equal === 1,
   ...(row.warnings !== null && { warnings: row.warnings }),
+  ...(row.unfenced !== null && { unfenced: row.unfenced }),
+  ...(row.undoes !== null && { undoes: row.undoes }),
 })
 
 const storedFrom = (row: Row): StoredJob => ({
@@ -147,4 +149,6 @@ const rowOf = ({ job, ...more }: StoredJob): Row => ({
   final_snapshot: more.finalSnapshot,
   fenced_at: more.fencedAt,
   warnings: job.warnings ?? null,
+  unfenced: job.unfenced ?? null,
+  undoes: job.undoes ?? null,
 })

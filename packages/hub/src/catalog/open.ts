@@ -16,12 +16,14 @@ import { snapshotsIn } from './snapshots.ts'
 import { up as first } from './steps/0001-first.ts'
 import { up as keeping } from './steps/0002-keeping.ts'
 import { up as epochs } from './steps/0003-epochs.ts'
+import { up as undo } from './steps/0004-undo.ts'
 import { vaultIn } from './vault.ts'
 
 const STEPS = {
   '0001-first': { up: first },
   '0002-keeping': { up: keeping },
   '0003-epochs': { up: epochs },
+  '0004-undo': { up: undo },
 }
 
 /** @throws OcmError 'catalog-failed' with the cause */

@@ -91,7 +91,7 @@ export interface Schema {
 
   jobs: {
     id: string
-    kind: 'backup' | 'restore' | 'move' | 'clone'
+    kind: 'backup' | 'restore' | 'move' | 'clone' | 'undo' | 'release'
     state: 'queued' | 'running' | 'waiting' | 'done' | 'failed' | 'cancelled'
     node: string
     source: string | null
@@ -117,6 +117,10 @@ export interface Schema {
     fenced_at: number | null
     /** Of a backup that is done. */
     warnings: number | null
+    /** Of a move whose order attests that its source is off. */
+    unfenced: 'attested' | 'owed' | 'fenced' | null
+    /** The job that an undo takes back, or under which the node of a release was fenced. */
+    undoes: string | null
   }
   /** An order is used once: by the hash of its statement. */
   orders: { hash: string; job: string; used_at: number }

@@ -41,8 +41,18 @@ export const nodesOf = ({ kind, node, source }: Job): readonly string[] =>
 
 const isBegun = ({ job }: StoredJob) => job.startedAt !== null
 
+/** The step that changes a live node. */
+const LAST_CANCELLABLE = {
+  backup: null,
+  restore: 'activate',
+  clone: 'activate',
+  move: 'fence',
+  undo: 'undo',
+  release: 'release',
+} as const satisfies Record<Job['kind'], string | null>
+
 const isCancellable = (job: Job): boolean => {
-  const last = { backup: null, restore: 'activate', clone: 'activate', move: 'fence' }[job.kind]
+  const last = LAST_CANCELLABLE[job.kind]
   return !job.steps.some(({ name, state }) => name === last && state !== 'pending')
 }
 
