@@ -193,6 +193,8 @@ export const ManifestMeta = Strict({
   holdings: Type.Array(Holding),
   views: Type.Optional(Views),
   warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
+  /** Absent when there is nothing unknown. */
+  unknowns: Type.Optional(Type.Array(Unknowns)),
   /** Absent in snapshots from before there was a choice of parts. */
   ties: Type.Optional(Type.Array(Tie)),
   /** The run that wrote this. */

@@ -121,3 +121,4 @@ function hashOf(
   const seen = [...new Set(findings.map(({ code, weight }) => `${code} ${weight}`))].toSorted()
   return hex(p.sha256(toCbor({ v: 1, rules, choices, port, findings: seen })))
 }
+    case 'command':

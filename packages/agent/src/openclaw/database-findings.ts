@@ -1,10 +1,11 @@
 /** What is found in a database: the paths in its rows, and what it lists. */
 import { statSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { pathToBytes } from '@ocm/protocol'
+import { type Unknowns, pathToBytes } from '@ocm/protocol'
 import type { Captured, DatabaseSource } from '../installation.port.ts'
-import { visitDatabase } from './database-strings.ts'
-import { hasTable, isDatabaseError, openImmutable } from './databases.ts'
+import { unknownParts, visitDatabase } from './database-strings.ts'
+import { hasTable, isDatabaseError, openImmutable, schemaVersionOf } from './databases.ts'
+import { KNOWN_SCHEMAS } from './known-schema.ts'
 import { type AgentListing, type StateListing, listAgent, listState } from './listing.ts'
 import { asRecalled, type Memory } from './memory.ts'
 import { type Told, tellingWalk } from './mention.ts'
@@ -15,6 +16,8 @@ export interface DatabaseFindings {
   readonly told: readonly Told[]
   /** Why not all of it could be looked at; '' when all was. */
   readonly flaw: string
+  /** What no rule is for, if there is anything. */
+  readonly unknown?: Omit<Unknowns, 'name'>
   /** Of OpenClaw's own database and of a persona's. */
   readonly state?: StateListing
   readonly agent?: AgentListing
@@ -65,6 +68,7 @@ async function lookInto(
 ): Promise<DatabaseFindings> {
   const walk = tellingWalk(of)
   let devices: readonly Told[] = []
+  let unknown: DatabaseFindings['unknown']
   let flaw = ''
   const database = openImmutable(absolute)
   try {
@@ -72,6 +76,7 @@ async function lookInto(
       const visit = visitDatabase(database, role, walk)
       while (visit.next().done !== true) await rest()
       if (role === 'state') devices = devicesIn(database)
+      unknown = unknownIn(database, role)
     } catch (error) {
       if (!isDatabaseError(error)) throw error
       flaw = error.message
@@ -79,12 +84,21 @@ async function lookInto(
     return {
       told: [...walk.told(), ...devices],
       flaw,
+      ...(unknown === undefined ? {} : { unknown }),
       ...(role === 'state' ? { state: listState(database) } : {}),
       ...(role === 'agent' ? { agent: listAgent(database) } : {}),
     }
   } finally {
     database.close()
   }
+}
+
+function unknownIn(database: DatabaseSync, role: DatabaseRole): DatabaseFindings['unknown'] {
+  const known = KNOWN_SCHEMAS[role]
+  if (known === 0) return undefined
+  const schema = schemaVersionOf(database)
+  const parts = [...unknownParts(database, role)]
+  return schema <= known && parts.length === 0 ? undefined : { schema, known, parts }
 }
 
 function devicesIn(database: DatabaseSync): readonly Told[] {

@@ -9,6 +9,7 @@ import {
   tablesIn,
   uniqueIn,
 } from './database-rows.ts'
+import { isOfKnownKind, knownColumns } from './known-schema.ts'
 import { type DatabaseRole, type How, type Row, type Table, tablesOf } from './rows.ts'
 import { type Walk, visitText, visitTree } from './strings.ts'
 
@@ -28,10 +29,11 @@ export function* visitDatabase(
   const declared = tablesOf(role)
   const changed: Record<string, number> = {}
   for (const { name, hasRowids } of tablesIn(database)) {
-    const table = declared[name] ?? UNKNOWN
-    if (table.rest === 'skip' && Object.keys(table.columns).length === 0) continue
+    const own = declared[name]
     if (isEmpty(database, name)) continue
     const shape = shapeOf(database, name, hasRowids)
+    const table = own === undefined ? UNKNOWN : withUnknowns(own, newColumns(role, shape))
+    if (table.rest === 'skip' && Object.keys(table.columns).length === 0) continue
     const edits = yield* editsIn(database, shape, table, walk)
     if (edits.length > 0) write(database, shape, edits)
     for (const { values } of edits) {
@@ -44,6 +46,33 @@ export function* visitDatabase(
   }
   return changed
 }
+
+/**
+ * What this version of OCM knows nothing of: tables that have rows, and columns as `table.column`. It is looked at all
+ * the same.
+ */
+export function unknownParts(database: DatabaseSync, role: DatabaseRole): readonly string[] {
+  if (!isOfKnownKind(role)) return []
+  return tablesIn(database).flatMap(({ name, hasRowids }) => {
+    if (isEmpty(database, name)) return []
+    if (knownColumns(role, name) === undefined) return [name]
+    return newColumns(role, shapeOf(database, name, hasRowids)).map((column) => `${name}.${column}`)
+  })
+}
+
+/** Columns with text that a table has got since this version of OCM was made. */
+function newColumns(role: DatabaseRole, { name, texts }: Shape): readonly string[] {
+  const known = knownColumns(role, name)
+  return known === undefined ? [] : texts.filter((column) => !known.has(column))
+}
+
+const withUnknowns = (table: Table, columns: readonly string[]): Table =>
+  columns.length === 0
+    ? table
+    : {
+        ...table,
+        columns: { ...Object.fromEntries(columns.map((one) => [one, 'guess'])), ...table.columns },
+      }
 
 /** What a row is to hold instead. */
 interface Edit {

@@ -83,6 +83,7 @@ function writerOf(staged: Staged, count: (what: string, n: number) => void): Wal
         return rewritePort(text, port)
       case 'host':
       case 'identity':
+      case 'command':
         return text
     }
   }
