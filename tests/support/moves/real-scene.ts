@@ -1,0 +1,50 @@
+/** The populated home with a bot, under gateways of the real OpenClaw. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startMockModel } from '../mock-model.ts'
+import { OPENCLAW } from '../openclaw.ts'
+import { GATEWAY_PORT, MODEL_PORT, populatedHome } from '../openclaw-home.ts'
+import { userJobs } from './lists.ts'
+import type { Scene } from './cuts.ts'
+import { Pair } from './pair.ts'
+import { startTelegram } from './telegram.ts'
+
+const TOKEN = '1234567890:AAtokenOfTheRealGatewaysBotXXXXXXXX'
+
+/** @param ground an empty directory of its own. */
+export async function realScene(ground: string): Promise<Scene & { close(): Promise<void> }> {
+  const left = await populatedHome()
+  const telegram = await startTelegram()
+  giveBot(left, telegram.url)
+  const model = await startMockModel(MODEL_PORT)
+  const homes = { left, right: join(ground, 'right', 'ada') }
+  const ports = { left: GATEWAY_PORT, right: GATEWAY_PORT + 20 }
+  const pair = await Pair.start({ ground, homes, ports, openclaw: OPENCLAW })
+  const jobs = userJobs(left) ?? []
+  await pair.startGateway('left')
+  return {
+    pair,
+    telegram,
+    token: TOKEN,
+    jobsAt: userJobs,
+    jobs,
+    patienceMs: 600_000,
+    async close() {
+      await pair.stop()
+      telegram.close()
+      model.close()
+    },
+  }
+}
+
+/** A bot in the configuration, which polls the Telegram of the test. */
+export function giveBot(home: string, telegram: string): void {
+  const file = join(home, '.openclaw', 'openclaw.json')
+  const text = readFileSync(file, 'utf8')
+  const config = JSON.parse(text.replaceAll(/^\s*\/\/.*$/gm, '')) as {
+    plugins: { entries: Record<string, unknown> }
+  }
+  const channels = { telegram: { enabled: true, botToken: TOKEN, apiRoot: telegram } }
+  config.plugins.entries['telegram'] = { enabled: true }
+  writeFileSync(file, JSON.stringify({ ...config, channels }, null, 2))
+}
