@@ -26,6 +26,7 @@ import { createInstallation } from './openclaw/installation.ts'
 import { rewriteStaged } from './openclaw/rewriting.ts'
 import { markRunning, runningAgent } from './running.ts'
 import { Chain } from './store/chain.ts'
+import { keepFleetKey, readFleetKey } from './store/fleet-key.ts'
 import { readIdentity } from './store/identity.ts'
 import { turns } from './turns.ts'
 
@@ -119,6 +120,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
   }
   const line = new HubLine(p, () => record?.sealing)
 
+  let fleet = await readFleetKey(stateDir)
   const captureParts = (job: string, newest: VaultRecord): CaptureParts => ({
     p,
     installation,
@@ -129,6 +131,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
     agentVersion: VERSION,
     now: () => Date.now(),
     hub: line.forCapture(job),
+    ...(fleet === undefined ? {} : { fleet }),
   })
   const apply = createApply({
     p,
@@ -140,6 +143,10 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
     captureDelta: (job, base) => {
       if (!record) throw new OcmError('vault-record-stale')
       return captureDelta(captureParts(job, record), { job, base })
+    },
+    keepFleetKey: async (key) => {
+      await keepFleetKey(stateDir, key)
+      fleet = key
     },
     now: () => Date.now(),
   })

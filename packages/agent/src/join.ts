@@ -17,6 +17,7 @@ import {
 import { Enrolment, readEnrolment } from './enrolment.ts'
 import type { Installation } from './installation.port.ts'
 import { dial } from './link/websocket.ts'
+import { keepFleetKey } from './store/fleet-key.ts'
 import { createIdentity, readIdentity } from './store/identity.ts'
 
 export interface JoinParts {
@@ -52,6 +53,7 @@ export async function joinHub(
   const pin = async (welcome: Welcome): Promise<void> => {
     // A hub that serves another vault than the one in the join string is found out before it is trusted with anything.
     const record = readVaultRecord(p, join.root, fromBase64url(welcome.record), 0)
+    if (join.fleet !== undefined) await keepFleetKey(stateDir, join.fleet)
     await Enrolment.create(stateDir, {
       v: 1,
       node: welcome.node,

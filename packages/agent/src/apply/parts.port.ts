@@ -39,6 +39,8 @@ export interface ApplyParts {
    * @param base the snapshot whose packs the target has the keys of already: the order's.
    */
   readonly captureDelta: (job: string, base: string) => Promise<Delta>
+  /** Keeps the key of fingerprints of identities that an order brought. */
+  readonly keepFleetKey?: (key: Uint8Array) => Promise<void>
   readonly now: () => number
   /** How long a gateway may take to become ready; 240 s if not given. */
   readonly readyTimeoutMs?: number

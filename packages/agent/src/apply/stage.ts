@@ -53,6 +53,7 @@ export async function stageBase(
   )
   const context = { job: order.job, target: order.target, snapshot: order.snapshot }
   const grant = openGrant(work.p, held.jobKey, context, order.grant)
+  if (grant.fleet !== undefined) await work.keepFleetKey?.(grant.fleet)
   held.packKeys = grant.packs
   const source = await openSource(work, record.job, grant.root, [grant.packs])
   const facts = await work.installation.facts({ ports: [] })

@@ -96,7 +96,11 @@ async function adopt(
         what: `There is a node called “${label}”; --label names another`,
       })
     }
-    const { join: text } = await issueTicket(ports, unlocked, { label, ttlMs: TICKET_MS })
+    const { join: text } = await issueTicket(ports, unlocked, {
+      label,
+      ttlMs: TICKET_MS,
+      guest: true,
+    })
     let job: Job | undefined
     const result = await runErrand(
       {

@@ -2,6 +2,7 @@
 import {
   type TicketState,
   base64url,
+  fleetKeyOf,
   issueTicket as makeTicket,
   writeJoinString,
 } from '@ocm/protocol'
@@ -13,6 +14,8 @@ export interface TicketWish {
   readonly ttlMs: number
   /** Under which addresses the node reaches the hub; the client's own when none is given. */
   readonly urls?: readonly string[]
+  /** For what is no node that runs: an archive that is taken in is not looked at for twins. */
+  readonly guest?: true
 }
 
 export interface IssuedTicket {
@@ -34,6 +37,7 @@ export async function issueTicket(
     root: vault.root.public,
     ticket: made.ticket.id,
     secret: made.secret,
+    ...(wish.guest ? {} : { fleet: fleetKeyOf(p, vault) }),
   })
   made.secret.fill(0)
   return { join, ticket }

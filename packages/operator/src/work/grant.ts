@@ -1,11 +1,12 @@
 /** Which keys a target needs, and no more than those. */
 import {
   type Grant,
+  fleetKeyOf,
   fromBase64url,
+  goesAlong,
   grantFor as keysFor,
   packsFor,
   toCbor,
-  travels,
 } from '@ocm/protocol'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import type { Prepared } from './plan.ts'
@@ -19,11 +20,11 @@ const HEADERS_AT_ONCE = 5000
  */
 export async function grantFor(
   { p, api }: Ports,
-  { epochs }: Unlocked,
+  { epochs, vault }: Unlocked,
   { source, plan }: Prepared,
 ): Promise<Grant> {
   const { root, manifest } = source
-  const wanted = [...packsFor(root, manifest, (entry) => travels(plan, entry.travel))]
+  const wanted = [...packsFor(root, manifest, (entry) => goesAlong(plan, entry))]
   const starts = new Map<string, Uint8Array>()
   for (let at = 0; at < wanted.length; at += HEADERS_AT_ONCE) {
     const ids = wanted.slice(at, at + HEADERS_AT_ONCE)
@@ -37,5 +38,6 @@ export async function grantFor(
   return {
     packs: keysFor(p, opener, root, wanted, starts),
     root: toCbor(root),
+    fleet: fleetKeyOf(p, vault),
   }
 }
