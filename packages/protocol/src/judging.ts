@@ -19,10 +19,11 @@ export interface Judged extends Pick<
 }
 
 /** Blockers first; within a weight in the order of the rules below. */
-export function judge(judged: Judged): readonly Finding[] {
-  const findings = RULES.flatMap((rule) => rule(judged))
-  return findings.toSorted((a, b) => WEIGHTS.indexOf(a.weight) - WEIGHTS.indexOf(b.weight))
-}
+export const judge = (judged: Judged): readonly Finding[] =>
+  inOrderOfWeight(RULES.flatMap((rule) => rule(judged)))
+
+export const inOrderOfWeight = (findings: readonly Finding[]): readonly Finding[] =>
+  findings.toSorted((a, b) => WEIGHTS.indexOf(a.weight) - WEIGHTS.indexOf(b.weight))
 
 const WEIGHTS: readonly Finding['weight'][] = ['blocker', 'warning', 'notice']
 
@@ -59,7 +60,8 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   ({ facts }) => (facts.readOnlyConfig ? [blocker('config-read-only')] : []),
   // Allowed, because it is how a node that was moved away comes back; but two might speak.
   ({ facts }) => (facts.fenced ? [warning('target-fenced')] : []),
-  ({ facts, kind }) => (facts.occupied && kind !== 'restore' ? [warning('target-occupied')] : []),
+  ({ facts, kind, choices }) =>
+    facts.occupied && kind !== 'restore' && !choices.only ? [warning('target-occupied')] : [],
   ({ facts }) => (facts.gateway.kind === 'none' ? [notice('gateway-not-managed')] : []),
   ({ manifest, facts }) =>
     manifest.layout.platform === facts.layout.platform

@@ -164,7 +164,8 @@ export const Tie = Strict({
   way: Type.Enum(['needs', 'brings']),
   /**
    * Of both ways: a persona, a channel, a model provider, a credential, a variable, a source of secrets. Only brought:
-   * a root with all that is in it, a directory as `root:path`; and a file out of which parts are taken that share it.
+   * a place in the configuration; a root with all that is in it; a directory as `root:path`; and, also as `root:path`,
+   * a file that parts share, out of which each is taken by itself.
    */
   what: Type.Enum([
     'persona',
@@ -173,6 +174,7 @@ export const Tie = Strict({
     'credential',
     'variable',
     'secrets',
+    'config',
     'root',
     'directory',
     'shared',
@@ -191,10 +193,10 @@ export const ManifestMeta = Strict({
   /** The configuration as a tree with includes resolved and secrets replaced by their fingerprints, for comparison. */
   config: Type.Unknown(),
   holdings: Type.Array(Holding),
-  views: Type.Optional(Views),
-  warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
   /** Absent when there is nothing unknown. */
   unknowns: Type.Optional(Type.Array(Unknowns)),
+  views: Type.Optional(Views),
+  warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
   /** Absent in snapshots from before there was a choice of parts. */
   ties: Type.Optional(Type.Array(Tie)),
   /** The run that wrote this. */

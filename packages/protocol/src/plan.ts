@@ -40,6 +40,35 @@ export interface Finding {
   readonly facts: Readonly<Record<string, string | number>>
 }
 
+export interface Renamed {
+  readonly from: string
+  readonly to: string
+}
+
+/** A directory, or a file by itself, that goes along whole. */
+export interface Carried {
+  readonly root: string
+  /** Below the root; '' is the root itself. */
+  readonly path: string
+  /** Absolute, on the source and on the target. */
+  readonly was: string
+  readonly to: string
+}
+
+/** The parts that are put into a target which keeps everything else of its own. */
+export interface Graft {
+  /** By id; another one on the target where theirs is taken. */
+  readonly personas: readonly Renamed[]
+  readonly cron: readonly Renamed[]
+  /** JSON pointers into the configuration, of the source and of the target alike. */
+  readonly config: readonly string[]
+  readonly sections: readonly Section[]
+  /** Outermost first. */
+  readonly carried: readonly Carried[]
+  /** Files as `root:path` out of which parts are taken. */
+  readonly shared: readonly string[]
+}
+
 export interface Plan {
   readonly kind: Choices['kind']
   readonly choices: Choices
@@ -51,11 +80,13 @@ export interface Plan {
   }[]
   readonly rules: readonly RewriteRule[]
   readonly port: { readonly from: number; readonly to: number }
+  /** Only where parts were chosen. */
+  readonly graft?: Graft
   readonly items: readonly PlanItem[]
   readonly edits: readonly PlanEdit[]
   readonly findings: readonly Finding[]
   /** Plaintext bytes to be written on the target. */
   readonly bytes: number
-  /** Over rules, choices, port and the codes of the findings; not over contents, so that a last delta fits. */
+  /** Over rules, choices, port, graft and the codes of the findings; not over contents, so that a last delta fits. */
   readonly hash: string
 }

@@ -5,8 +5,10 @@
 import { hex } from './bytes.ts'
 import { toCbor } from './cbor.ts'
 import type { Choices } from './choices.ts'
+import { chosenOf, judgeGraft, placeGraft, rulesOf, withoutShared } from './chosen.ts'
 import { keyOf, planItems, travels } from './fates.ts'
-import { judge } from './judging.ts'
+import { graftOf } from './grafting.ts'
+import { inOrderOfWeight, judge } from './judging.ts'
 import { type Layout, pathFromBytes } from './layout.ts'
 import type { Manifest, Mention } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
@@ -24,29 +26,43 @@ export interface Between {
 /** Never fails: what forbids the order is among the plan's findings as a 'blocker'. */
 export function planApply(
   p: Primitives,
-  manifest: Manifest,
+  whole: Manifest,
   facts: TargetFacts,
   choices: Choices,
   between: Between,
 ): Plan {
   const { kind } = choices
-  const placed = placeRoots(manifest.layout, facts, choices)
-  const rules = rulesBetween(manifest.layout, {
-    roots: Object.fromEntries(placed.map(({ root, to }) => [root, to])),
-  })
-  const port = { from: manifest.layout.port, to: choosePort(manifest, facts, choices) }
-  const part = { kind, choices, rules, port }
+  const grafting = graftOf(whole, facts, choices)
+  const graft = grafting?.graft
+  const manifest = graft ? chosenOf(whole, graft) : whole
+  const placed = graft
+    ? placeGraft(manifest, facts, graft)
+    : placeRoots(manifest.layout, facts, choices)
+  const rules = longestFirst([
+    ...rulesBetween(manifest.layout, {
+      roots: Object.fromEntries(placed.map(({ root, to }) => [root, to])),
+    }),
+    ...(graft ? rulesOf(graft) : []),
+  ])
+  const port = {
+    from: manifest.layout.port,
+    to: graft ? facts.layout.port : choosePort(manifest, facts, choices),
+  }
+  const part = { kind, choices, rules, port, ...(graft ? { graft } : {}) }
   const edited = editsOf(manifest, part)
   const edits = edited.map(({ edit }) => edit)
   const bytes = manifest.entries
     .filter(({ travel }) => travels(part, travel))
     .reduce((sum, { size }) => sum + size, 0)
-  const findings = judge({ ...part, manifest, facts, between, placed, edits, bytes })
+  const findings = inOrderOfWeight([
+    ...(grafting ? judgeGraft(whole, facts, choices, grafting) : []),
+    ...judge({ ...part, manifest, facts, between, placed, edits, bytes }),
+  ])
   return {
     ...part,
     roots: placed.map(({ root, from, to }) => ({ root, from, to })),
     items: planItems(
-      manifest,
+      graft ? withoutShared(manifest, graft) : manifest,
       part,
       new Set(edited.flatMap(({ edit, entry }) => (edit.done ? [entry] : []))),
     ),
@@ -57,10 +73,19 @@ export function planApply(
   }
 }
 
-/** The layout that a plan gives to its target. */
-export const layoutUnder = (plan: Pick<Plan, 'roots' | 'port'>, target: Layout): Layout => ({
+const longestFirst = (rules: readonly RewriteRule[]) =>
+  rules.toSorted((a, b) => b.was.length - a.was.length || (a.root < b.root ? -1 : 1))
+
+/** The layout that a plan gives to its target; after a graft it has its own roots too. */
+export const layoutUnder = (
+  plan: Pick<Plan, 'roots' | 'port' | 'graft'>,
+  target: Layout,
+): Layout => ({
   ...target,
-  roots: Object.fromEntries(plan.roots.map(({ root, to }) => [root, to])),
+  roots: {
+    ...(plan.graft ? target.roots : {}),
+    ...Object.fromEntries(plan.roots.map(({ root, to }) => [root, to])),
+  },
   port: plan.port.to,
 })
 
@@ -108,6 +133,7 @@ function textAfter(mention: Mention, rules: readonly RewriteRule[], port: Plan['
       return rewritePort(mention.text, port)
     case 'host':
     case 'identity':
+    case 'command':
       return mention.text
   }
 }
@@ -115,10 +141,10 @@ function textAfter(mention: Mention, rules: readonly RewriteRule[], port: Plan['
 /** Not over contents: the last delta of a move must fit the plan that was approved. */
 function hashOf(
   p: Primitives,
-  { choices, rules, port }: Pick<Plan, 'choices' | 'rules' | 'port'>,
+  { choices, rules, port, graft }: Pick<Plan, 'choices' | 'rules' | 'port' | 'graft'>,
   findings: Plan['findings'],
 ): string {
   const seen = [...new Set(findings.map(({ code, weight }) => `${code} ${weight}`))].toSorted()
-  return hex(p.sha256(toCbor({ v: 1, rules, choices, port, findings: seen })))
+  const parts = graft ? { graft } : {}
+  return hex(p.sha256(toCbor({ v: 1, rules, choices, port, findings: seen, ...parts })))
 }
-    case 'command':
