@@ -59,7 +59,7 @@ test('a run that is cut at any pack is completed by the next, which sends what i
     const referred = new Set(hub.newest.packs.map(({ id }) => id))
     expect(kept.filter(([id]) => !referred.has(id))).toEqual([])
   }
-}, 120_000)
+}, 240_000)
 
 test('keys of a run are nowhere on the disk of the node', async () => {
   const { hub } = node

@@ -24,6 +24,8 @@ export interface CrewParts {
 const AHEAD = 3
 /** Packs of all threads that are on their way; each of them is 16 MiB of memory. */
 const MAY_WAIT = 2
+/** A read from a network file system may take as long as this; a thread that still hangs then is ended from outside. */
+const HUNG_MS = 30_000
 /** A thread's own heap: what it works on lies outside of it. */
 const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
 
@@ -31,6 +33,7 @@ interface Thread {
   readonly worker: Worker
   /** Takes memory of packs back. */
   readonly rooms: MessagePort
+  readonly gone: Promise<void>
   /** Units it has been given and not done. */
   given: number
   finished: boolean
@@ -38,7 +41,7 @@ interface Thread {
 
 export class Crew {
   readonly #parts: CrewParts
-  readonly #waiting = new SharedArrayBuffer(4)
+  readonly #waiting = new SharedArrayBuffer(8)
   readonly #threads: readonly Thread[]
   readonly #queue: { readonly id: number; readonly unit: Unit }[] = []
   readonly #pending = new Map<number, (done: Done) => void>()
@@ -71,12 +74,15 @@ export class Crew {
       threadProgram === undefined
         ? new Worker(new URL('thread.ts', import.meta.url), options)
         : new Worker(threadProgram, { ...options, eval: true })
-    const thread: Thread = { worker, rooms, given: 0, finished: false }
+    const gone = new Promise<void>((resolve) => {
+      worker.once('exit', () => {
+        this.#failure.reject(new OcmError('internal', { what: 'thread' }))
+        resolve()
+      })
+    })
+    const thread: Thread = { worker, rooms, gone, given: 0, finished: false }
     worker.on('message', (said: FromThread) => this.#hear(thread, said))
     worker.on('error', (error) => this.#failure.reject(error))
-    worker.on('exit', () => {
-      if (!this.#ended) this.#failure.reject(new OcmError('internal', { what: 'thread' }))
-    })
     return thread
   }
 
@@ -99,11 +105,22 @@ export class Crew {
     await Promise.race([Promise.all(this.#sending), this.#failure.promise])
   }
 
-  /** Answers when no thread is left, whatever it was doing. */
+  /**
+   * Answers when no thread is left, whatever it was doing. They end by themselves, because ending one from outside while it
+   * loads its program or works in a native call can end the whole process; but for one that hangs.
+   */
   async end(): Promise<void> {
+    if (this.#ended) return
     this.#ended = true
-    for (const { rooms } of this.#threads) rooms.close()
-    await Promise.all(this.#threads.map(({ worker }) => worker.terminate()))
+    const waiting = new Int32Array(this.#waiting)
+    Atomics.store(waiting, 1, 1)
+    Atomics.notify(waiting, 0)
+    const hung = setTimeout(() => {
+      for (const { worker } of this.#threads) void worker.terminate()
+    }, HUNG_MS)
+    for (const thread of this.#threads) tell(thread, { kind: 'end' })
+    await Promise.all(this.#threads.map(({ gone }) => gone))
+    clearTimeout(hung)
   }
 
   #feed(): void {

@@ -19,7 +19,7 @@ export interface ThreadStart {
   readonly known: SharedArrayBuffer
   /** `PackBook.next` */
   readonly next: SharedArrayBuffer
-  /** One number: how many packs have been handed over and not yet sent. */
+  /** Two numbers: how many packs have been handed over and not yet sent; 1 when nobody wants any more. */
   readonly waiting: SharedArrayBuffer
   /** How many of them may wait, of all threads together. */
   readonly mayWait: number
@@ -31,6 +31,8 @@ export type ToThread =
   | { readonly kind: 'unit'; readonly id: number; readonly unit: Unit }
   /** Close all packs. */
   | { readonly kind: 'finish' }
+  /** The last message: whatever is open is given up. */
+  | { readonly kind: 'end' }
 
 export type FromThread =
   | { readonly kind: 'done'; readonly id: number; readonly done: Done }
@@ -56,6 +58,13 @@ const keys = extentKeys(p, start.idKey)
 const waiting = new Int32Array(start.waiting)
 const say = (what: FromThread, transfer: ArrayBuffer[] = []) => port.postMessage(what, transfer)
 
+/** In the middle of a unit nobody wants it any more. */
+class Ended extends Error {}
+const isEnded = () => Atomics.load(waiting, 1) === 1
+
+/** So often a thread that waits looks whether it is to end. */
+const LOOK_MS = 1000
+
 const packing = new Packing({
   p,
   run: start.run,
@@ -70,10 +79,11 @@ const packing = new Packing({
   deliver(pack) {
     const bytes = pack.bytes as Uint8Array<ArrayBuffer>
     // What waits to be sent lies in memory: a slow line slows the reading down.
-    for (let held = Atomics.load(waiting, 0); held >= start.mayWait;) {
-      Atomics.wait(waiting, 0, held)
+    for (let held = Atomics.load(waiting, 0); held >= start.mayWait && !isEnded();) {
+      Atomics.wait(waiting, 0, held, LOOK_MS)
       held = Atomics.load(waiting, 0)
     }
+    if (isEnded()) throw new Ended()
     Atomics.add(waiting, 0, 1)
     const { extents, ...rest } = pack
     say({ kind: 'pack', pack: { ...rest, bytes, extents: extents.toBytes() } }, [bytes.buffer])
@@ -87,7 +97,7 @@ const clock = () => Date.now()
 /** Units come class by class; a pack that is left open while others are filled would only take memory. */
 let current: PackClass | undefined
 
-port.on('message', (asked: ToThread) => {
+function act(asked: Exclude<ToThread, { kind: 'end' }>): void {
   switch (asked.kind) {
     case 'unit': {
       const { unit, id } = asked
@@ -100,5 +110,18 @@ port.on('message', (asked: ToThread) => {
       packing.finish(['secret', 'state', 'bulk'])
       say({ kind: 'finished' })
       break
+  }
+}
+
+port.on('message', (asked: ToThread) => {
+  if (asked.kind === 'end') {
+    start.rooms.close()
+    port.close()
+  } else if (!isEnded()) {
+    try {
+      act(asked)
+    } catch (error) {
+      if (!(error instanceof Ended)) throw error
+    }
   }
 })
