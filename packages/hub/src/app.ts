@@ -37,6 +37,7 @@ import { createCommit } from './nodes/commit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { serveStoring } from './nodes/storing.ts'
+import { createTwins } from './nodes/twins.ts'
 import { createVaultKeeper } from './nodes/vault.ts'
 import { openPackDirectory } from './packs/directory.ts'
 import { createPasswords } from './people/password.ts'
@@ -120,6 +121,20 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     publish,
     closeLink: links.close,
     gone: runner.gone,
+    twins: createTwins({
+      p,
+      snapshots,
+      movedBetween: async (one, other) => {
+        const ended = (await jobs.jobs(one)).filter(
+          ({ kind, state, node, source }) =>
+            (kind === 'undo' || (kind === 'move' && state === 'done')) &&
+            [node, source].includes(one) &&
+            [node, source].includes(other),
+        )
+        const times = ended.map(({ endedAt, createdAt }) => endedAt ?? createdAt)
+        return times.length === 0 ? undefined : Math.max(...times)
+      },
+    }),
     jobsAtWork: async () => {
       const unfinished = await jobs.unfinished()
       const pairs = unfinished.flatMap(({ job }) => nodesOf(job).map((node) => [node, job.id]))

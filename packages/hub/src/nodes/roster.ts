@@ -3,6 +3,7 @@ import { base64url, equal, type ErrorCode, type NodeState, OcmError } from '@ocm
 import type { Publish } from '../events.ts'
 import type { CloseLink, Node, NodeCatalog, NodeStanding, SnapshotCatalog } from './ports.ts'
 import type { Presence } from './presence.ts'
+import type { createTwins } from './twins.ts'
 import type { VaultKeeper } from './vault.ts'
 
 export interface RosterNeeds {
@@ -14,6 +15,7 @@ export interface RosterNeeds {
   readonly closeLink: CloseLink
   /** The job at work on each node. */
   readonly jobsAtWork: () => Promise<ReadonlyMap<string, string>>
+  readonly twins: ReturnType<typeof createTwins>
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
 }
@@ -36,6 +38,7 @@ export function createRoster(needs: RosterNeeds): Roster {
 
   async function states(nodes: readonly Node[]): Promise<NodeState[]> {
     const [newest, jobs] = await Promise.all([snapshots.newestOfEach(), needs.jobsAtWork()])
+    const standing = await needs.twins(await catalog.nodes(), newest)
     return nodes.map((node) => ({
       id: node.id,
       label: node.label,
@@ -49,6 +52,8 @@ export function createRoster(needs: RosterNeeds): Roster {
       movedTo: node.movedTo,
       lastSnapshot: newest.get(node.id) ?? null,
       job: jobs.get(node.id) ?? null,
+      twins: standing.get(node.id)?.twins ?? [],
+      checked: standing.get(node.id)?.checked ?? false,
       proof: { ticket: base64url(node.ticket), enrolment: base64url(node.enrolment) },
     }))
   }
