@@ -1,7 +1,8 @@
 /** The strings of a configuration and of the files it includes, each with its place in the whole. */
 import path from 'node:path'
 import JSON5 from 'json5'
-import { type As, type Place, type Walk, mapStrings, pointer, visitText } from './strings.ts'
+import { isAddress, meaningOf, portAt } from './config-fields.ts'
+import { type Place, type Walk, mapStrings, pointer, visitText } from './strings.ts'
 
 export interface ConfigFile {
   /** By the layout that it was written under. */
@@ -102,38 +103,17 @@ const SECTIONS: Readonly<Record<string, Place['section']>> = {
 const sectionOf = ([first = '']: readonly string[]): Place['section'] =>
   SECTIONS[first] ?? 'gateway'
 
-/** Keys whose values are files or directories, command lines, or lists and maps of them. */
-const MEANS_PATH =
-  /(?:path|paths|dir|dirs|file|files|root|roots|workspace|cwd|command|args|binds|binary|bin|store|home|prepend|identity|targets|requestedPath)$/i
-/** Maps whose values people chose freely and programs read. */
-const FREE = new Set(['env', 'vars'])
-const IS_WORDS =
-  /(?:prompt|instructions?|description|message|text|notes?|about|theme|greeting|label|title|name|emoji)$/i
-/** Ends like a path and is a part of a URL. */
-const IS_ROUTE = /(?:base|webhook|callback|route|mount|api|url|endpoint)-?path$/i
-
-function meaningOf(keys: readonly string[]): As {
-  const names = keys.filter((key) => !/^\d+$/.test(key))
-  const last = names.at(-1) ?? ''
-  if (IS_ROUTE.test(last)) return 'loose'
-  if (last === '$include' || MEANS_PATH.test(last) || FREE.has(names.at(-2) ?? ''))
-    return 'structured'
-  return IS_WORDS.test(last) ? 'guess' : 'loose'
-}
-
 const URL_HOST = /^(?:[a-z][a-z0-9+.-]*:\/\/)(?:[^/@\s]*@)?(\[[0-9a-f:.]+\]|[^/:?#\s]+)(?::(\d+))?/i
 const IS_LOCAL = /^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|\[::1?\])$/i
 const IS_PRIVATE = /^(?:10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.)/
 
-/** Addresses of this machine: those that end in the gateway's port follow it, the others are only told. */
+/**
+ * Addresses of this machine: those that end in the gateway's port follow it, the others are only told, and so is what
+ * others know this machine by.
+ */
 function visitAddress(walk: Walk, place: Place, keys: readonly string[], text: string): string {
-  const [, host = '', port] = URL_HOST.exec(text) ?? []
-  if (host === '') return text
-  const here = IS_LOCAL.test(host) || host.toLowerCase() === walk.hostname.toLowerCase()
-  const origin = keys.includes('allowedOrigins')
-  const follows = Number(port) === walk.port && (here || origin)
-  if (!follows && !here && (origin || !IS_PRIVATE.test(host))) return text
-  const kind = follows ? 'port' : 'host'
+  const kind = kindOfAddress(walk, keys, text)
+  if (kind === undefined) return text
   return walk.visit({
     ...place,
     kind,
@@ -143,4 +123,36 @@ function visitAddress(walk: Walk, place: Place, keys: readonly string[], text: s
     secret: false,
     exact: false,
   })
+}
+
+function kindOfAddress(
+  walk: Walk,
+  keys: readonly string[],
+  text: string,
+): 'host' | 'port' | undefined {
+  const [, host = '', port] = URL_HOST.exec(text) ?? []
+  const here = IS_LOCAL.test(host) || host.toLowerCase() === walk.hostname.toLowerCase()
+  const origin = keys.includes('allowedOrigins')
+  if (host !== '' && Number(port) === walk.port && (here || origin)) return 'port'
+  if (isAddress(keys, text)) return 'host'
+  return host !== '' && (here || (!origin && IS_PRIVATE.test(host))) ? 'host' : undefined
+}
+
+/** An address of this machine that a variable holds, if there is nothing beside it that must not be read. */
+export const visitLocalUrl = (walk: Walk, place: Place, text: string): string =>
+  /[@?#\s]/.test(text) ? text : visitAddress(walk, { ...place, secret: false }, [], text)
+
+/** Ports of this machine that stand as numbers. They are told, and stay what they are. */
+export function portsIn(
+  value: unknown,
+  prefix: readonly string[],
+): readonly { readonly at: string; readonly text: string; readonly listens: boolean }[] {
+  if (typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 65_535) {
+    const port = portAt(prefix)
+    return port === undefined
+      ? []
+      : [{ at: pointer(prefix), text: String(value), listens: port === 'listens' }]
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, inner]) => portsIn(inner, [...prefix, key]))
 }

@@ -4,7 +4,7 @@ import type { Captured } from '../installation.port.ts'
 import { type CapturedFile, type CapturedFiles } from './captured-files.ts'
 import { readConfig } from './config.ts'
 import { type ConfigListing, listConfig } from './config-listing.ts'
-import { visitBrokenConfig, visitConfig } from './config-strings.ts'
+import { portsIn, visitBrokenConfig, visitConfig } from './config-strings.ts'
 import type { Where } from './discovery.ts'
 import {
   type ConfigurationPart,
@@ -122,6 +122,11 @@ function identitiesIn({ prefix }: ConfigurationPart, value: unknown, port: numbe
 
 const identity = (path: string, kind: Mention['kind'], text: string): Told => ({
   at: `/${path.replaceAll('.', '/')}`,
+    ...portsIn(value, prefix).map(({ at: where, text, listens }): Told =>
+      listens
+        ? { ...identity('', 'port', text), at: where }
+        : { ...identity('', 'host', `localhost:${text}`), at: where },
+    ),
   section: 'gateway',
   kind,
   class: 'structured',

@@ -1,7 +1,7 @@
 /** Every string of every file that may hold a path: which files are looked at, and as what. */
 import { type PlacedPath, type Section, pathsIn } from '@ocm/protocol'
 import { editJson5 } from './config-edit.ts'
-import { configFilesFrom, visitBrokenConfig, visitConfig } from './config-strings.ts'
+import { configFilesFrom, visitBrokenConfig, visitConfig, visitLocalUrl } from './config-strings.ts'
 import { type EditAssignment, editEnv } from './env-file.ts'
 import { type Place, type Walk, visitJsonText, visitLines, visitText } from './strings.ts'
 import { parsed } from './salvage.ts'
@@ -139,7 +139,8 @@ export function visitFile(
     case 'env':
       return editEnv(text, (assignment) => {
         const inside = { at: assignment.name, section: file.section, secret: true }
-        const value = visitText(walk, inside, 'structured', assignment.value)
+        const path = visitText(walk, inside, 'structured', assignment.value)
+        const value = visitPort(walk, inside, visitLocalUrl(walk, inside, path))
         return edits.env({ ...assignment, value })
       })
     case 'json': {
@@ -152,6 +153,20 @@ export function visitFile(
       return pathsIn(text, walk.rules).length === 0 ? text : visitLines(walk, place, 'prose', text)
   }
 }
+
+/** A variable can pin the gateway's port, and then it follows like the field does. */
+const visitPort = (walk: Walk, place: Place, text: string): string =>
+  place.at !== 'OPENCLAW_GATEWAY_PORT' || text !== String(walk.port)
+    ? text
+    : walk.visit({
+        ...place,
+        kind: 'port',
+        class: 'structured',
+        text,
+        under: '',
+        secret: false,
+        exact: false,
+      })
 
 /** Files of versions before the database, and notes of where a skill came from. */
 export function jsonAs(path: string): 'derived' | 'paths' | 'guess' {

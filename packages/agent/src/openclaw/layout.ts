@@ -13,7 +13,7 @@ import { type Persona, personasOf } from './personas.ts'
 import { type Reference, referencesOf } from './references.ts'
 import { sourceOf } from './sources.ts'
 import { at } from './tree.ts'
-import { variablesOf } from './variables.ts'
+import { type Variables, variablesOf } from './variables.ts'
 import { type Binary } from './versions.ts'
 
 export interface Located {
@@ -81,7 +81,7 @@ export function locate(where: Where, binary: Binary | undefined, agentVersion: s
       hostname: hostname(),
       ...account(),
       roots,
-      port: portOf(where, config),
+      port: portOf(where, config, variables),
       versions: {
         openclaw: binary?.version ?? '',
         schemas: schemasOf(where, personas, noted, binary),
@@ -164,9 +164,9 @@ function versionAt(absolute: string): number | undefined {
 }
 
 /** As OpenClaw resolves it: pinned, configured, or derived from the name of the profile. */
-function portOf(where: Where, { tree }: Config): number {
+function portOf(where: Where, { tree }: Config, variables: Variables): number {
   const pin = /^(?:[^:]+:|\[[^\]]+\]:)?(\d+)$/.exec(
-    where.env['OPENCLAW_GATEWAY_PORT']?.trim() ?? '',
+    variables.get('OPENCLAW_GATEWAY_PORT')?.trim() ?? '',
   )
   const port = Number(pin?.[1] ?? at(tree, 'gateway.port') ?? 0)
   if (Number.isInteger(port) && port > 0 && port <= 65_535) return port

@@ -8,7 +8,8 @@ import { type Place, type Walk, visitText } from './strings.ts'
  * it means, and becomes the way from the link's new place to that place's new one.
  * @param link absolute, by the layout it was captured under.
  */
-export function visitLink(walk: Walk, place: Place, link: string, target: string): string {
+export function visitLink(walk: Walk, of: Place, link: string, target: string): string {
+  const place = { ...of, needed: true }
   if (target.startsWith('/')) return visitText(walk, place, 'path', target)
   const meant = posix.resolve(posix.dirname(link), target)
   const root = rootOfPath(meant, walk.rules)

@@ -29,12 +29,13 @@ export function tellingWalk(of: Omit<Walk, 'visit'>): Walk & { told(): Told[] } 
 
 function toldOf(spot: Spot, rules: Walk['rules']): Told {
   const { at, section, kind, class: is, under } = spot
+  const needed = spot.needed === true && (kind === 'path' || kind === 'command')
   const text = spot.secret
     ? pathsOnly(spot, rules)
     : spot.class === 'prose'
       ? excerpt(spot, rules)
       : spot.text
-  return { at, section, kind, class: is, text, under }
+  return { at, section, kind, class: is, text, under, ...(needed ? { needed } : {}) }
 }
 
 /** What stands among credentials is shown without what stands around it. */

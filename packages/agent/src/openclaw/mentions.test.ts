@@ -26,6 +26,7 @@ test('each place is told once, with the root that its path lies under', async ()
     class: 'structured',
     text: `${H}/work`,
     under: 'workspace:work',
+    needed: true,
   })
   expect(shown(mentions, { class: 'structured', under: 'workspace:work' })).toEqual(
     expect.arrayContaining([

@@ -56,7 +56,11 @@ const CRON_WORDS = new Set([
   'systemPrompt',
 ])
 const cronJob: How = {
-  json: (keys) => (CRON_WORDS.has(keys.at(-1) ?? '') ? 'prose' : 'structured'),
+  json: (keys) => {
+    if (keys[0] === 'payload' && keys[1] === 'argv' && keys[2] === '0') return 'program'
+    const last = keys.at(-1) ?? ''
+    return CRON_WORDS.has(last) ? 'prose' : last === 'cwd' ? 'needed' : 'structured'
+  },
 }
 
 /** Keys of the key-value table whose values are known; others are guessed. */

@@ -18,6 +18,8 @@ export interface Spot {
   readonly secret: boolean
   /** It is one path and nothing else, so that a space or a comma in it is part of a name. */
   readonly exact: boolean
+  /** It has to be there. */
+  readonly needed?: boolean
 }
 
 /** One pass over the sources of a node. */
@@ -36,13 +38,26 @@ export interface Walk {
  * path under no root is told too.
  * `derived`: the same, but OpenClaw finds paths under no root anew by itself. `prose`: for people or models. `paths`: a
  * path if it is one whole, and otherwise nobody's business. `guess`: unknown if it is one path whole, else prose.
- * `loose`: unknown, however the path stands in it. `skip`: not looked at.
+ * `loose`: unknown, however the path stands in it. `skip`: not looked at. `needed`: structured, and what it names has to
+ * be there. `program`: needed, and a bare name is told too.
  */
-export type As = 'path' | 'structured' | 'derived' | 'prose' | 'paths' | 'guess' | 'loose' | 'skip'
+export type As =
+  | 'path'
+  | 'structured'
+  | 'needed'
+  | 'program'
+  | 'derived'
+  | 'prose'
+  | 'paths'
+  | 'guess'
+  | 'loose'
+  | 'skip'
 
 const CLASS: Readonly<Record<Exclude<As, 'guess' | 'skip'>, Mention['class']>> = {
   path: 'structured',
   structured: 'structured',
+  needed: 'structured',
+  program: 'structured',
   derived: 'structured',
   paths: 'structured',
   prose: 'prose',
@@ -53,15 +68,30 @@ export interface Place {
   readonly at: string
   readonly section: Section
   readonly secret?: boolean
+  /** What is named here has to be there. */
+  readonly needed?: boolean
 }
+
+const TELLS_FOREIGN: ReadonlySet<As> = new Set(['path', 'structured', 'needed', 'program'])
 
 export function visitText(walk: Walk, place: Place, as: As, text: string): string {
   if (as === 'skip' || text === '') return text
   const exact = as === 'path'
-  const spot = { ...place, kind: 'path', text, secret: place.secret ?? false, exact } as const
+  const needed = as === 'needed' || as === 'program' || place.needed === true
+  const spot = {
+    ...place,
+    kind: 'path',
+    text,
+    secret: place.secret ?? false,
+    exact,
+    needed,
+  } as const
+  if (as === 'program' && isBareName(text)) {
+    return walk.visit({ ...spot, kind: 'command', class: 'structured', under: '' })
+  }
   const under = exact ? rootOfPath(text, walk.rules) : pathsIn(text, walk.rules)[0]?.root
   if (under === undefined) {
-    if ((exact || as === 'structured') && !spot.secret && isForeignPath(text)) {
+    if (TELLS_FOREIGN.has(as) && !spot.secret && isForeignPath(text)) {
       return walk.visit({ ...spot, class: 'structured', under: '' })
     }
     return text
@@ -71,6 +101,9 @@ export function visitText(walk: Walk, place: Place, as: As, text: string): strin
   const guessed = whole ? 'unknown' : 'prose'
   return walk.visit({ ...spot, class: as === 'guess' ? guessed : CLASS[as], under })
 }
+
+/** A program that is found by its name. */
+const isBareName = (text: string): boolean => /^[A-Za-z][\w.+-]{0,63}$/.test(text)
 
 /** A path is all of the text: no second one stands behind it, and no flags. */
 const isOnePath = (text: string): boolean => !/[\n\r\t]| [-/~]/.test(text)
