@@ -38,6 +38,8 @@ export function answerRequests(session: AgentSession, cases: UseCases): void {
       }),
     ),
   )
+  // Not in turn: a trial takes minutes, and whoever discards the job ends it.
+  session.handle('trial', ({ job }) => apply.trial(job))
   session.handle('fence', async ({ job, order, record }) => {
     const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
     const { fenced } = await inTurn(() => apply.fence(request))
@@ -51,6 +53,16 @@ export function answerRequests(session: AgentSession, cases: UseCases): void {
   session.handle('release', async ({ job, order, abort }) => {
     const request = { job, order: fromBase64url(order), abort: fromBase64url(abort) }
     await inTurn(() => apply.release(request))
+    return {}
+  })
+  session.handle('undo', async ({ job, order, record }) => {
+    const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
+    const { abort } = await inTurn(() => apply.undo(request))
+    return { abort: base64url(abort) }
+  })
+  session.handle('letGo', async ({ job, order, record }) => {
+    const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
+    await inTurn(() => apply.letGo(request))
     return {}
   })
   session.handle('discard', async ({ job }) => {

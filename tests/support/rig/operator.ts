@@ -4,7 +4,9 @@ import {
   Description,
   type KeyPair,
   type Order,
+  type Undo,
   defaultChoices,
+  hex,
   makeStatement,
   openFacts,
   planApply,
@@ -74,4 +76,33 @@ function sign(
     ...wish.order,
   }
   return makeStatement(p, 'order', order, wish.signer ?? keys.operator)
+}
+
+/** An order to take back what was applied under another. */
+export function undoUnder(
+  description: Uint8Array,
+  wish: {
+    readonly job: string
+    readonly target: { readonly id: string; readonly key: KeyPair }
+    /** The ORDER. */
+    readonly undoes: Uint8Array
+    readonly says?: Partial<Undo>
+    readonly signer?: KeyPair
+  },
+): Uint8Array {
+  const { job, target, undoes } = wish
+  const { nonce } = readStatement(p, 'description', Description, description, [target.key.public])
+  const body: Undo = {
+    v: 1,
+    vault: vault.id,
+    operator: OPERATOR,
+    minRecord: 7,
+    job,
+    node: target.id,
+    undoes: hex(p.sha256(undoes)),
+    nonce,
+    at: 0,
+    ...wish.says,
+  }
+  return makeStatement(p, 'undo', body, wish.signer ?? keys.operator)
 }

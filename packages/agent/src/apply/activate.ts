@@ -6,8 +6,9 @@ import { OcmError, base64url, fromBase64url, openGrant } from '@ocm/protocol'
 import type { Gateway } from '../installation.port.ts'
 import type { ActivateRequest } from './apply.ts'
 import { compareInventories } from './compare.ts'
+import { noteTakenOver, takenOver } from './continues.ts'
 import { exists } from './disk.ts'
-import { removeOldCopies, supersedeFence } from './leftovers.ts'
+import { newestApply, removeOldCopies, supersedeFence } from './leftovers.ts'
 import type { TargetRecord } from './journal.ts'
 import { readFenced, readNamedSnapshot } from './orders.ts'
 import { swapBack, swapForward } from './renames.ts'
@@ -39,7 +40,10 @@ export async function activate(
     case 'prepared':
       throw new OcmError('order-invalid', { why: 'not-staged' })
     case 'staged': {
-      const ready = record.kind === 'move' ? await takeDelta(work, held, record, request) : record
+      // Of a move whose source is attested to be off there may be no last delta.
+      const isAlone = record.unfenced === true && request.fenced.length === 0
+      const ready =
+        record.kind === 'move' && !isAlone ? await takeDelta(work, held, record, request) : record
       return ready.outcome === null ? swap(work, ready) : ready
     }
     case 'stopping':
@@ -49,6 +53,9 @@ export async function activate(
     case 'rolling-back':
     case 'committed':
     case 'aborted':
+    case 'undoing':
+    case 'redoing':
+    case 'undone':
       return goOn(work, record)
   }
 }
@@ -70,6 +77,10 @@ export async function goOn(work: Work, record: TargetRecord): Promise<TargetReco
     case 'staged':
     case 'committed':
     case 'aborted':
+    // Whoever undoes goes on with it.
+    case 'undoing':
+    case 'redoing':
+    case 'undone':
       return record
   }
 }
@@ -92,7 +103,7 @@ export async function settle(work: Work, record: TargetRecord): Promise<TargetRe
   return work.journal.write<TargetRecord>({ ...record, state: 'swapped' })
 }
 
-const strayOf = ({ job }: TargetRecord) => `.ocm-stray-${job}`
+export const strayOf = ({ job }: TargetRecord) => `.ocm-stray-${job}`
 
 /** Nothing runs on what is renamed away. */
 async function putOldBack(work: Work, record: TargetRecord): Promise<Gateway> {
@@ -117,7 +128,11 @@ async function takeDelta(
 ): Promise<TargetRecord> {
   const { job } = record
   const { fenced, hash } = verifyFenced(work, record, statement)
-  const bound = await work.journal.write<TargetRecord>({ ...record, fenced: hash })
+  const bound = await work.journal.write<TargetRecord>({
+    ...record,
+    fenced: hash,
+    snapshot: fenced.snapshot,
+  })
   if (!held) return abort(work, bound, 'job-cut-off')
   try {
     const key = fromBase64url(record.sourceKey)
@@ -144,7 +159,13 @@ async function swap(work: Work, staged: TargetRecord): Promise<TargetRecord> {
   const gateway = await installation.gateway()
   const ran = await gateway.isRunning()
   const memory = { ran, remembered: await gateway.remember(), layout: was }
-  let record = await journal.write<TargetRecord>({ ...staged, state: 'stopping', gateway: memory })
+  const continued = await takenOver(work.stateDir)
+  let record = await journal.write<TargetRecord>({
+    ...staged,
+    state: 'stopping',
+    gateway: memory,
+    before: { ran, layout: was, continued },
+  })
   try {
     report(work, job, 'stopping')
     await gateway.stop()
@@ -199,9 +220,12 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
   }
   // Before it counts as done: afterwards nobody would come back to it.
   await supersedeFence(work, record)
+  await noteTakenOver(work.stateDir, record)
+  const applied = 1 + (newestApply(await work.journal.all())?.applied ?? 0)
   record = await work.journal.write<TargetRecord>({
     ...record,
     state: 'committed',
+    applied,
     gateway: null,
     inventory: null,
     outcome,
@@ -247,7 +271,7 @@ async function rollBack(work: Work, from: TargetRecord, code: string): Promise<T
 }
 
 /** A node that was fenced stays fenced. That the old gateway does not start is said, and does not undo the way back. */
-async function runAsBefore(
+export async function runAsBefore(
   work: Work,
   { ran, layout }: NonNullable<TargetRecord['gateway']>,
   gateway: Gateway,

@@ -2,15 +2,24 @@
  * Applying a snapshot to this node, and fencing this node when it is moved away. Every request is idempotent by its
  * job: asked again, it goes on or answers as before. Byte strings are the statements as they arrived.
  */
-import { OcmError, type KeyPair, base64url, equal, fromWireError } from '@ocm/protocol'
+import {
+  OcmError,
+  type KeyPair,
+  base64url,
+  equal,
+  fromBase64url,
+  fromWireError,
+} from '@ocm/protocol'
 import { activate, goOn, settle } from './activate.ts'
 import { describe } from './describe.ts'
-import { fence, release, settleSource } from './fence.ts'
-import { type JobRecord, type TargetRecord, openJournal } from './journal.ts'
-import { type VerifiedOrder, checkIsMe, readOrder } from './orders.ts'
+import { fence, keepStill, letGo, release as releaseSource, settleSource } from './fence.ts'
+import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
+import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
+import { type TrialOutcome, endTrial, tryStaged } from './trial.ts'
+import { goOnUndoing, settleUndo, undo, undoable } from './undo.ts'
 import { turns } from '../turns.ts'
 
 export interface StageRequest {
@@ -48,6 +57,13 @@ export interface Activated {
   readonly startedAt: number
 }
 
+/** Something that an operator has signed, and the vault record to judge it by. */
+export interface ByOperator {
+  readonly job: string
+  readonly order: Uint8Array
+  readonly record: Uint8Array
+}
+
 export interface Apply {
   /**
    * To be called once, before the link is up. When it answers, everything live is wholly old or wholly new; a job that
@@ -58,6 +74,11 @@ export interface Apply {
   describe(record: Uint8Array): Promise<Uint8Array>
   /** Writes the snapshot beside the live state; nothing live is touched. */
   stage(request: StageRequest): Promise<StageResult>
+  /**
+   * Starts OpenClaw on a copy of what is staged, mute and if possible without a network. A job that is not ready, or
+   * lacks what was captured, ends here. @throws OcmError 'trial-failed', 'job-cancelled', 'job-cut-off'
+   */
+  trial(job: string): Promise<TrialOutcome>
   activate(request: ActivateRequest): Promise<Activated>
   /** Stops this node for good and answers its FENCED statement. */
   fence(request: {
@@ -71,6 +92,13 @@ export interface Apply {
     readonly order: Uint8Array
     readonly abort: Uint8Array
   }): Promise<void>
+  /**
+   * Takes the newest apply back. @returns the ABORT of a move, else nothing.
+   * @throws OcmError 'undo-refused', 'source-fenced', 'order-invalid'; why it failed, and then it stands
+   */
+  undo(request: ByOperator): Promise<{ readonly abort: Uint8Array }>
+  /** Runs this fenced node again after an operator has attested that its target is off. @throws OcmError 'order-invalid' */
+  letGo(request: ByOperator): Promise<void>
   /** @throws OcmError 'node-busy' while what is live is neither wholly old nor wholly new */
   checkAtRest(): Promise<void>
   /** Throws away what a job staged; answers when nothing of it is left. */
@@ -87,6 +115,8 @@ export function createApply(parts: ApplyParts): Apply {
   const work: Work = { ...parts, journal: openJournal(parts.stateDir) }
   const { journal, identity, p } = work
   const held = new Map<string, Held>()
+  /** At work; a job that is discarded meanwhile does not wait for its end. */
+  const trials = new Map<string, AbortController>()
   let offer: Offer | undefined
 
   // One at a time; and what is asked again while it is at work is answered with that.
@@ -136,6 +166,29 @@ export function createApply(parts: ApplyParts): Apply {
     }
   }
 
+  async function trial(job: string): Promise<TrialOutcome> {
+    const record = await journal.target(job)
+    if (!record) throw new OcmError('not-found', { what: 'job' })
+    if (record.state === 'aborted') throw codeAsError(record.code)
+    if (record.trial?.outcome) return record.trial.outcome
+    if (record.state !== 'staged') throw new OcmError('order-invalid', { why: 'not-staged' })
+    const own = held.get(job)
+    if (!own) throw codeAsError((await end(record, 'job-cut-off')).code)
+    const unwanted = new AbortController()
+    trials.set(job, unwanted)
+    try {
+      const { outcome, tried } = await tryStaged(work, own, record, unwanted.signal)
+      if (!outcome.ready && !outcome.skipped) await end(tried, 'trial-failed')
+      return outcome
+    } catch (error) {
+      const why = failure(work, job, 'trial', error)
+      await end((await journal.target(job)) ?? record, why.code)
+      throw why
+    } finally {
+      trials.delete(job)
+    }
+  }
+
   /** Uses the offer up, so no second order can name it. */
   async function takeUp(verified: VerifiedOrder): Promise<void> {
     const { order } = verified
@@ -155,6 +208,43 @@ export function createApply(parts: ApplyParts): Apply {
       if (other.state !== 'prepared' && other.state !== 'staged') throw new OcmError('node-busy')
       await end(other, 'job-cancelled')
     }
+  }
+
+  async function takeBack({ job, order, record }: ByOperator): Promise<TargetRecord> {
+    const { undo: wish, hash, nodeKey } = readUndo(p, order, await work.vault.acceptRecord(record))
+    if (wish.job !== job) throw new OcmError('order-invalid', { why: 'job' })
+    checkIsMe(identity, { id: wish.node, key: nodeKey })
+    const known = (await journal.all()).find(
+      (one) => one.role === 'target' && one.undo?.order === hash,
+    )
+    if (known?.role === 'target') {
+      if (known.state === 'committed') throw codeAsError(known.undo?.code ?? '')
+      return goOnUndoing(work, known)
+    }
+    useUp(wish.nonce)
+    // First: what is staged gives way only to an undo that takes place.
+    const newest = await undoable(await journal.all(), wish.undoes)
+    await endOthers()
+    return undo(work, newest, { job, order: hash })
+  }
+
+  /** An offer is named once. */
+  function useUp(nonce: Uint8Array): void {
+    if (!offer || !equal(offer.nonce, nonce)) throw new OcmError('order-invalid', { why: 'stale' })
+    offer = undefined
+  }
+
+  async function release(request: ByOperator): Promise<void> {
+    const newest = await work.vault.acceptRecord(request.record)
+    const { attested, hash, nodeKey } = readTargetOff(p, request.order, newest)
+    if (attested.job !== request.job) throw new OcmError('order-invalid', { why: 'job' })
+    checkIsMe(identity, { id: attested.node, key: nodeKey })
+    const fenced = (await journal.all()).find(
+      (one) => one.role === 'source' && one.order === attested.order,
+    )
+    if (fenced?.role !== 'source') throw new OcmError('order-invalid', { why: 'another-order' })
+    if (fenced.letGoBy !== hash) useUp(attested.nonce)
+    await letGo(work, fenced, attested, hash)
   }
 
   const unfinished = async (): Promise<readonly TargetRecord[]> =>
@@ -184,19 +274,35 @@ export function createApply(parts: ApplyParts): Apply {
       case 'committed':
       case 'aborted':
         await clearScraps(record)
+        return
+      case 'undoing':
+      case 'redoing':
+      case 'undone':
     }
   }
 
   async function recover(): Promise<void> {
     for (const record of await journal.all()) {
       try {
-        if (record.role === 'source') await settleSource(work, record)
+        if (record.role === 'source') await recoverSource(record)
         else await recoverTarget(record)
       } catch (error) {
         // The journal keeps where it stands. A node that cannot be reached could be helped by nobody.
         failure(work, record.job, 'recovery', error)
       }
     }
+  }
+
+  async function recoverSource(record: SourceRecord): Promise<void> {
+    await settleSource(work, record)
+    if (record.unfenced !== true || record.state !== 'stopping') return
+    // Another node speaks in its place: it is fenced, whatever else.
+    later('hold', record.job, () => keepStill(work, record))
+  }
+
+  /** Starting or stopping a gateway takes minutes, and the link need not wait for it. */
+  function later(what: string, job: string, act: () => Promise<unknown>): void {
+    void once(what, job, act).catch((error: unknown) => failure(work, job, 'recovery', error))
   }
 
   async function recoverTarget(record: TargetRecord): Promise<void> {
@@ -206,7 +312,7 @@ export function createApply(parts: ApplyParts): Apply {
         return clearScraps(record)
       case 'staged':
         // Of a move the last delta cannot be opened any more; what else is staged needs no key.
-        return
+        return endTrial(work, record)
       case 'prepared':
         await end(record, 'job-cut-off')
         return
@@ -216,10 +322,15 @@ export function createApply(parts: ApplyParts): Apply {
       case 'spoke':
       case 'rolling-back': {
         const settled = await settle(work, record)
-        // Starting a gateway takes minutes, and the link need not wait for it.
-        void once('activate', record.job, () => goOn(work, settled)).catch((error: unknown) =>
-          failure(work, record.job, 'recovery', error),
-        )
+        later('activate', record.job, () => goOn(work, settled))
+        return
+      }
+      case 'undoing':
+      case 'redoing':
+      case 'undone': {
+        await settleUndo(work, record)
+        if (isUnfinished(record))
+          later('undo', record.undo?.job ?? '', () => goOnUndoing(work, record))
       }
     }
   }
@@ -232,6 +343,7 @@ export function createApply(parts: ApplyParts): Apply {
       return made.statement
     },
     stage: (request) => once('stage', request.job, () => stage(request)),
+    trial: (job) => once('trial', job, () => trial(job)),
     activate: (request) =>
       once('activate', request.job, async () => {
         const record = await journal.target(request.job)
@@ -257,8 +369,14 @@ export function createApply(parts: ApplyParts): Apply {
       once('release', request.job, async () => {
         const record = await journal.source(request.job)
         if (!record) throw new OcmError('not-found', { what: 'job' })
-        await release(work, record, request)
+        await releaseSource(work, record, request)
       }),
+    undo: (request) =>
+      once('undo', request.job, () => takeBack(request)).then(({ kind, outcome }) => {
+        const isMove = kind === 'move' && outcome !== null
+        return { abort: isMove ? fromBase64url(outcome.outcome) : new Uint8Array(0) }
+      }),
+    letGo: (request) => once('letGo', request.job, () => release(request)),
     async checkAtRest() {
       for (const record of await journal.all()) {
         const isMoving =
@@ -268,14 +386,20 @@ export function createApply(parts: ApplyParts): Apply {
         if (isMoving) throw new OcmError('node-busy')
       }
     },
-    discard: (job) => once('discard', job, () => discard(job)),
+    discard(job) {
+      trials.get(job)?.abort()
+      return once('discard', job, () => discard(job))
+    },
   }
 }
 
 const resultOf = ({ bytes, lost = 0 }: TargetRecord): StageResult => ({ bytes, lost })
 
 const isUnfinished = (record: JobRecord): record is TargetRecord =>
-  record.role === 'target' && record.state !== 'committed' && record.state !== 'aborted'
+  record.role === 'target' &&
+  record.state !== 'committed' &&
+  record.state !== 'aborted' &&
+  (record.state !== 'undone' || (record.undo?.gateway ?? null) !== null)
 
 const prepared = ({ order, hash, sourceKey }: VerifiedOrder): TargetRecord => ({
   v: 1,
@@ -285,6 +409,8 @@ const prepared = ({ order, hash, sourceKey }: VerifiedOrder): TargetRecord => ({
   state: 'prepared',
   order: hash,
   source: order.source,
+  snapshot: order.snapshot,
+  ...(order.unfenced && { unfenced: order.unfenced }),
   sourceKey: base64url(sourceKey),
   fenceEpoch: order.fenceEpoch,
   units: [],

@@ -1,15 +1,46 @@
 /** What this node tells operators about itself before a plan, with a new nonce and a new job key for the order. */
-import { type Description, type VaultRecord, makeStatement, sealFacts } from '@ocm/protocol'
+import {
+  type Description,
+  OcmError,
+  type TargetFacts,
+  type VaultRecord,
+  makeStatement,
+  sealFacts,
+} from '@ocm/protocol'
 import type { Offer } from './apply.ts'
+import type { JobRecord } from './journal.ts'
+import { undoable } from './undo.ts'
 import type { Work } from './work.ts'
 
 export async function describe(
-  { p, identity, installation }: Work,
+  { p, identity, installation, journal }: Work,
   record: VaultRecord,
 ): Promise<{ readonly statement: Uint8Array; readonly offer: Offer }> {
   const offer = { nonce: p.random(32), jobKey: p.x25519Pair() }
   const about = { node: identity.id, nonce: offer.nonce, jobKey: offer.jobKey.public }
-  const facts = sealFacts(p, record.sealing, about, await installation.facts({ ports: [] }))
+  const facts = sealFacts(p, record.sealing, about, {
+    ...(await installation.facts({ ports: [] })),
+    ...(await standing(await journal.all())),
+  })
   const description: Description = { v: 1, ...about, facts }
   return { statement: makeStatement(p, 'description', description, identity.key), offer }
+}
+
+/** What could be taken back here, and what this node is fenced under. */
+async function standing(
+  records: readonly JobRecord[],
+): Promise<Pick<TargetFacts, 'lastApply' | 'fence'>> {
+  const fenced = records.find(({ role, state }) => role === 'source' && state === 'fenced')
+  if (fenced?.role === 'source') {
+    const { job, order, fenceEpoch, target } = fenced
+    return { fence: { job, order, fenceEpoch, target } }
+  }
+  try {
+    const { job, order, kind, source, outcome } = await undoable(records)
+    return { lastApply: { job, order, kind, source, at: outcome?.startedAt ?? 0 } }
+  } catch (error) {
+    // Why not is said to whoever orders an undo.
+    if (error instanceof OcmError) return {}
+    throw error
+  }
 }

@@ -5,6 +5,8 @@
  */
 import {
   OcmError,
+  type Order,
+  type TargetOff,
   base64url,
   fromBase64url,
   fromUtf8,
@@ -20,7 +22,7 @@ import { type VerifiedOrder, readAbort } from './orders.ts'
 import { move } from './renames.ts'
 import { type Tombstone, tombstoneOf } from './tombstone.port.ts'
 import { mountPoints, resolved } from './units.ts'
-import { type Work, failure, report } from './work.ts'
+import { type Work, failure, passes, report } from './work.ts'
 
 const epochFile = (work: Work) => `${work.stateDir}/fence-epoch`
 
@@ -41,11 +43,12 @@ export async function fence(
   known: SourceRecord | undefined,
 ): Promise<Uint8Array> {
   if (known?.fenced && known.state === 'fenced') return fromBase64url(known.fenced)
+  const { job } = order
+  if (known?.unfenced === true && known.state === 'stopping') return fenceAlone(work, known, order)
   if (known) await putBackFirst(work, known)
   if (!known && order.fenceEpoch <= (await epochSeen(work))) {
     throw new OcmError('order-invalid', { why: 'fence-epoch' })
   }
-  const { job } = order
   const layout = await work.installation.layout()
   const stateDirectory = await resolved(layout.roots['state'] as string)
   if (await exists(tombstoneOf(layout.roots['state'] as string)))
@@ -56,7 +59,7 @@ export async function fence(
   const gateway = await work.installation.gateway()
   const ran = await gateway.isRunning()
   await writeDurable(epochFile(work), String(Math.max(order.fenceEpoch, await epochSeen(work))))
-  let record = await work.journal.write<SourceRecord>({
+  const record = await work.journal.write<SourceRecord>({
     v: 1,
     role: 'source',
     job,
@@ -68,47 +71,14 @@ export async function fence(
     stateDirectory,
     kept: `${stateDirectory}.ocm-fenced-${order.fenceEpoch}`,
     gateway: { ran, remembered: await gateway.remember(), layout },
+    ...(order.unfenced && { unfenced: order.unfenced }),
     fenced: null,
   })
+  if (order.unfenced) return fenceAlone(work, record, order)
   try {
-    report(work, job, 'stopping')
-    await gateway.stop()
-    await gateway.mask()
-    if (await gateway.isRunning()) await gateway.stop()
-    const delta = await work.captureDelta(job, order.snapshot)
-    await checkStill(gateway)
-    report(work, job, 'fencing')
-    const context = { job, target: order.target, snapshot: delta.snapshot }
-    const grant = sealGrant(work.p, order.jobKey, context, {
-      packs: delta.packKeys.map(([pack, key]) => [pack, key]),
-      root: delta.root,
-    })
-    const tombstone: Tombstone = {
-      v: 1,
-      order: hash,
-      fenceEpoch: order.fenceEpoch,
-      successor: order.target,
-      at: work.now(),
-      kept: record.kept,
-    }
-    await writeDurable(tombstoneFor(record), JSON.stringify(tombstone))
-    await move(record.stateDirectory, record.kept, strayOf(record))
-    await checkStill(gateway)
-    const body = {
-      v: 1,
-      order: hash,
-      node: work.identity.id,
-      fenceEpoch: order.fenceEpoch,
-      snapshot: delta.snapshot,
-      grant,
-    }
-    const fenced = makeStatement(work.p, 'fenced', body, work.identity.key)
-    record = await work.journal.write<SourceRecord>({
-      ...record,
-      state: 'fenced',
-      fenced: base64url(fenced),
-    })
-    return fenced
+    await holdStill(work, record, gateway)
+    const last = await captureLast(work, order)
+    return await close(work, record, gateway, last)
   } catch (error) {
     const why = failure(work, job, 'fencing', error)
     try {
@@ -119,6 +89,86 @@ export async function fence(
     }
     throw why
   }
+}
+
+async function holdStill(work: Work, { job }: SourceRecord, gateway: Gateway): Promise<void> {
+  report(work, job, 'stopping')
+  await gateway.stop()
+  await gateway.mask()
+  // A service manager may have started it between the two.
+  if (await gateway.isRunning()) await gateway.stop()
+}
+
+interface Last {
+  readonly snapshot: string
+  readonly grant: Uint8Array
+}
+
+async function captureLast(work: Work, order: Order): Promise<Last> {
+  const { job, target } = order
+  const { snapshot, packKeys, root } = await work.captureDelta(job, order.snapshot)
+  const grant = sealGrant(
+    work.p,
+    order.jobKey,
+    { job, target, snapshot },
+    { packs: packKeys.map(([pack, key]) => [pack, key]), root },
+  )
+  return { snapshot, grant }
+}
+
+/** From a gateway that stands still to a node that is fenced. */
+async function close(
+  work: Work,
+  record: SourceRecord,
+  gateway: Gateway,
+  { snapshot, grant }: Last,
+): Promise<Uint8Array> {
+  const { job, order, fenceEpoch, target, kept } = record
+  await checkStill(gateway)
+  report(work, job, 'fencing')
+  const tombstone: Tombstone = { v: 1, order, fenceEpoch, successor: target, at: work.now(), kept }
+  await writeDurable(tombstoneFor(record), JSON.stringify(tombstone))
+  const isAway = record.unfenced === true && (await exists(kept))
+  if (!isAway) await move(record.stateDirectory, kept, strayOf(record))
+  await checkStill(gateway)
+  const body = { v: 1, order, node: work.identity.id, fenceEpoch, snapshot, grant }
+  const fenced = makeStatement(work.p, 'fenced', body, work.identity.key)
+  await work.journal.write<SourceRecord>({ ...record, state: 'fenced', fenced: base64url(fenced) })
+  return fenced
+}
+
+/**
+ * The target speaks already, so this node does not run again whatever fails; the hub asks again. What cannot be captured
+ * stays in the directory that is put aside.
+ */
+async function fenceAlone(work: Work, record: SourceRecord, order: Order): Promise<Uint8Array> {
+  const { job } = record
+  const gateway = await work.installation.gateway(record.gateway?.remembered)
+  try {
+    await holdStill(work, record, gateway)
+    return await close(work, record, gateway, await lastOrBase(work, record, order))
+  } catch (error) {
+    throw failure(work, job, 'fencing', error)
+  }
+}
+
+async function lastOrBase(work: Work, record: SourceRecord, order: Order): Promise<Last> {
+  const base = { snapshot: order.snapshot, grant: new Uint8Array(0) }
+  // Cut off behind the capture, whose keys are gone.
+  if (await exists(record.kept)) return base
+  try {
+    return await captureLast(work, order)
+  } catch (error) {
+    const known = failure(work, record.job, 'capturing the last changes', error)
+    if (passes(known)) throw known
+    work.hub.log(record.job, `The last changes could not be captured; they lie in ${record.kept}.`)
+    return base
+  }
+}
+
+/** After a restart of the agent, until the hub asks for the fence again. */
+export async function keepStill(work: Work, record: SourceRecord): Promise<void> {
+  await holdStill(work, record, await work.installation.gateway(record.gateway?.remembered))
 }
 
 /**
@@ -159,7 +209,13 @@ export async function release(
     }
     case 'superseded':
       throw new OcmError('order-invalid', { why: 'superseded' })
-    case 'stopping':
+    case 'stopping': {
+      if (record.unfenced !== true) return putBack(work, record, 'putting-back')
+      // The target has spoken before this node said anything.
+      const targetKey = fromBase64url(record.targetKey)
+      readAbort(work.p, { ...record, fenced: '', targetKey }, request.abort)
+      return putBack(work, record, 'releasing')
+    }
     case 'putting-back':
       return putBack(work, record, 'putting-back')
     case 'releasing':
@@ -170,10 +226,39 @@ export async function release(
   }
 }
 
+/**
+ * An operator attests that the target is off, under the very order and epoch of this fence.
+ * @param by hash of the statement. @throws OcmError 'order-invalid'
+ */
+export async function letGo(
+  work: Work,
+  record: SourceRecord,
+  attested: Pick<TargetOff, 'order' | 'target' | 'fenceEpoch'>,
+  by: string,
+): Promise<void> {
+  const { order, target, fenceEpoch, state } = record
+  const fits =
+    order === attested.order && target === attested.target && fenceEpoch === attested.fenceEpoch
+  if (!fits) throw new OcmError('order-invalid', { why: 'another-order' })
+  switch (state) {
+    case 'fenced':
+    case 'releasing':
+      return putBack(work, { ...record, letGoBy: by }, 'releasing')
+    case 'stopping':
+    case 'putting-back':
+    case 'superseded':
+      throw new OcmError('order-invalid', { why: state })
+    case 'put-back':
+    case 'released':
+      return
+  }
+}
+
 /** Goes on with what a crash has cut off, but for a FENCED that was decided: that one stands. */
 export async function settleSource(work: Work, record: SourceRecord): Promise<void> {
   switch (record.state) {
     case 'stopping':
+      return record.unfenced ? undefined : putBack(work, record, 'putting-back')
     case 'putting-back':
       return putBack(work, record, 'putting-back')
     case 'releasing':

@@ -7,7 +7,9 @@ import { join } from 'node:path'
 import { type Inventory, type Layout, type Order, OcmError, fromUtf8 } from '@ocm/protocol'
 import { readDurable, writeDurable } from '../store/durable.ts'
 import type { Activated } from './apply.ts'
+import type { Continued } from './continues.ts'
 import type { Rename } from './renames.ts'
+import type { TrialRecord } from './trial.ts'
 import type { Unit } from './units.ts'
 
 /** A gateway as it ran before the job. */
@@ -18,7 +20,10 @@ export interface GatewayMemory {
   readonly layout: Layout
 }
 
-/** `stopping`: nothing renamed yet. `rolling-back` is left for `aborted` alone. The last two are final. */
+/**
+ * `stopping`: nothing renamed yet. `rolling-back` is left for `aborted` alone. `committed`, `aborted` and `undone` are
+ * final, but the newest that is committed can be undone: `undoing` is left for `undone`, or for `redoing` and `committed`.
+ */
 export type TargetState =
   | 'prepared'
   | 'staged'
@@ -29,6 +34,22 @@ export type TargetState =
   | 'rolling-back'
   | 'committed'
   | 'aborted'
+  | 'undoing'
+  | 'redoing'
+  | 'undone'
+
+/** How an undo goes about it. */
+export interface Undoing {
+  /** The undo's own job, and the hash of its statement: it is used once. */
+  readonly job: string
+  readonly order: string
+  /** The gateway that runs on what was applied; null when the undo is over. */
+  readonly gateway: GatewayMemory | null
+  /** What goes along with the new tree beside the renames of the apply; null while nothing is renamed. */
+  readonly sides: readonly Rename[] | null
+  /** Why it was given up; '' otherwise. */
+  readonly code: string
+}
 
 export interface TargetRecord {
   readonly v: 1
@@ -39,6 +60,10 @@ export interface TargetRecord {
   /** Hash of the ORDER; an order is used once. */
   readonly order: string
   readonly source: string
+  /** What is applied: the base, and from its FENCED on the final snapshot of a move; absent in older records. */
+  readonly snapshot?: string
+  /** Of a move: the source is attested to be off, so there may be no FENCED. */
+  readonly unfenced?: true
   /** Public key of the source, base64url. */
   readonly sourceKey: string
   readonly fenceEpoch: number
@@ -52,8 +77,15 @@ export interface TargetRecord {
   readonly bytes: number
   /** Files that could not be read and were left out, as the operator had chosen; absent in older records. */
   readonly lost?: number
+  /** From the moment on when a trial was begun, or was found not to be wanted. */
+  readonly trial?: TrialRecord
   readonly renames: readonly Rename[]
   readonly gateway: GatewayMemory | null
+  /** What an undo goes back to. Not the environment of a process, which may hold secrets. */
+  readonly before?: Omit<GatewayMemory, 'remembered'> & { readonly continued: Continued | null }
+  /** Rises with every apply that was carried out here. */
+  readonly applied?: number
+  readonly undo?: Undoing
   /** Hash of the FENCED statement of a move. */
   readonly fenced: string | null
   /** The SPEAK of a move, base64url: decided, though not yet sent. */
@@ -89,11 +121,20 @@ export interface SourceRecord {
   readonly stateDirectory: string
   /** Where the state directory is put. */
   readonly kept: string
+  /**
+   * To run it again when it is released, which may be much later. It holds the environment of a gateway that no service
+   * manager runs, because nothing else knows it any more; it goes when the fence is over. Whoever reads it can read the
+   * state directory that lies beside it too.
+   */
   readonly gateway: GatewayMemory | null
   /** The FENCED statement, base64url; null until it is decided. */
   readonly fenced: string | null
   /** The job that took the place of the one it was fenced under. */
   readonly supersededBy?: string
+  /** An operator attested that it was off, and its target speaks: it is never put back because its fence fails. */
+  readonly unfenced?: true
+  /** Hash of the statement by which an operator let it go without the target's word. */
+  readonly letGoBy?: string
 }
 
 export type JobRecord = TargetRecord | SourceRecord

@@ -1,7 +1,18 @@
-/** What an apply that has succeeded makes needless: one rollback copy is kept, that of the newest. */
-import type { SourceRecord, TargetRecord } from './journal.ts'
+/**
+ * What an apply that has succeeded makes needless: one rollback copy is kept, that of the newest. What an undo took away
+ * is kept as long, because nothing else has what was written since the apply.
+ */
+import type { JobRecord, SourceRecord, TargetRecord } from './journal.ts'
 import { removeTree } from './disk.ts'
 import type { Work } from './work.ts'
+
+/** Of all that were carried out here the one whose old trees are kept; it may have been taken back already. */
+export function newestApply(records: readonly JobRecord[]): TargetRecord | undefined {
+  const applied = records.filter(
+    (record): record is TargetRecord => record.role === 'target' && record.applied !== undefined,
+  )
+  return applied.toSorted((a, b) => (b.applied ?? 0) - (a.applied ?? 0))[0]
+}
 
 /** A node that was moved away and is applied to goes on as a node of its own; its fence is over. */
 export async function supersedeFence(work: Work, by: TargetRecord): Promise<void> {
@@ -12,8 +23,17 @@ export async function supersedeFence(work: Work, by: TargetRecord): Promise<void
       state: 'superseded',
       supersededBy: by.job,
       // Never run again from here, so what its gateway's environment held is not kept.
-      gateway: null,
+      gateway: record.gateway && { ...record.gateway, remembered: null },
     })
+  }
+}
+
+/** The apply that had ended a fence was taken back. */
+export async function restoreFence(work: Work, undone: TargetRecord): Promise<void> {
+  for (const record of await work.journal.all()) {
+    if (record.role !== 'source' || record.supersededBy !== undone.job) continue
+    const { supersededBy: _, ...fenced } = record
+    await work.journal.write<SourceRecord>({ ...fenced, state: 'fenced' })
   }
 }
 
@@ -22,6 +42,10 @@ export async function removeOldCopies(work: Work, newest: TargetRecord): Promise
     if (record.job === newest.job) continue
     if (record.role === 'target' && record.state === 'committed') {
       for (const { to, own } of record.renames) if (own === 'to') await removeTree(to)
+    }
+    if (record.role === 'target' && record.state === 'undone') {
+      for (const { from, own } of record.renames) if (own === 'from') await removeTree(from)
+      for (const { to } of record.undo?.sides ?? []) await removeTree(to)
     }
     const isOld = record.role === 'source' && record.state === 'superseded'
     if (isOld && record.supersededBy !== newest.job) await removeTree(record.kept)

@@ -1,4 +1,5 @@
 /** Whether an order is one that this node has to follow. */
+import type { Static, TSchema } from 'typebox'
 import {
   Abort,
   Fenced,
@@ -6,6 +7,8 @@ import {
   Order,
   type Primitives,
   type SnapshotHeader,
+  TargetOff,
+  Undo,
   type VaultRecord,
   claimedSigner,
   equal,
@@ -34,27 +37,77 @@ export function readOrder(
   statement: Uint8Array,
   record: VaultRecord,
 ): VerifiedOrder {
-  const isRevoked = (key: Uint8Array) => record.revoked.some((revoked) => equal(revoked, key))
-  const operators = record.operators.filter(({ key }) => !isRevoked(key))
-  const signers = operators.map(({ key }) => key)
-  const order = readStatement(p, 'order', Order, statement, signers)
-  const signer = claimedSigner(statement)
-  if (!operators.some(({ id, key }) => id === order.operator && equal(key, signer))) {
-    throw invalid('operator')
-  }
-  if (order.vault !== record.vault) throw invalid('vault')
-  if (order.minRecord > record.serial) throw new OcmError('vault-record-stale')
-  const keyOf = (node: string) => {
-    const listed = record.nodes.find(({ id }) => id === node)
-    if (!listed || isRevoked(listed.key)) throw new OcmError('node-unconfirmed')
-    return listed.key
-  }
+  const order = readByOperator(p, 'order', Order, statement, record)
   return {
     order,
     hash: hex(p.sha256(statement)),
-    sourceKey: keyOf(order.source),
-    targetKey: keyOf(order.target),
+    sourceKey: keyIn(record, order.source),
+    targetKey: keyIn(record, order.target),
   }
+}
+
+export interface VerifiedUndo {
+  readonly undo: Undo
+  readonly hash: string
+  readonly nodeKey: Uint8Array
+}
+
+/** @throws OcmError as `readOrder` */
+export function readUndo(p: Primitives, statement: Uint8Array, record: VaultRecord): VerifiedUndo {
+  const undo = readByOperator(p, 'undo', Undo, statement, record)
+  return { undo, hash: hex(p.sha256(statement)), nodeKey: keyIn(record, undo.node) }
+}
+
+export interface VerifiedTargetOff {
+  readonly attested: TargetOff
+  readonly hash: string
+  readonly nodeKey: Uint8Array
+}
+
+/** @throws OcmError as `readOrder` */
+export function readTargetOff(
+  p: Primitives,
+  statement: Uint8Array,
+  record: VaultRecord,
+): VerifiedTargetOff {
+  const attested = readByOperator(p, 'target-off', TargetOff, statement, record)
+  return { attested, hash: hex(p.sha256(statement)), nodeKey: keyIn(record, attested.node) }
+}
+
+interface ByOperator {
+  readonly vault: string
+  readonly operator: string
+  readonly minRecord: number
+}
+
+/** What only an operator can say, who is one by this very record. */
+function readByOperator<T extends TSchema>(
+  p: Primitives,
+  kind: 'order' | 'undo' | 'target-off',
+  shape: T,
+  statement: Uint8Array,
+  record: VaultRecord,
+): Static<T> {
+  const operators = record.operators.filter(({ key }) => !isRevoked(record, key))
+  const signers = operators.map(({ key }) => key)
+  const said = readStatement(p, kind, shape, statement, signers)
+  const { vault, operator, minRecord } = said as ByOperator
+  const signer = claimedSigner(statement)
+  if (!operators.some(({ id, key }) => id === operator && equal(key, signer))) {
+    throw invalid('operator')
+  }
+  if (vault !== record.vault) throw invalid('vault')
+  if (minRecord > record.serial) throw new OcmError('vault-record-stale')
+  return said
+}
+
+const isRevoked = (record: VaultRecord, key: Uint8Array): boolean =>
+  record.revoked.some((revoked) => equal(revoked, key))
+
+function keyIn(record: VaultRecord, node: string): Uint8Array {
+  const listed = record.nodes.find(({ id }) => id === node)
+  if (!listed || isRevoked(record, listed.key)) throw new OcmError('node-unconfirmed')
+  return listed.key
 }
 
 /** @throws OcmError 'order-invalid' unless the vault knows this node, by this key, under that id. */

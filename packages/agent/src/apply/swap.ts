@@ -7,7 +7,7 @@ import { tombstoneOf } from './tombstone.port.ts'
 import { type Unit, mountPoints } from './units.ts'
 
 /** Files that SQLite keeps beside a database; one that is left beside another database destroys it. */
-const SIDES = ['-wal', '-shm', '-journal']
+export const SIDES = ['-wal', '-shm', '-journal']
 
 /**
  * First what is live goes aside, then what is made anew is carried over, then what is staged takes its place.

@@ -1,0 +1,195 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  Abort,
+  Description,
+  OcmError,
+  type SnapshotHeader,
+  hex,
+  openFacts,
+  readStatement,
+} from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { undoUnder } from '../../../../tests/support/rig/operator.ts'
+import { JOB, Stand } from '../../../../tests/support/rig/stand.ts'
+import { B, keys, vault, vaultRecord } from '../../../../tests/support/rig/vault.ts'
+import { createApply } from './apply.ts'
+import { takenOver } from './continues.ts'
+
+const UNDO = '1d'.repeat(16)
+const me = { id: B, key: keys.b }
+
+let stand: Stand
+let before: readonly string[] = []
+beforeEach(async () => {
+  stand = await Stand.open(createApply)
+  before = stand.live
+})
+afterEach(() => stand.close())
+
+const stateOf = () => stand.manager.stateOf(stand.place.home)
+const describeIt = () => stand.apply.describe(vaultRecord())
+type Wish = Parameters<typeof undoUnder>[1]
+
+async function statement(undoes: Uint8Array, more: Partial<Wish> = {}): Promise<Uint8Array> {
+  return undoUnder(await describeIt(), { job: UNDO, target: me, undoes, ...more })
+}
+const undo = (order: Uint8Array, job = UNDO) =>
+  stand.apply.undo({ job, order, record: vaultRecord() })
+
+async function applied(more: Parameters<Stand['order']>[0] = {}): Promise<Uint8Array> {
+  const order = await stand.order(more)
+  const job = more.job ?? JOB
+  await stand.stage(order, { job })
+  expect(await stand.activate(job)).toMatchObject({ spoke: true })
+  return order
+}
+
+async function lastApply() {
+  const said = readStatement(p, 'description', Description, await describeIt(), [keys.b.public])
+  return openFacts(p, vault.sealing, said).lastApply
+}
+
+test('the last apply is taken back: the exact old tree, and the gateway that ran runs', async () => {
+  const order = await applied()
+  const fresh = stand.live
+  expect(fresh).not.toEqual(before)
+  expect(await lastApply()).toMatchObject({ kind: 'clone', order: hex(p.sha256(order)) })
+  writeFileSync(`${stand.place.home}/work/since.md`, 'written since the apply')
+
+  expect(await undo(await statement(order))).toEqual({ abort: new Uint8Array(0) })
+  expect(stand.live).toEqual(before)
+  expect(stateOf()).toEqual({ running: true, masked: false })
+  const last = stand.manager.starts.at(-1)
+  expect(last?.config).toContain('job-old')
+  // What was written since is not lost with it: it lies aside until the next apply.
+  expect(stand.leftovers.join('\n')).toContain('since.md')
+  await applied({ job: '1c'.repeat(16) })
+  expect(stand.leftovers.join('\n')).not.toContain('since.md')
+})
+
+test('it is taken back once, answers the same when asked again, and nothing is left to undo', async () => {
+  const order = await applied()
+  const first = await statement(order)
+  const done = await undo(first)
+  expect(await lastApply()).toBeUndefined()
+  expect(await undo(first)).toEqual(done)
+  stand.restart()
+  await stand.apply.recover()
+  expect(await undo(first)).toEqual(done)
+  const again = '1e'.repeat(16)
+  await expect(undo(await statement(order, { job: again }), again)).rejects.toMatchObject({
+    code: 'undo-refused',
+    facts: { why: 'undone' },
+  })
+  expect(stand.live).toEqual(before)
+})
+
+test('what another apply has replaced is not taken back, and the other one is', async () => {
+  const first = await applied()
+  const middle = stand.live
+  const second = await applied({ job: '1c'.repeat(16) })
+  await expect(undo(await statement(first))).rejects.toMatchObject({
+    facts: { why: 'another-apply' },
+  })
+  await undo(await statement(second))
+  expect(stand.live).toEqual(middle)
+})
+
+test('an undo of nobody, of another node, on an old offer or of nothing changes nothing', async () => {
+  const nothing = await statement(new Uint8Array(1))
+  await expect(undo(nothing)).rejects.toMatchObject({ code: 'undo-refused' })
+  const order = await applied()
+  const fresh = stand.live
+  const refusals = [
+    [{ signer: keys.stranger }, { code: 'signature-invalid' }],
+    [{ says: { node: 'a'.repeat(32) } }, { code: 'node-unconfirmed' }],
+    [{ says: { node: '0a'.repeat(16) } }, { facts: { why: 'another-node' } }],
+    [{ says: { job: JOB } }, { facts: { why: 'job' } }],
+    [{ says: { nonce: p.random(32) } }, { facts: { why: 'stale' } }],
+    [{ says: { minRecord: 8 } }, { code: 'vault-record-stale' }],
+  ] as const
+  for (const [more, why] of refusals) {
+    await expect(undo(await statement(order, more))).rejects.toMatchObject(why)
+  }
+  const old = await statement(order)
+  await describeIt()
+  await expect(undo(old)).rejects.toMatchObject({ facts: { why: 'stale' } })
+  expect(stand.live).toEqual(fresh)
+})
+
+test('when somebody has removed the old tree to free the disk, it is refused before anything happens', async () => {
+  const order = await applied()
+  const fresh = stand.live
+  rmSync(`${stand.place.home}/work.ocm-before-${JOB}`, { recursive: true })
+  const starts = stand.manager.starts.length
+  await expect(undo(await statement(order))).rejects.toMatchObject({ facts: { why: 'copy-gone' } })
+  expect([stand.live, stand.manager.starts.length]).toEqual([fresh, starts])
+})
+
+test('a gateway that does not stop leaves what was applied running, and the next undo goes through', async () => {
+  const order = await applied()
+  const fresh = stand.live
+  const stuck = new OcmError('gateway-will-not-stop')
+  const gateway = await stand.installation.gateway()
+  const { stop } = gateway
+  Object.assign(gateway, { stop: () => Promise.reject(stuck) })
+  const one = await statement(order)
+  await expect(undo(one)).rejects.toMatchObject({ code: 'gateway-will-not-stop' })
+  Object.assign(gateway, { stop })
+  expect(stand.live).toEqual(fresh)
+  expect(stateOf()).toEqual({ running: true, masked: false })
+  await expect(undo(one)).rejects.toMatchObject({ code: 'gateway-will-not-stop' })
+  const job = '1e'.repeat(16)
+  await undo(await statement(order, { job }), job)
+  expect(stand.live).toEqual(before)
+})
+
+test('the old tree is back although its gateway cannot be started any more', async () => {
+  const order = await applied()
+  stand.installation.fail.set('start', new OcmError('openclaw-missing'))
+  await undo(await statement(order))
+  expect(stand.live).toEqual(before)
+  expect(stand.hub.phases).toContain('finished')
+})
+
+test('a staged order gives way to an undo that takes place', async () => {
+  const order = await applied()
+  const job = '1c'.repeat(16)
+  await stand.stage(await stand.order({ job }), { job })
+  await undo(await statement(order))
+  expect(await stand.activate(job)).toMatchObject({ spoke: false, code: 'job-cancelled' })
+  expect(stand.live).toEqual(before)
+})
+
+test('of a move it ends in an ABORT under its order, and what it took over is taken over no more', async () => {
+  const order = await applied({ kind: 'move', order: { unfenced: true } })
+  const now: SnapshotHeader['continues'] | null = await takenOver(stand.place.agent)
+  expect(now).toEqual({ node: '0a'.repeat(16), snapshot: stand.snapshot.id })
+  const { abort } = await undo(await statement(order))
+  const said = readStatement(p, 'abort', Abort, abort, [keys.b.public])
+  expect(said).toMatchObject({ order: hex(p.sha256(order)), fenced: null, why: 'undone' })
+  expect(stand.live).toEqual(before)
+  expect(await takenOver(stand.place.agent)).toBeNull()
+  // Asked for its word again it is that one.
+  expect((await stand.activate()).outcome).toEqual(abort)
+})
+
+test('a node that was moved away since is not changed behind the back of where it went', async () => {
+  const order = await applied()
+  expect(existsSync(`${stand.place.home}/app`)).toBe(true)
+  const job = '1e'.repeat(16)
+  const fencing = stand.apply.fence({
+    job,
+    order: await stand.order({
+      job,
+      kind: 'move',
+      fenceEpoch: 1,
+      order: { unfenced: true, source: B, target: '0a'.repeat(16) },
+    }),
+    record: vaultRecord(),
+  })
+  // Nothing can be captured here: it is fenced all the same.
+  expect((await fencing).fenced.length).toBeGreaterThan(0)
+  await expect(undo(await statement(order))).rejects.toMatchObject({ code: 'source-fenced' })
+})
