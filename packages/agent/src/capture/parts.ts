@@ -23,5 +23,5 @@ export interface CaptureParts {
   /** The key of fingerprints of identities (see protocol/fleet.ts), if this node was given it. */
   readonly fleet?: Uint8Array
   /** What this node took over in a move, for the header. */
-  readonly continues?: SnapshotHeader['continues']
+  readonly continues?: SnapshotHeader['continues'] | undefined
 }
