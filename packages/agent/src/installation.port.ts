@@ -166,6 +166,27 @@ export interface Rewritten {
   readonly changed: Readonly<Record<string, number>>
 }
 
+/** A whole tree that nobody lives in. Its names have been rewritten: it is at home where it lies. */
+export interface TrialTree {
+  /** Everything of it, and everything that a start makes, is below this directory. */
+  readonly directory: string
+  readonly layout: Layout
+  /** What it is a copy of is to have. */
+  readonly from: Layout
+}
+
+export interface Tried {
+  readonly ready: boolean
+  /** Whether it had a network of its own, with no way out. */
+  readonly isolated: boolean
+  /** What OpenClaw lists there; null when it did not become ready. */
+  readonly inventory: Inventory | null
+  /** Ids of the user's cron jobs, as the running gateway itself answered; null when it did not. */
+  readonly cronAsked: readonly string[] | null
+  /** The end of what it printed when it did not become ready. */
+  readonly words: string
+}
+
 /** How the gateway of this installation is run. One port, three ways behind it: user unit, system unit, bare process. */
 export interface Gateway {
   readonly kind: TargetFacts['gateway']['kind']
@@ -207,6 +228,15 @@ export interface Installation {
    * @throws OcmError 'openclaw-older', 'openclaw-unhealthy'
    */
   validate(staged: Staged): Promise<void>
+  /**
+   * Starts this machine's OpenClaw on a throw-away tree, mute, and ends it again; nothing of it runs afterwards.
+   * @throws OcmError 'openclaw-missing'; 'job-cancelled' when `signal` says so
+   */
+  tryTree(tree: TrialTree, timeoutMs: number, signal: AbortSignal): Promise<Tried>
+  /** A port for a trial that nothing has and nothing live is to have. */
+  portForTrial(live: readonly number[]): Promise<number>
+  /** Ends whatever a trial in that directory has left running, also one that was begun by a process before this one. */
+  endTrial(directory: string): Promise<void>
   /** @param remembered what `Gateway.remember` gave before, to run it again after a restart of the agent. */
   gateway(remembered?: unknown): Promise<Gateway>
 }

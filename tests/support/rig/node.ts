@@ -3,10 +3,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Gateway, Installation, Staged } from '@ocm/agent'
+import type { Gateway, Installation, Staged, TrialTree } from '@ocm/agent'
 import { type Inventory, OcmError, type TargetFacts, rewriteText } from '@ocm/protocol'
 import type { ManagerState } from './manager.ts'
-import { type Place, layoutOf, rootsOf } from './trees.ts'
+import { type Place, digestOf, layoutOf, rootsOf } from './trees.ts'
 
 export const inventoryIn = (config: string): Inventory => {
   const { personas, cron } = JSON.parse(config) as { personas: string[]; cron: string[] }
@@ -32,6 +32,14 @@ export const inventoryIn = (config: string): Inventory => {
 export interface RigInstallation extends Installation {
   /** Thrown by the step of that name, once. */
   readonly fail: Map<'rewrite' | 'validate' | 'start', Error>
+  /** Every tree that was tried: its configuration, and what lay there. */
+  readonly trials: {
+    readonly config: string
+    readonly tree: TrialTree
+    readonly digest: readonly string[]
+  }[]
+  /** Called in the middle of a trial. */
+  whileTrying: (signal: AbortSignal) => Promise<void>
   facts(wish: { readonly ports: readonly number[] }): Promise<TargetFacts>
 }
 
@@ -48,8 +56,10 @@ export function installationAt(place: Place): RigInstallation {
     if (error) throw error
   }
   const gateway = gatewayBy(place, () => failing('start'))
-  return {
+  const installation: RigInstallation = {
     fail,
+    trials: [],
+    whileTrying: async () => {},
     layout: async () => layoutOf(place),
     survey: unused,
     examine: unused,
@@ -61,6 +71,7 @@ export function installationAt(place: Place): RigInstallation {
       portsInUse: [],
       fenced: existsSync(`${state}.ocm-fenced.json`),
       readOnlyConfig: false,
+      trial: { isolated: true },
     }),
     inventory: async () =>
       existsSync(`${state}/config.json`)
@@ -75,8 +86,21 @@ export function installationAt(place: Place): RigInstallation {
       failing('validate')
       JSON.parse(readFileSync(staged.at(`${state}/config.json`), 'utf8'))
     },
+    tryTree: async (tree, _, signal) => {
+      const config = readFileSync(`${tree.layout.roots['state']}/config.json`, 'utf8')
+      installation.trials.push({ config, tree, digest: digestOf(tree.directory) })
+      writeFileSync(`${tree.layout.roots['state']}/made-by-a-start`, '')
+      await installation.whileTrying(signal)
+      const { healthy } = JSON.parse(config) as { healthy?: boolean }
+      const ready = healthy === true
+      const inventory = ready ? inventoryIn(config) : null
+      return { ready, isolated: true, inventory, cronAsked: null, words: 'not healthy' }
+    },
+    portForTrial: async () => 2222,
+    endTrial: async () => {},
     gateway: async () => gateway,
   }
+  return installation
 }
 
 function rewrite(staged: Staged): { readonly changed: Readonly<Record<string, number>> } {

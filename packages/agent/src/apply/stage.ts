@@ -166,7 +166,12 @@ async function write(
   if (units.length === 0) throw new OcmError('malformed', { what: 'snapshot' })
   const items = units.map((unit) => itemsOf(unit, placed))
   for (const some of items) checkEntries(some)
-  if (base.length === 0) await checkSpace(units, placed)
+  if (base.length === 0) {
+    const { kind, trial } = plan.choices
+    const isTried = kind !== 'restore' && trial !== false
+    const state = plan.roots.find(({ root }) => root === 'state')
+    await checkSpace(units, placed, isTried ? state?.to : undefined)
+  }
 
   const scraps = units.flatMap(({ stage }) => [stage, `${stage}-check`])
   const record = await work.journal.write<TargetRecord>({
@@ -201,6 +206,7 @@ async function write(
       choices: plan.choices,
       port: plan.port.to,
     }
+    if (base.length === 0) held.staged = staged
     report(work, job, 'rewriting')
     const { changed } = await work.installation.rewrite(staged)
     const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)

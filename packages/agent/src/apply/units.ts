@@ -143,18 +143,31 @@ const BLOCK = 4096
 /** Beside the contents: directories, and what databases grow by while they are rewritten and looked at. */
 const SPARE = { share: 0.05, bytes: 16 * 1024 * 1024 } as const
 
-/** Before the first byte is written. @throws OcmError 'disk-full' */
-export async function checkSpace(units: readonly Unit[], placed: readonly Placed[]): Promise<void> {
+/**
+ * Before the first byte is written.
+ * @param copy a path beside which a copy of everything is to be made.
+ * @throws OcmError 'disk-full'
+ */
+export async function checkSpace(
+  units: readonly Unit[],
+  placed: readonly Placed[],
+  copy?: string,
+): Promise<void> {
   const need = new Map<number, { bytes: number; at: string }>()
-  for (const unit of units) {
-    const at = parentOf(unit.live)
+  const add = async (at: string, bytes: number) => {
     const device = (await statOf(at))?.dev ?? 0
-    const before = need.get(device)?.bytes ?? 0
+    need.set(device, { bytes: (need.get(device)?.bytes ?? 0) + bytes, at })
+  }
+  let all = 0
+  for (const unit of units) {
     const own = placed
       .filter(({ absolute }) => isWithin(unit.target, absolute))
       .reduce((sum, { entry }) => sum + BLOCK + Math.ceil(entry.size / BLOCK) * BLOCK, 0)
-    need.set(device, { bytes: before + own, at })
+    all += own
+    await add(parentOf(unit.live), own)
   }
+  const beside = copy === undefined ? undefined : units.find(({ target }) => isWithin(target, copy))
+  if (beside) await add(parentOf(beside.live), all)
   for (const { bytes, at } of need.values()) {
     const { bavail, bsize } = await statfs(onDisk(at))
     const needBytes = Math.ceil(bytes * (1 + SPARE.share)) + SPARE.bytes

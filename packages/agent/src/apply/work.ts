@@ -11,6 +11,7 @@ import {
   fromBase64url,
   makeStatement,
 } from '@ocm/protocol'
+import type { Staged } from '../installation.port.ts'
 import type { Seen } from '../reading/write-files.ts'
 import type { Activated } from './apply.ts'
 import { removeTree } from './disk.ts'
@@ -31,6 +32,8 @@ export interface Held {
   facts?: TargetFacts
   /** As it was approved: where things go must not change with the last delta. */
   plan?: Plan
+  /** The base as it was staged, for a trial. */
+  staged?: Staged
   /** What was validated when the base was staged, to see whether the last delta needs it again. */
   validated?: unknown
   /** By absolute path in the new layout: what was staged last and nothing has changed while it was made ready. */

@@ -11,6 +11,7 @@ import { errno } from './errno.ts'
 import { stateDatabaseOf } from './implied.ts'
 import type { Located } from './layout.ts'
 import { liveLock } from './locks.ts'
+import { ownNetwork } from './trial-network.ts'
 
 export async function factsOf(
   { where, layout }: Located,
@@ -33,6 +34,7 @@ export async function factsOf(
     portsInUse: [...inUse].toSorted((a, b) => a - b),
     fenced: existsSync(tombstoneOf(where.state)),
     readOnlyConfig: isReadOnly(where),
+    trial: { isolated: (await ownNetwork()) !== undefined },
   }
 }
 

@@ -13,6 +13,7 @@ import { rewriteStaged } from './rewriting.ts'
 import { REGENERABLE } from './sources.ts'
 import { liveSight } from './sight.ts'
 import { surveyOf } from './survey.ts'
+import { endTrial, portForTrial, tryTree, whereOf } from './trial.ts'
 import { validateStaged } from './validate.ts'
 import { findBinary } from './versions.ts'
 
@@ -67,6 +68,18 @@ export function createInstallation(options: InstallationOptions): Installation {
     regenerable: REGENERABLE,
     rewrite: rewriteStaged,
     validate: async (staged) => validateStaged(staged, binary()?.path ?? null),
+    tryTree: async (tree, timeoutMs, signal) => {
+      const there = whereOf(tree, where(), options.agentStateDir)
+      const inventory = () => {
+        const located = at(there)
+        return inventoryOf(liveSight(located.layout, liveDatabases(located), located.config))
+      }
+      const { home, state: stateDir } = where()
+      const site = { home, stateDir, bin: binary()?.path ?? null }
+      return tryTree(site, tree, there, inventory, timeoutMs, signal)
+    },
+    portForTrial,
+    endTrial,
     gateway: async (remembered) => gateway(here(), remembered),
   }
 }

@@ -78,6 +78,9 @@ export function createUnpacked(options: UnpackedOptions): Installation {
     rewrite: rewriteStaged,
     // Nothing is ever applied to it.
     validate: nowhere,
+    tryTree: nowhere,
+    portForTrial: nowhere,
+    endTrial: nowhere,
     gateway: nowhere,
   }
 }
