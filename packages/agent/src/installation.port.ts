@@ -17,6 +17,8 @@ import type {
   RewriteRule,
   Section,
   TargetFacts,
+  TargetWish,
+  Tie,
   Travel,
   Views,
 } from '@ocm/protocol'
@@ -131,6 +133,7 @@ export interface Findings {
   readonly config: unknown
   readonly inventory: Inventory | null
   readonly views?: Views
+  readonly ties?: readonly Tie[]
   /** Sorted, each once; absent without the fleet's key. */
   readonly prints?: readonly IdentityPrint[]
   readonly unknowns?: ManifestMeta['unknowns']
@@ -215,8 +218,11 @@ export interface Installation {
   survey(): Promise<Survey>
   /** The same with and without `recall`; gives way to other work in between. */
   examine(captured: Captured): Promise<Findings>
-  /** @param wish.ports to be tried, beside those that the kernel lists */
-  facts(wish: { readonly ports: readonly number[] }): Promise<TargetFacts>
+  /**
+   * @param of.ports to be tried, beside those that the kernel lists
+   * @param of.wish what a plan asks of its target
+   */
+  facts(of: { readonly ports: readonly number[]; readonly wish?: TargetWish }): Promise<TargetFacts>
   /** What OpenClaw lists, read from the live state; null when there is none. */
   inventory(layout: Layout): Promise<Inventory | null>
   /** Names under the state directory that are made anew and are carried over from the old tree when a new one is swapped in. */

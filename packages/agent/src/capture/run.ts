@@ -384,6 +384,7 @@ function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'
     config: findings.config,
     holdings: [...findings.holdings],
     ...(findings.views ? { views: findings.views } : {}),
+    ...(findings.ties ? { ties: [...findings.ties] } : {}),
     ...(findings.unknowns && findings.unknowns.length > 0 ? { unknowns: findings.unknowns } : {}),
     warnings: [...warnings],
     startedAt,

@@ -1,6 +1,8 @@
 /** What a configuration lists, as names and counts: JSON, and no secret in it. */
+import type { Tie } from '@ocm/protocol'
 import { isBotToken } from './bot-tokens.ts'
 import type { Config } from './config.ts'
+import { tiesInConfig } from './graft/config-ties.ts'
 import { personaIdsOf, systemPersonaOf } from './personas.ts'
 import { type ConfigPrints, type Print, noPrint, printsInConfig } from './prints.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
@@ -17,6 +19,8 @@ export interface ConfigListing {
   readonly gatewaySecrets: number
   readonly botTokens: number
   readonly prints: ConfigPrints
+  /** What its parts stand on and bring. */
+  readonly ties: readonly Tie[]
   /** For people to compare. */
   readonly view: unknown
 }
@@ -31,6 +35,7 @@ export const listConfig = ({ tree, files }: Config, print: Print = noPrint): Con
   ).length,
   botTokens: botTokensIn(tree),
   prints: printsInConfig(tree, print),
+  ties: tiesInConfig(tree),
   view: viewOf(tree),
 })
 

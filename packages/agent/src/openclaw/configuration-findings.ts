@@ -14,13 +14,16 @@ import {
 } from './file-strings.ts'
 import { asRecalled, type Memory } from './memory.ts'
 import { type Told, tellingWalk } from './mention.ts'
+import { type Persona, personasOf } from './personas.ts'
 import { parsed } from './salvage.ts'
 import type { Print } from './prints.ts'
 import type { Walk } from './strings.ts'
 import { at } from './tree.ts'
+import { variablesOf } from './variables.ts'
 
 export interface ConfigurationFindings {
   readonly listing: ConfigListing
+  readonly personas: readonly Persona[]
   /** The files it consists of, which are looked at as nothing else. */
   readonly files: readonly { readonly root: string; readonly path: string; readonly told: Told[] }[]
 }
@@ -68,10 +71,11 @@ export function findInConfiguration(
     write: () => undefined,
   })
 
-  const config = readConfig(where, (absolute) => {
+  const readAt = (absolute: string) => {
     const file = find(absolute)
     return file === undefined ? undefined : read(file)
-  })
+  }
+  const config = readConfig(where, readAt)
   const starts = files.roots.flatMap((root) =>
     ['openclaw.json', 'clawdbot.json', '']
       .filter((path) => isConfig({ place: { root, path } }))
@@ -84,6 +88,7 @@ export function findInConfiguration(
   const found = {
     reads: [...reads.values()],
     listing: listConfig(config, print),
+    personas: personasOf(where, config.tree, variablesOf(where, config.tree, readAt)),
     files: parts.map((part) => ({ ...part.file.place, told: toldIn(part, walk) })),
   }
   return isSame ? memory.keep(NAME, found) : asRecalled(found)
@@ -117,16 +122,16 @@ function identitiesIn({ prefix }: ConfigurationPart, value: unknown, port: numbe
     ...['gateway.auth.token', 'gateway.auth.password', 'hooks.token']
       .filter((path) => within(path) !== undefined)
       .map((path) => identity(path, 'identity', '')),
-  ]
-}
-
-const identity = (path: string, kind: Mention['kind'], text: string): Told => ({
-  at: `/${path.replaceAll('.', '/')}`,
     ...portsIn(value, prefix).map(({ at: where, text, listens }): Told =>
       listens
         ? { ...identity('', 'port', text), at: where }
         : { ...identity('', 'host', `localhost:${text}`), at: where },
     ),
+  ]
+}
+
+const identity = (path: string, kind: Mention['kind'], text: string): Told => ({
+  at: `/${path.replaceAll('.', '/')}`,
   section: 'gateway',
   kind,
   class: 'structured',

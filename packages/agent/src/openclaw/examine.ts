@@ -13,6 +13,7 @@ import { findInConfiguration, hexOf, travels } from './configuration-findings.ts
 import { findInDatabase } from './database-findings.ts'
 import type { Where } from './discovery.ts'
 import { findInFile, findInLink, markFinder } from './file-findings.ts'
+import { tiesOf } from './graft/ties.ts'
 import { holdingsOf } from './holdings.ts'
 import { inventoryOf } from './inventory.ts'
 import type { AgentListing, StateListing } from './listing.ts'
@@ -24,7 +25,7 @@ import { LIST, type TextKind, type TextListing } from './text-listing.ts'
 import { viewsOf } from './views.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 3
+const RULES = 4
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
@@ -99,7 +100,12 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
     holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
     config: configuration.listing.view,
     inventory: known ? inventory : null,
-    views: viewsOf(sight),
+    views: viewsOf(sight, configuration.files),
+    ties: tiesOf(sight, configuration.personas, {
+      files: configuration.files,
+      places: captured.entries.map(({ place }) => place),
+      mentions,
+    }),
     ...(captured.fleet === undefined
       ? {}
       : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),

@@ -1,6 +1,7 @@
 /** What a database of OpenClaw's lists, as names, ids and counts: JSON, and no secret in it. */
 import type { DatabaseSync } from 'node:sqlite'
 import { type Row, countOf, isDatabaseError, machineState, rowsOf } from './databases.ts'
+import { type Need, needsOfJob } from './graft/job-needs.ts'
 import { COUNTED } from './row-kinds.ts'
 import { parsed } from './salvage.ts'
 import { at, textAt, treeAt } from './tree.ts'
@@ -28,11 +29,13 @@ export interface Job {
 export interface StateListing {
   /** The path that jobs are filed under, if it is pinned. */
   readonly cronStore: string | null
-  readonly cron: readonly (Job & { readonly store: string })[]
+  readonly cron: readonly (Job & { readonly store: string; readonly needs: readonly Need[] })[]
   readonly authProfiles: readonly Profile[]
   /** Ids of plugins that were installed. */
   readonly plugins: readonly string[]
   readonly vapidKeys: boolean
+  /** Names of stored secrets. */
+  readonly secrets: readonly string[]
   /** Rows by table. */
   readonly counts: Readonly<Record<string, number>>
   /** Why something is missing here, for people. */
@@ -91,6 +94,13 @@ export function listState(database: DatabaseSync): StateListing {
       false,
       () => machineState(database, 'webPush.vapidKeys') !== undefined,
     ),
+    secrets: reading.part('stored secrets', [], () =>
+      rowsOf(
+        database,
+        'secret_store_entries',
+        'SELECT name FROM secret_store_entries WHERE deleted_at_ms IS NULL ORDER BY name',
+      ).map(({ name }) => String(name)),
+    ),
     counts,
     flaws: reading.flaws(),
   }
@@ -127,13 +137,17 @@ function cronIn(database: DatabaseSync): StateListing['cron'] {
     'cron_jobs',
     'SELECT store_key, job_id, job_json, declaration_key, enabled FROM cron_jobs',
   )
-  return rows.map((row) => ({
-    store: String(row['store_key']),
-    id: String(row['job_id']),
-    user: row['declaration_key'] === null,
-    enabled: row['enabled'] === 1,
-    ...jobIn(parsed(String(row['job_json']))),
-  }))
+  return rows.map((row) => {
+    const job = parsed(String(row['job_json']))
+    return {
+      store: String(row['store_key']),
+      id: String(row['job_id']),
+      user: row['declaration_key'] === null,
+      enabled: row['enabled'] === 1,
+      ...jobIn(job),
+      needs: needsOfJob(job),
+    }
+  })
 }
 
 /** What a job's own JSON says of it. */

@@ -1,5 +1,5 @@
 /** What is compared between nodes beside the configuration and the inventory: neutral, and without what a machine writes by itself. */
-import type { Views } from '@ocm/protocol'
+import type { PlacedPath, Views } from '@ocm/protocol'
 import type { Sight } from './sight.ts'
 import { at, isTree } from './tree.ts'
 import { viewOf } from './view.ts'
@@ -14,7 +14,8 @@ const OF_THE_MACHINE = [
   'hooks.token',
 ]
 
-export function viewsOf(sight: Sight): Views {
+/** @param configFiles the files that the configuration consists of */
+export function viewsOf(sight: Sight, configFiles: readonly PlacedPath[]): Views {
   const { config, state } = sight
   const jobs = [...(state?.cron ?? []), ...(sight.told('jobs', inState('cron/jobs.json')) ?? [])]
   const env = sight.told('assigned', inState('.env')) ?? []
@@ -22,6 +23,7 @@ export function viewsOf(sight: Sight): Views {
     machine: OF_THE_MACHINE.filter((path) => at(config.view, path) !== undefined).map(
       (path) => `/${path.replaceAll('.', '/')}`,
     ),
+    files: [...configFiles, inState('cron/jobs.json')].map(({ root, path }) => `${root}:${path}`),
     environment: [...new Set(env.map(([name]) => name))].toSorted(),
     cron: Object.fromEntries(
       jobs.filter(({ user }) => user).map(({ id, decided }) => [id, decided]),
