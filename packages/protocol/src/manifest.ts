@@ -133,6 +133,8 @@ export type Inventory = Static<typeof Inventory>
 export const Views = Strict({
   /** JSON pointers into `config` of what this machine or OpenClaw writes by itself, and of the node's own tokens and ports. */
   machine: Type.Array(Type.String()),
+  /** `root:path` of files that `config`, `inventory` or `cron` tell by their meaning, so that their bytes need not be compared. */
+  files: Type.Array(Type.String()),
   /** Names of variables that are set for the gateway, sorted; never their values. */
   environment: Type.Array(Type.String()),
   /** What people decide about each cron job, by id: what it does and when; secrets hidden as in `config`. */
