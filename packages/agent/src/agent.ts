@@ -13,6 +13,7 @@ import {
 import { nodePrimitives } from '@ocm/protocol/node'
 import { answerRequests } from './answers.ts'
 import { createApply } from './apply/apply.ts'
+import { takenOver } from './apply/continues.ts'
 import { capture, captureDelta } from './capture/capture.ts'
 import type { CaptureParts } from './capture/parts.ts'
 import { Enrolment, readEnrolment } from './enrolment.ts'
@@ -121,7 +122,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
   const line = new HubLine(p, () => record?.sealing)
 
   let fleet = await readFleetKey(stateDir)
-  const captureParts = (job: string, newest: VaultRecord): CaptureParts => ({
+  const captureParts = async (job: string, newest: VaultRecord): Promise<CaptureParts> => ({
     p,
     installation,
     stateDir: join(stateDir, 'capture'),
@@ -132,6 +133,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
     now: () => Date.now(),
     hub: line.forCapture(job),
     ...(fleet === undefined ? {} : { fleet }),
+    continues: (await takenOver(stateDir)) ?? undefined,
   })
   const apply = createApply({
     p,
@@ -140,9 +142,9 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
     identity: { id: node, key: identity.key },
     vault: { root: () => enrolment.known.root, acceptRecord },
     hub: line,
-    captureDelta: (job, base) => {
+    captureDelta: async (job, base) => {
       if (!record) throw new OcmError('vault-record-stale')
-      return captureDelta(captureParts(job, record), { job, base })
+      return captureDelta(await captureParts(job, record), { job, base })
     },
     keepFleetKey: async (key) => {
       await keepFleetKey(stateDir, key)
@@ -184,7 +186,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
           const { fenced } = await installation.facts({ ports: [] })
           if (fenced) throw new OcmError('source-fenced')
           await apply.checkAtRest()
-          return capture(captureParts(job, newest), { job, trigger })
+          return capture(await captureParts(job, newest), { job, trigger })
         },
       })
       line.attach(session).catch(fault)
