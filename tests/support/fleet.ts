@@ -6,6 +6,7 @@ import {
   type Operator,
   type Running,
   type RunningHub,
+  type Under,
   joinAgent,
   operatorAt,
   startAgent,
@@ -24,6 +25,7 @@ export interface Fleet {
     home: string,
     ground: string,
     openclaw?: string,
+    under?: Under,
   ): Promise<Running & { place: AgentPlace }>
   stop(): Promise<void>
 }
@@ -52,13 +54,13 @@ export async function startFleet(
     hub,
     operator,
     recoveryCode: kit.code,
-    async enrol(label, home, agentGround, openclaw = OPENCLAW) {
+    async enrol(label, home, agentGround, openclaw = OPENCLAW, under?: Under) {
       const place = { state: join(agentGround, `agent-${label}`), home, openclaw }
       const ticket = await operator.json<{ join: string }>('ticket', '--label', label)
-      const joined = await joinAgent(place, ticket.join)
+      const joined = await joinAgent(place, ticket.join, under)
       if (joined.code !== 0)
         throw new Error(`${label} does not join:\n${joined.out}\n${joined.err}`)
-      const agent = startAgent(place)
+      const agent = startAgent(place, under)
       agents.push(agent)
       await until(
         async () => {

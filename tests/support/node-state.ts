@@ -4,11 +4,20 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** The pid of the gateway that holds the state directory, undefined when none does. */
-export function gatewayPid(home: string): number | undefined {
-  const folder = join(home, '.openclaw', 'tmp', `openclaw-${process.getuid?.() ?? 0}`)
+export function gatewayPid(
+  home: string,
+  state = join(home, '.openclaw'),
+  uid = process.getuid?.() ?? 0,
+): number | undefined {
+  const folder = join(state, 'tmp', `openclaw-${uid}`)
   const lock = join(folder, 'gateway.state.lock')
-  if (!existsSync(lock)) return undefined
-  const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number }
+  let text: string
+  try {
+    text = readFileSync(lock, 'utf8')
+  } catch {
+    return undefined // None, or it has just ended.
+  }
+  const { pid } = JSON.parse(text) as { pid: number }
   return existsSync(`/proc/${pid}`) ? pid : undefined
 }
 

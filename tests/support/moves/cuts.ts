@@ -74,6 +74,7 @@ export async function play(scene: Scene, from: Side, cut: Cut, delayMs: number):
     seconds: Math.round((performance.now() - began) / 1000),
     wrong,
   })
+  await until(() => pair.isWhole, { timeoutMs: scene.patienceMs, what: 'agents are connected' })
   scene.telegram.forget()
   halting.order(point, victim === role ? 'die' : 'stand')
   let hasAnswered = false
@@ -87,6 +88,7 @@ export async function play(scene: Scene, from: Side, cut: Cut, delayMs: number):
       everyMs: 10,
     })
     const met = halting.isMet
+    if (!met && pair.lastMove()?.id === known) throw new Error((await asked).out)
     if (met) await strike(pair, from, victim, delayMs, () => halting.go())
     const job = await pair.endOfMove(known, scene.patienceMs)
     await asked

@@ -1,7 +1,39 @@
 /** What OpenClaw lists of a node, by its own commands where they need no gateway, else as its database has it. */
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+import { OPENCLAW, openclawEnv } from '../openclaw.ts'
+import type { Under } from '../programs.ts'
+
+/** A node as its own command line sees it. */
+export interface Seat {
+  readonly home: string
+  readonly state: string
+  readonly under?: Under
+}
+
+export const seatAt = (home: string, under?: Under): Seat => {
+  const profile = under?.env?.['OPENCLAW_PROFILE']
+  const state = join(home, `.openclaw${profile === undefined ? '' : `-${profile}`}`)
+  return { home, state, ...(under === undefined ? {} : { under }) }
+}
+
+const run = promisify(execFile)
+
+/** @returns what one command of OpenClaw prints as JSON. */
+async function ask(seat: Seat, args: readonly string[], program: string): Promise<unknown> {
+  const { home, under = {} } = seat
+  const { stdout } = await run(process.execPath, [program, ...args, '--json'], {
+    cwd: home,
+    env: { ...openclawEnv(home), ...under.env },
+    maxBuffer: 64 << 20,
+    timeout: 170_000,
+    ...under.account,
+  })
+  return JSON.parse(stdout.slice(stdout.search(/[[{]/)))
+}
 
 /**
  * Ids of the cron jobs of people, as `openclaw cron list` answers: those that are filed under the path of the state
@@ -21,5 +53,62 @@ export function userJobs(home: string, state = join(home, '.openclaw')): readonl
       .toSorted()
   } finally {
     database.close()
+  }
+}
+
+/** As a running gateway tells it. */
+export async function toldJobs(seat: Seat, program = OPENCLAW): Promise<readonly string[]> {
+  const { jobs } = (await ask(seat, ['cron', 'list', '--all'], program)) as {
+    jobs: { id: string; declarationKey?: string }[]
+  }
+  const user = jobs.filter(({ declarationKey }) => declarationKey === undefined)
+  return user.map(({ id }) => id).toSorted()
+}
+
+export interface Listed {
+  readonly personas: readonly string[]
+  readonly userCron: readonly string[] | null
+  readonly authProfiles?: readonly string[]
+  readonly plugins?: readonly string[]
+  readonly skills?: readonly string[]
+  readonly conversations?: readonly string[]
+}
+
+/**
+ * Needs no gateway.
+ * @param depth each command takes a core for some seconds: `few` asks one of them
+ */
+export async function listed(
+  seat: Seat,
+  persona: string,
+  depth: 'all' | 'few' = 'all',
+): Promise<Listed> {
+  const of = (args: readonly string[]) => ask(seat, args, OPENCLAW)
+  const agents = (await of(['agents', 'list'])) as { id: string }[]
+  const some: Listed = {
+    personas: agents.map(({ id }) => id).toSorted(),
+    userCron: userJobs(seat.home, seat.state),
+  }
+  if (depth === 'few') return some
+  const [sessions, plugins, profiles, skills] = (await Promise.all([
+    of(['sessions', '--all-agents']),
+    of(['plugins', 'list']),
+    of(['models', 'auth', 'list', '--agent', persona]),
+    of(['skills', 'list', '--agent', persona]),
+  ])) as [
+    { sessions: { key: string; sessionId: string }[] },
+    { plugins: { id: string; origin: string; enabled: boolean; status: string }[] },
+    { profiles: { id: string; type: string }[] },
+    { skills: { name: string }[] },
+  ]
+  return {
+    ...some,
+    authProfiles: profiles.profiles.map(({ id, type }) => `${id} ${type}`).toSorted(),
+    plugins: plugins.plugins
+      .filter(({ origin, enabled }) => origin !== 'bundled' || enabled)
+      .map(({ id, status }) => `${id} ${status}`)
+      .toSorted(),
+    skills: skills.skills.map(({ name }) => name).toSorted(),
+    conversations: sessions.sessions.map(({ key, sessionId }) => `${key} ${sessionId}`).toSorted(),
   }
 }

@@ -169,6 +169,15 @@ export class Pair {
     seat.agent = startAgent(seat.place, underOf(seat.halting))
   }
 
+  /** Whether both agents are connected, as they say themselves. */
+  get isWhole(): boolean {
+    return SIDES.every((side) => {
+      const said = this.seats[side].agent.output()
+      const isLost = Math.max(said.lastIndexOf('link-lost'), said.lastIndexOf('hub-unreachable'))
+      return said.lastIndexOf('"msg":"connected"') > isLost
+    })
+  }
+
   /** Which gateways answer that they are ready. */
   async ready(): Promise<readonly Side[]> {
     const found: Side[] = []

@@ -1,0 +1,56 @@
+/**
+ * The matrix of moves: each with a populated home of the real OpenClaw, checked by what OpenClaw lists and by a scan of
+ * the whole moved tree. `--stand-in`: the target's gateway is one that stands in; everything else stays.
+ * `npm run proof -- moves [--only TEXT] [--stand-in]`
+ */
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { setup } from '../support/build.ts'
+import { startFleet } from '../support/fleet.ts'
+import { startMockModel } from '../support/mock-model.ts'
+import { NAMES } from '../support/canaries.ts'
+import { listed, seatAt } from '../support/moves/lists.ts'
+import { ROWS } from '../support/moves/matrix.ts'
+import { playRow } from '../support/moves/row.ts'
+import { SPECIAL } from '../support/moves/special.ts'
+import { standIn } from '../support/moves/stand-in.ts'
+import { OPENCLAW } from '../support/openclaw.ts'
+import { MODEL_PORT, freshMachine, populatedHome } from '../support/openclaw-home.ts'
+
+const { values } = parseArgs({
+  options: { only: { type: 'string', default: '' }, 'stand-in': { type: 'boolean' } },
+})
+if (process.env['OCM_DIST'] === undefined) setup()
+const ground = freshMachine('moves')
+const fleet = await startFleet(ground)
+const model = await startMockModel(MODEL_PORT)
+const program = standIn(join(ground, 'stand-in'))
+const openclaw = values['stand-in'] ? program : OPENCLAW
+const before = await listed(seatAt(await populatedHome()), NAMES.persona)
+const play = { fleet, standIn: program, openclaw, depth: 'all' as const, before }
+const count = { passed: 0, failed: 0, skipped: 0 }
+try {
+  const rows = [
+    ...ROWS.map((row, i) => ({ ...row, play: () => playRow(play, row, i) })),
+    ...SPECIAL.map((row, i) => ({ ...row, play: () => row.run(play, ROWS.length + i) })),
+  ]
+  for (const row of rows.filter(({ name }) => name.includes(values.only))) {
+    const began = performance.now()
+    if (row.needs === 'root' && process.getuid?.() !== 0) {
+      count.skipped++
+      console.log(`skipped  ${row.name}: needs root`)
+      continue
+    }
+    const wrong = await row.play().catch((error: unknown) => [String(error)])
+    const seconds = Math.round((performance.now() - began) / 1000)
+    if (wrong.length === 0) count.passed++
+    else count.failed++
+    console.log(`${wrong.length === 0 ? 'well   ' : 'WRONG  '}  ${row.name} (${seconds} s)`)
+    for (const one of wrong) console.log(`           ${one}`)
+  }
+} finally {
+  await fleet.stop()
+  model.close()
+}
+console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
+process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1
