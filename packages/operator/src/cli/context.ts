@@ -5,7 +5,7 @@ import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
 import { type Ports, type Unlocked, openVault } from '../vault/unlock.ts'
 import { count } from './format.ts'
 import { askPassphrase } from './secrets.ts'
-import { accessOf, memoryFileOf } from './settings.ts'
+import { type Access, accessOf, memoryFileOf } from './settings.ts'
 import { type Terminal, openTerminal } from './terminal.ts'
 
 export interface GlobalOptions {
@@ -17,6 +17,8 @@ export interface GlobalOptions {
 export interface Context {
   readonly terminal: Terminal
   readonly ports: Ports
+  /** How `ports` reaches the hub, for threads that ask it themselves. */
+  readonly access: Access
   /** True when a token is at hand. */
   readonly known: boolean
 }
@@ -24,10 +26,11 @@ export interface Context {
 export async function contextOf(proc: NodeJS.Process, options: GlobalOptions): Promise<Context> {
   const { json = false, yes = false } = options
   const terminal = openTerminal(proc, { json, yes })
-  const { url, token } = await accessOf(proc.env, options.url)
+  const access = await accessOf(proc.env, options.url)
+  const { url, token } = access
   const memory = memoryFileOf(proc.env)
   const ports = connect({ url, memory, ...(token === undefined ? {} : { token }) })
-  return { terminal, ports, known: token !== undefined }
+  return { terminal, ports, access, known: token !== undefined }
 }
 
 /** Asks for the passphrase, opens the vault for `work` and closes it again. */

@@ -17,7 +17,7 @@ export interface VerifyOptions {
   readonly databases?: boolean
 }
 
-/** More threads than this wait for the hub. */
+/** One more than there are processors: one of them waits for the hub. More than this wait for it most of the time. */
 const MOST_THREADS = 4
 
 export async function verify(
@@ -29,7 +29,9 @@ export async function verify(
   const share = shareOf(options.sample)
   const snapshots = await chosen(context, name, options.all ?? false)
   await withVault(context, async (unlocked) => {
-    const crew = startCrew(Math.min(Math.max(availableParallelism(), 1), MOST_THREADS))
+    const { url, token = '' } = context.access
+    const threads = Math.min(availableParallelism() + 1, MOST_THREADS)
+    const crew = startCrew(threads, { url, token })
     let report: VerifyReport
     try {
       const ids = snapshots.map(({ id }) => id)

@@ -37,6 +37,38 @@ test('reads a pack into the memory it is given, as who asks', async () => {
   expect(pack.equals(into)).toBe(true)
 })
 
+test('one connection is enough for many packs, whatever comes in one go with the head', async () => {
+  const sockets = new Set<unknown>()
+  answer = ({ socket }, response) => {
+    sockets.add(socket)
+    response.setHeader('content-length', 200_000)
+    response.write(Buffer.alloc(150_000, sockets.size), () => response.end(Buffer.alloc(50_000, 9)))
+  }
+  for (let n = 0; n < 20; n++) {
+    const pack = await wholePack(200_000)
+    expect([pack[0], pack[149_999], pack[150_000], pack[199_999]]).toEqual([1, 1, 9, 9])
+  }
+  expect(sockets.size).toBe(1)
+})
+
+test('a connection that ended while nobody asked is made anew', async () => {
+  answer = (_, response) => response.end(Buffer.alloc(100, 7))
+  await wholePack(100)
+  server.closeIdleConnections()
+  expect((await wholePack(100))[99]).toBe(7)
+})
+
+test('an answer in pieces of no said length is read as well', async () => {
+  answer = (_, response) => {
+    response.write(Buffer.alloc(60, 3))
+    response.end(Buffer.alloc(40, 4))
+  }
+  for (const _ of ['plainly at first', 'and then not']) {
+    const pack = await wholePack(100)
+    expect([pack[59], pack[60], pack[99]]).toEqual([3, 4, 4])
+  }
+})
+
 test('an answer that is shorter than the pack is malformed, and one that is longer is not read', async () => {
   answer = (_, response) => response.end(Buffer.alloc(100))
   await expect(wholePack(101)).rejects.toMatchObject({ code: 'malformed' })

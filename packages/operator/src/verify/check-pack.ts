@@ -25,26 +25,19 @@ const KEPT_SEGMENTS = 6
 /** Bytes of parts are handed over when there are so many. */
 const PORTION_BYTES = 1024 * 1024
 
-/** @param hand takes what only the whole of a content can be judged by; in no order between contents. */
+/**
+ * @param stored all of the pack, as the hub gave it
+ * @param hand takes what only the whole of a content can be judged by; in no order between contents.
+ */
 export function checkPack(
   p: Primitives,
   task: PackTask,
+  stored: Uint8Array,
   hand: (portion: Portion) => void,
 ): PackVerdict {
   const { pack, uses } = task
-  const opened = open(p, task)
-  if (opened === undefined) {
-    const broken = [...uses.contents]
-    return {
-      pack,
-      segments: 0,
-      plainBytes: 0,
-      unreadable: true,
-      damaged: [],
-      broken,
-      different: [],
-    }
-  }
+  const opened = open(p, task, stored)
+  if (opened === undefined) return nothingOf(task, 'damaged')
   const segments = new Segments(opened)
   const broken: number[] = []
   const different: number[] = []
@@ -65,16 +58,29 @@ export function checkPack(
   }
 }
 
+/** Of a pack that is not there, or of which nothing can be opened: whatever needs it is broken. */
+export const nothingOf = (
+  { pack, uses }: PackTask,
+  unreadable: 'damaged' | 'missing',
+): PackVerdict => ({
+  pack,
+  segments: 0,
+  plainBytes: 0,
+  unreadable,
+  damaged: [],
+  broken: [...uses.contents],
+  different: [],
+})
+
 /** Undefined when the pack is not the one that the node wrote. */
-function open(p: Primitives, task: PackTask): PackAtHand | undefined {
-  const { pack, stored } = task
+function open(p: Primitives, task: PackTask, stored: Uint8Array): PackAtHand | undefined {
+  const { pack: id, header } = task
   const source = {
     bytes: stored.length,
     read: (offset: number, length: number) => stored.subarray(offset, offset + length),
   }
   try {
-    const expected = { id: pack, header: task.header }
-    const opened = openPackAtHand(p, source, { packKey: task.key }, expected)
+    const opened = openPackAtHand(p, source, task.opener, { id, header })
     return opened.header.class === task.class ? opened : undefined
   } catch (error) {
     if (isDamage(error)) return undefined

@@ -1,5 +1,5 @@
 /** What a thread is told of one pack, and what it answers. Numbers in typed arrays: a pack holds parts of many files. */
-import type { PackClass, PackId } from '@ocm/protocol'
+import type { PackClass, PackId, VaultOpener } from '@ocm/protocol'
 
 export const HASH_BYTES = 32
 /** Of each part: segment, offset and length in it, and where in the content it belongs. */
@@ -16,12 +16,11 @@ export const PART = 2
 
 export interface PackTask {
   readonly pack: PackId
+  /** What a signed snapshot says of it: length, class, and the SHA-256 of its header. */
+  readonly bytes: number
   readonly class: PackClass
-  /** All of the stored pack; its memory may be longer, and comes back with the verdict. */
-  readonly stored: Uint8Array<ArrayBuffer>
-  readonly key: Uint8Array
-  /** SHA-256 of its header, from a signed snapshot. */
   readonly header: Uint8Array
+  readonly opener: VaultOpener
   readonly uses: PackUses
 }
 
@@ -49,8 +48,8 @@ export interface PackVerdict {
   readonly pack: PackId
   readonly segments: number
   readonly plainBytes: number
-  /** Nothing of the pack could be opened. */
-  readonly unreadable: boolean
+  /** Nothing of the pack could be opened, or the hub does not have it. */
+  readonly unreadable: false | 'damaged' | 'missing'
   /** Segments whose tag or length is wrong. */
   readonly damaged: readonly number[]
   /** Contents of which something here is damaged or missing. */

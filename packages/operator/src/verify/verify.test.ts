@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { concat, fromBase64url, readVaultRecord } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
 import { beforeEach, expect, test } from 'vitest'
@@ -9,7 +12,7 @@ import { confirmNodes } from '../vault/nodes.ts'
 import { prepareSetup } from '../vault/setup.ts'
 import { issueTicket } from '../vault/ticket.ts'
 import { type Unlocked, openVault } from '../vault/unlock.ts'
-import { checkPack } from './check-pack.ts'
+import { packTaker } from './take-pack.ts'
 import { type Checkers, isWhole, verifySnapshots } from './verify.ts'
 
 const p = hasty(nodePrimitives)
@@ -23,7 +26,7 @@ let node: PaperNode
 /** What the threads do, without their start. */
 const here: Checkers = {
   width: 2,
-  check: async (task, hand) => ({ verdict: checkPack(p, task, hand), room: task.stored.buffer }),
+  check: (task, hand) => packTaker(p, hub.ports.api)(task, hand),
 }
 
 beforeEach(async () => {
@@ -186,12 +189,19 @@ test('looks at a sample of the packs when no more is wanted', async () => {
 test('finds the same when threads do the work', async () => {
   const { id, packs } = takeWoven(p, hub, record(), node, FILES)
   damage(packs[2] as string, 700)
-  const crew = startCrew(2)
+  const server = createServer(({ url = '', headers }, response) => {
+    const pack = hub.packs.get(url.replace('/api/packs/', ''))
+    response.writeHead(pack && headers.authorization === 'Bearer t0ken' ? 200 : 404).end(pack)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const crew = startCrew(2, { url, token: 't0ken' })
   try {
     const report = await verifySnapshots(hub.ports, unlocked, { snapshots: [id] }, crew)
     expect(report).toEqual(await verify(id))
     expect(report.damaged).toEqual([id])
   } finally {
     await crew.close()
+    server.close()
   }
 }, 30_000)

@@ -1,38 +1,30 @@
 /**
  * A full verify: every segment of every pack that some snapshots use is opened, every content hashed and compared with
- * what its node signed. Packs come from the hub a few at a time; the work on their bytes is done by threads.
+ * what its node signed. Threads fetch the packs from the hub and do the work on their bytes.
  */
 import {
   OcmError,
-  PACK_MAX_BYTES,
   type PackId,
   equal,
   fromHex,
   hex,
   manifestFromPages,
-  packKeyFor,
   pathFromBytes,
   readEntry,
-  readPackHead,
   readPages,
 } from '@ocm/protocol'
 import { type SnapshotRoot, openRoot } from '../snapshots/open.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import { Judging } from './judging.ts'
 import { type Content, type KnownPack, Reading } from './reading.ts'
-import { type PackTask, type PackVerdict, type Portion } from './task.ts'
+import type { TakePack } from './take-pack.ts'
+import type { PackVerdict, Portion } from './task.ts'
 
-/** Who does the work on bytes. */
+/** Who fetches packs and does the work on their bytes. */
 export interface Checkers {
-  /** Packs that may be at work at once; one more is on its way meanwhile. */
+  /** Packs that may be at work at once. */
   readonly width: number
-  check(task: PackTask, hand: (portion: Portion) => void): Promise<Checked>
-}
-
-export interface Checked {
-  readonly verdict: PackVerdict
-  /** The memory that the pack was in, for the next one. */
-  readonly room: ArrayBuffer
+  readonly check: TakePack
 }
 
 export interface VerifyWish {
@@ -204,76 +196,39 @@ async function readAll(
   const queue = [...chosen].values()
 
   async function readNext(): Promise<void> {
-    let room = new ArrayBuffer(0)
     for (const id of queue) {
       const pack = reading.packs.get(id) as KnownPack
-      const { bytes } = pack.known
-      if (room.byteLength < bytes && bytes <= PACK_MAX_BYTES) room = new ArrayBuffer(bytes + SPARE)
-      const task = await fetchTask(ports, id, pack, room)
-      if (typeof task === 'string') {
-        found.damaged.push({ pack: id, why: task, segments: [], contents: pack.contents })
-        for (const content of pack.contents) found.broken.add(content)
-      } else {
-        const uses = reading.usesOf(id)
-        for (const [i, content] of uses.contents.entries()) {
-          if (uses.pieces[i] === 0) parted.add(content)
-        }
-        const { verdict, ...done } = await checkers.check({ ...task, uses }, (portion) =>
-          found.judging.take(portion, isPieces(portion)),
-        )
-        room = done.room
-        note(verdict)
-        checked.segments += verdict.segments
-        checked.plainBytes += verdict.plainBytes
+      const uses = reading.usesOf(id)
+      for (const [i, content] of uses.contents.entries()) {
+        if (uses.pieces[i] === 0) parted.add(content)
       }
+      const { bytes, header, class: inClass } = pack.known
+      const task = { pack: id, bytes, header, class: inClass, opener: pack.opener, uses }
+      note(await checkers.check(task, (portion) => found.judging.take(portion, isPieces(portion))))
       checked.packs += 1
-      checked.storedBytes += pack.known.bytes
+      checked.storedBytes += bytes
       onProgress({ bytes: checked.storedBytes, total })
     }
   }
 
   function note(verdict: PackVerdict): void {
-    for (const content of verdict.broken) {
+    const { pack, unreadable, damaged, broken } = verdict
+    for (const content of broken) {
       found.broken.add(content)
       found.judging.drop(content)
     }
     for (const content of verdict.different) found.different.add(content)
-    if (verdict.unreadable || verdict.damaged.length > 0) {
-      const { pack, damaged, broken } = verdict
-      found.damaged.push({ pack, why: 'damaged', segments: damaged, contents: broken })
+    if (unreadable !== false || damaged.length > 0) {
+      const why = unreadable === 'missing' ? 'missing' : 'damaged'
+      found.damaged.push({ pack, why, segments: damaged, contents: broken })
     }
+    checked.segments += verdict.segments
+    checked.plainBytes += verdict.plainBytes
   }
 
-  await Promise.all(Array.from({ length: checkers.width + 1 }, readNext))
+  await Promise.all(Array.from({ length: checkers.width }, readNext))
   return found
 }
-
-/** Packs are about as long as one another. */
-const SPARE = 512 * 1024
-
-async function fetchTask(
-  { p, api }: Ports,
-  id: PackId,
-  { known, opener }: KnownPack,
-  room: ArrayBuffer,
-): Promise<Omit<PackTask, 'uses'> | 'missing' | 'damaged'> {
-  try {
-    if (known.bytes > PACK_MAX_BYTES) return 'damaged'
-    const stored = await api.wholePack(id, new Uint8Array(room, 0, known.bytes))
-    const head = readPackHead(p, stored, id)
-    if (!equal(head.headerHash, known.header)) return 'damaged'
-    const key = packKeyFor(p, head, opener)
-    return { pack: id, class: known.class, stored, key, header: known.header }
-  } catch (error) {
-    if (!(error instanceof OcmError)) throw error
-    if (error.code === 'pack-missing') return 'missing'
-    if (DAMAGE.has(error.code)) return 'damaged'
-    throw error
-  }
-}
-
-/** `malformed`: the hub's answer was shorter than the pack is. */
-const DAMAGE: ReadonlySet<string> = new Set(['pack-damaged', 'seal-broken', 'malformed'])
 
 /** What could be judged by no pack alone. */
 async function judge(

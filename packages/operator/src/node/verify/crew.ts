@@ -1,10 +1,10 @@
 /** The threads of one verify. */
 import { Worker } from 'node:worker_threads'
-import { OcmError } from '@ocm/protocol'
+import { OcmError, fromWireError } from '@ocm/protocol'
+import type { PackTask, PackVerdict, Portion } from '../../verify/task.ts'
+import type { Checkers } from '../../verify/verify.ts'
 import { threadProgram } from './embedded.ts'
-import type { PackTask, Portion } from '../../verify/task.ts'
-import type { FromThread } from './thread.ts'
-import type { Checked, Checkers } from '../../verify/verify.ts'
+import type { Access, FromThread } from './thread.ts'
 
 /** A thread's own heap: what it works on lies outside of it. */
 const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96, stackSizeMb: 4 }
@@ -12,7 +12,7 @@ const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 96, stackSiz
 interface Work {
   readonly task: PackTask
   readonly hand: (portion: Portion) => void
-  readonly done: PromiseWithResolvers<Checked>
+  readonly done: PromiseWithResolvers<PackVerdict>
 }
 
 export interface Crew extends Checkers {
@@ -20,7 +20,7 @@ export interface Crew extends Checkers {
   close(): Promise<void>
 }
 
-export function startCrew(threads: number): Crew {
+export function startCrew(threads: number, access: Access): Crew {
   const queue: Work[] = []
   const idle: Worker[] = []
   const busy = new Map<Worker, Work>()
@@ -38,10 +38,10 @@ export function startCrew(threads: number): Crew {
       return
     }
     busy.set(worker, work)
-    worker.postMessage(work.task, [work.task.stored.buffer])
+    worker.postMessage(work.task, [])
   }
   const workers = Array.from({ length: threads }, () => {
-    const options = { resourceLimits: HEAP, name: 'ocm-verify' }
+    const options = { resourceLimits: HEAP, name: 'ocm-verify', workerData: access }
     const worker =
       threadProgram === undefined
         ? new Worker(new URL('thread.ts', import.meta.url), options)
@@ -53,7 +53,8 @@ export function startCrew(threads: number): Crew {
         return
       }
       busy.delete(worker)
-      work?.done.resolve(said)
+      if (said.kind === 'verdict') work?.done.resolve(said.verdict)
+      else work?.done.reject(fromWireError(said.error))
       next(worker)
     })
     worker.on('error', fail)

@@ -1,19 +1,26 @@
-/** A thread that looks at packs, in synchronous calls and sharing nothing. Tasks come in messages, each is answered. */
-import { parentPort } from 'node:worker_threads'
-import type { Primitives } from '@ocm/protocol'
+/**
+ * A thread that fetches packs and looks at them, sharing nothing: what is done with bytes costs less than to hand them
+ * from one thread to another. Tasks come in messages, one at a time; each is answered.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { OcmError, type Primitives, type WireError, toWireError } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
-import { checkPack } from '../../verify/check-pack.ts'
+import { ApiClient } from '../../api/client.ts'
 import { free } from '../../verify/free.ts'
+import { packTaker } from '../../verify/take-pack.ts'
 import type { PackTask, PackVerdict, Portion } from '../../verify/task.ts'
+import { bytesFetcher } from '../fetch-bytes.ts'
+
+/** How it reaches the hub. */
+export interface Access {
+  readonly url: string
+  readonly token: string
+}
 
 export type FromThread =
   | { readonly kind: 'portion'; readonly portion: Portion }
-  | {
-      readonly kind: 'verdict'
-      readonly verdict: PackVerdict
-      /** The memory that the pack came in. */
-      readonly room: ArrayBuffer
-    }
+  | { readonly kind: 'verdict'; readonly verdict: PackVerdict }
+  | { readonly kind: 'failure'; readonly error: WireError }
 
 const port = parentPort
 if (port === null) throw new TypeError('to be started as a thread')
@@ -28,14 +35,17 @@ const p: Primitives = {
   },
 }
 
-port.on('message', (task: PackTask | null) => {
-  if (task === null) {
-    port.close()
-    return
+const say = (said: FromThread, moved: ArrayBuffer[] = []) => port.postMessage(said, moved)
+const hand = (portion: Portion) => say({ kind: 'portion', portion }, [portion.bytes.buffer])
+
+const access = workerData as Access
+const takePack = packTaker(p, new ApiClient({ ...access, fetch, fetchBytes: bytesFetcher() }))
+
+port.on('message', async (task: PackTask) => {
+  try {
+    say({ kind: 'verdict', verdict: await takePack(task, hand) })
+  } catch (error) {
+    if (!(error instanceof OcmError)) throw error
+    say({ kind: 'failure', error: toWireError(error) })
   }
-  const verdict = checkPack(p, task, (portion) =>
-    port.postMessage({ kind: 'portion', portion } satisfies FromThread, [portion.bytes.buffer]),
-  )
-  const room = task.stored.buffer
-  port.postMessage({ kind: 'verdict', verdict, room } satisfies FromThread, [room])
 })
