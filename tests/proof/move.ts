@@ -39,7 +39,7 @@ try {
       const points = await pointsOf(scene, 'left')
       const cuts = shuffled(seed, cutsOf(points)).slice(0, Number(values.cuts))
       console.log(`seed ${seed}: ${points.length} points, ${cuts.length} cuts`)
-      await playAll(scene, cuts, seed, say)
+      await playAll(scene, 'right', cuts, seed, say)
     } finally {
       await scene.close()
     }
@@ -50,7 +50,7 @@ try {
       const points = await pointsOf(scene, 'left')
       const cuts = drawn(seed, cutsOf(points), Number(values.real))
       console.log(`with real gateways: ${cuts.length} cuts`)
-      await playAll(scene, cuts, seed, say)
+      await playAll(scene, 'right', cuts, seed, say)
     } finally {
       await scene.close()
     }

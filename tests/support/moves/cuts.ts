@@ -37,7 +37,7 @@ export interface Scene {
   readonly patienceMs: number
 }
 
-/** Moves it once and back without a cut. @returns each point that was journalled on the way, in order. */
+/** Moves it once without a cut. @returns each point that was journalled on the way, in order. */
 export async function pointsOf(scene: Scene, from: Side): Promise<readonly Met[]> {
   const { pair } = scene
   const halts = haltsOf(pair, from)
@@ -102,8 +102,8 @@ export async function play(scene: Scene, from: Side, cut: Cut, delayMs: number):
   }
 }
 
-/** @param go lets what stands still at the point go on. */
-async function strike(
+/** Kills or cuts off, and brings back. @param go lets what stands still at a point go on. */
+export async function strike(
   pair: Pair,
   from: Side,
   victim: Victim,

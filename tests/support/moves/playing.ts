@@ -28,16 +28,17 @@ export function drawn(seed: number, cuts: readonly Cut[], count: number): readon
 
 const MOST_DELAY_MS = 1500
 
-/** The node speaks on the right at first, as `pointsOf` leaves it. A scene that is lost is not played on. */
+/** @param first where it speaks. A scene that is lost is not played on. */
 export async function playAll(
   scene: Scene,
+  first: Side,
   cuts: readonly Cut[],
   seed: number,
   tell: (verdict: Verdict) => void = () => undefined,
 ): Promise<readonly Verdict[]> {
   const random = new Random(seed, 'delays')
   const verdicts: Verdict[] = []
-  let speaker: Side = 'right'
+  let speaker = first
   for (const cut of cuts) {
     const verdict = await play(scene, speaker, cut, random.below(MOST_DELAY_MS))
     verdicts.push(verdict)

@@ -41,8 +41,12 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
     const move = await play.fleet.operator.json<{ inventoryEqual: boolean }>(
       ...(['move', `from-${number}`, `to-${number}`, ...words] as const),
     )
+    const speaking = [await isReady(ports.target), await isReady(ports.source)]
+    const isReal = play.openclaw === OPENCLAW
+    const told = isReal ? await toldJobs(to) : undefined
+    // Some lists are asked of a gateway that runs, and one that stands in would not know.
+    if (!isReal) await stopGateway(to)
     const after = await listed(to, NAMES.persona, play.depth)
-    const told = play.openclaw === OPENCLAW ? await toldJobs(to) : undefined
     const trees = laid.trees ?? [machine]
     const old = laid.old ?? source
     return [
@@ -56,8 +60,8 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
         .filter((where) => !/^(?:agent-|halt)/.test(where))
         .map((where) => `names the old home: ${where}`),
       ...pathsInRows(to.state, old).map((where) => `names the old home: ${where}`),
-      ...((await isReady(ports.target)) ? [] : ['the target does not speak']),
-      ...((await isReady(ports.source)) ? ['the source speaks'] : []),
+      ...(speaking[0] ? [] : ['the target does not speak']),
+      ...(speaking[1] ? ['the source speaks'] : []),
       ...(laid.check?.() ?? []),
     ]
   } finally {
