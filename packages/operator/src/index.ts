@@ -4,10 +4,13 @@ export type { Socket } from './api/live.ts'
 export {
   type Comparison,
   type ConfigChange,
+  countOf,
   type EntryChange,
   type ListChange,
-  compareManifests,
-} from './compare/compare.ts'
+} from './compare/changes.ts'
+export { compareManifests } from './compare/compare.ts'
+export { compareSnapshots, type TextDiff, textDiff } from './compare/contents.ts'
+export { type ComparedSide, sideOfNode, sideOfSnapshot } from './compare/sides.ts'
 export { unifiedDiff } from './compare/text.ts'
 export { type DescribedNode, describeNode } from './snapshots/describe.ts'
 export { newestSnapshot, type OpenedSnapshot, openSnapshot } from './snapshots/open.ts'
@@ -38,4 +41,4 @@ export {
   type Wish,
 } from './work/operation.ts'
 export { type SignedOrder, signOrder, startOrder } from './work/order.ts'
-export { blockersOf, makePlan, type Prepared, refuseBlocked, warningsOf } from './work/plan.ts'
+export { blockersOf, describeTarget, makePlan, type Prepared, refuseBlocked, warningsOf } from './work/plan.ts'

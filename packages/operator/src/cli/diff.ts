@@ -1,24 +1,22 @@
-/** `ocm diff`: what differs between two snapshots, of one node or of two. */
-import { type Entry, OcmError, concat, hex, pathFromBytes } from '@ocm/protocol'
-import { type Comparison, compareManifests } from '../compare/compare.ts'
-import { unifiedDiff } from '../compare/text.ts'
-import { type OpenedSnapshot, openSnapshot } from '../snapshots/open.ts'
+/** `ocm diff`: what differs between two nodes, two snapshots, or one and the other. */
+import { OcmError } from '@ocm/protocol'
+import { type Comparison, type ConfigChange, countOf } from '../compare/changes.ts'
+import { type TextDiff, compareSnapshots, textDiff } from '../compare/contents.ts'
+import { type ComparedSide, sideOfNode, sideOfSnapshot } from '../compare/sides.ts'
+import { openSnapshot } from '../snapshots/open.ts'
+import { doneOrThrow, followJob } from '../work/follow.ts'
 import { type Context, withVault } from './context.ts'
-import { bytes, count, short } from './format.ts'
-import { snapshotNamed } from './names.ts'
+import { bytes, count, short, time } from './format.ts'
+import { findNode, snapshotNamed } from './names.ts'
 import { sectionNamed } from './sections.ts'
+import { tellSteps } from './steps.ts'
 
 export interface DiffOptions {
   readonly section?: string
   readonly text?: boolean
   readonly showSecrets?: boolean
-}
-
-interface TextDiff {
-  readonly path: string
-  /** Null for what is not shown. */
-  readonly diff: string | null
-  readonly why?: 'secret' | 'not text' | 'too large'
+  readonly all?: boolean
+  readonly fresh?: boolean
 }
 
 export async function diff(
@@ -28,91 +26,102 @@ export async function diff(
   options: DiffOptions,
 ): Promise<void> {
   const { terminal, ports } = context
+  const { all, fresh = false, showSecrets = false } = options
   const section = options.section === undefined ? undefined : sectionNamed(options.section)
-  const ids = [
-    (await snapshotNamed(ports.api, names[0])).id,
-    (await snapshotNamed(ports.api, names[1])).id,
+  const sides = [
+    await sideNamed(context, names[0], fresh),
+    await sideNamed(context, names[1], fresh),
   ] as const
+  for (const side of sides) terminal.say(sideLine(side, Date.now()))
   await withVault(context, async (unlocked) => {
-    const a = await openSnapshot(ports, unlocked, ids[0])
-    const b = await openSnapshot(ports, unlocked, ids[1])
-    const within = {
+    const a = await openSnapshot(ports, unlocked, sides[0].snapshot)
+    const b = await openSnapshot(ports, unlocked, sides[1].snapshot)
+    const compared = await compareSnapshots(a, b, {
       ...(section === undefined ? {} : { section }),
       ...(place === undefined ? {} : { place }),
-    }
-    const compared = compareManifests(a.manifest, b.manifest, within)
+      ...(all === undefined ? {} : { all }),
+    })
     const texts: TextDiff[] = []
     if (options.text || place !== undefined) {
       for (const { path, entry } of compared.entries) {
-        if (entry === 'file') texts.push(await textDiff(a, b, path, options.showSecrets ?? false))
+        const headings = [`${nameOf(sides[0])} ${path}`, `${nameOf(sides[1])} ${path}`] as const
+        if (entry !== 'file') continue
+        texts.push(await textDiff([a, b], path, { showSecrets, names: headings }))
       }
     }
-    terminal.result({ a: ids[0], b: ids[1], ...compared, texts }, linesOf(compared, texts))
+    terminal.result(
+      { a: a.id, b: b.id, sides, ...compared, texts },
+      linesOf(compared, texts, sides),
+    )
   })
 }
 
-/** Larger files are not read for people. */
-const TEXT_BYTES = 4 * 1024 * 1024
-
-async function textDiff(
-  a: OpenedSnapshot,
-  b: OpenedSnapshot,
-  path: string,
-  showSecrets: boolean,
-): Promise<TextDiff> {
-  const before = entryAt(a, path)
-  const after = entryAt(b, path)
-  const isSecret = (before && isSecretIn(a, before)) || (after && isSecretIn(b, after))
-  if (isSecret && !showSecrets) return { path, diff: null, why: 'secret' }
-  if (Math.max(before?.size ?? 0, after?.size ?? 0) > TEXT_BYTES) {
-    return { path, diff: null, why: 'too large' }
-  }
-  const [old, now] = [await textOf(a, before), await textOf(b, after)]
-  if (old === undefined || now === undefined) return { path, diff: null, why: 'not text' }
-  const names = [`${short(a.id)} ${path}`, `${short(b.id)} ${path}`] as const
-  return { path, diff: unifiedDiff(old, now, names) }
+/** A node by its label or id, else a snapshot by its id. @throws OcmError 'not-found', 'wrong-use' */
+async function sideNamed(context: Context, name: string, fresh: boolean): Promise<ComparedSide> {
+  const { api } = context.ports
+  const nodes = await api.nodes()
+  const node = await orUndefined(() => findNode(nodes, name))
+  if (node === undefined) return sideOfSnapshot(await snapshotNamed(api, name), nodes)
+  if (!fresh) return sideOfNode(node)
+  const { id } = await api.startJob({ kind: 'backup', node: node.id })
+  doneOrThrow(await followJob(api, id, tellSteps(context.terminal)))
+  return sideOfNode(findNode(await api.nodes(), node.id))
 }
 
-const entryAt = ({ manifest }: OpenedSnapshot, path: string): Entry | undefined =>
-  manifest.entries.find((entry) => `${entry.root}:${pathFromBytes(entry.path)}` === path)
-
-/** By the class of its packs, and by its section: an empty file has no packs. */
-function isSecretIn({ root }: OpenedSnapshot, { section, extents = [] }: Entry): boolean {
-  if (section === 'credentials' || section === 'environment') return true
-  const secret = new Set(
-    root.packs.filter((pack) => pack.class === 'secret').map(({ id }) => hex(id)),
-  )
-  return extents.some(([id]) => secret.has(hex(id)))
-}
-
-/** '' for what is not there; undefined for what is no text. */
-async function textOf(snapshot: OpenedSnapshot, entry: Entry | undefined) {
-  if (entry === undefined || entry.kind !== 'file') return ''
-  const parts: Uint8Array[] = []
-  for await (const part of snapshot.read(entry)) parts.push(part)
-  const content = concat(...parts)
-  if (content.includes(0)) return undefined
+async function orUndefined<T>(find: () => T): Promise<T | undefined> {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
-  } catch {
-    // That it is no text is the answer.
-    return undefined
+    return find()
+  } catch (error) {
+    if (error instanceof OcmError && error.code === 'not-found') return undefined
+    throw error
   }
+}
+
+const nameOf = ({ label, snapshot }: ComparedSide) =>
+  label === '' ? short(snapshot) : `${label}@${short(snapshot)}`
+
+const MINUTE = 60_000
+
+function sideLine(side: ComparedSide, now: number): string {
+  const minutes = Math.max(0, Math.round((now - side.takenAt) / MINUTE))
+  const age =
+    minutes < 60
+      ? `${minutes} min`
+      : minutes < 48 * 60
+        ? `${Math.round(minutes / 60)} h`
+        : `${Math.round(minutes / 1440)} days`
+  return `${nameOf(side)} of ${time(side.takenAt)}, ${age} old`
 }
 
 const SIGNS = { added: '+', removed: '-', changed: '~' } as const
 const shown = (value: unknown) => JSON.stringify(value)
 
-function linesOf({ config, lists, entries }: Comparison, texts: readonly TextDiff[]): string {
+function configLine(what: string, change: ConfigChange): string {
+  const from = 'before' in change ? ` ${shown(change.before)}` : ''
+  const to = 'after' in change ? ` ${shown(change.after)}` : ''
+  const arrow = change.kind === 'changed' ? ' ->' : ''
+  const place = change.path === '' ? what : `${what} ${change.path}`.trim()
+  return `${SIGNS[change.kind]} ${place}:${from}${arrow}${to}`
+}
+
+const UNKNOWN = {
+  inventory: 'What OpenClaw lists is not compared: one of them could not be asked.',
+  'cron jobs': 'What cron jobs do is not compared: one snapshot is of an older agent.',
+  environment: 'Variables are not compared: one snapshot is of an older agent.',
+} as const
+
+function linesOf(
+  compared: Comparison,
+  texts: readonly TextDiff[],
+  sides: readonly [ComparedSide, ComparedSide],
+): string {
+  const { config, lists, entries, unknown } = compared
   const lines = [
-    ...config.map((change) => {
-      const from = 'before' in change ? ` ${shown(change.before)}` : ''
-      const to = 'after' in change ? ` ${shown(change.after)}` : ''
-      return `${SIGNS[change.kind]} config ${change.path}:${from}${change.kind === 'changed' ? ' ->' : ''}${to}`
-    }),
-    ...lists.map(({ kind, what, name, fields = [] }) => {
-      const which = fields.length > 0 ? ` (${fields.join(', ')})` : ''
-      return `${SIGNS[kind]} ${what}: ${name}${which}`
+    ...config.map((change) => configLine('config', change)),
+    ...lists.flatMap(({ kind, what, name, changes = [] }) => {
+      const of = name === '' ? what : `${what} ${name}`
+      if (changes.length === 0) return [`${SIGNS[kind]} ${what}: ${name}`]
+      return changes.map((change) => configLine(of, change))
     }),
     ...entries.map(({ kind, section, path, bytes: size, what }) => {
       const why = what.length > 0 ? ` (${what.join(', ')})` : ''
@@ -130,9 +139,10 @@ function linesOf({ config, lists, entries }: Comparison, texts: readonly TextDif
           : [text],
     ),
   ]
-  if (lines.length === 0) return 'Nothing differs.'
-  const total = config.length + lists.length + entries.length
-  return [...lines, count(total, 'difference')].join('\n')
+  const notes = unknown.map((what) => UNKNOWN[what])
+  if (lines.length === 0) return ['Nothing differs that matters.', ...notes].join('\n')
+  const legend = `- only in ${nameOf(sides[0])}, + only in ${nameOf(sides[1])}`
+  return [...lines, ...notes, `${count(countOf(compared), 'difference')} (${legend})`].join('\n')
 }
 
 const WHY = {

@@ -148,11 +148,13 @@ function describe(proc: NodeJS.Process, version: string): Command {
 
   program
     .command('diff')
-    .summary('what differs between two snapshots, of one node or of two')
-    .argument('<a>')
-    .argument('<b>')
+    .summary('what differs between two nodes or snapshots; answers 0 either way')
+    .argument('<a>', 'a node, which stands for its newest snapshot, or a snapshot')
+    .argument('<b>', 'the same')
     .argument('[place]', 'a root, or root:path; its text files are compared line by line')
     .option('--section <name>', 'only this part')
+    .option('--fresh', 'back a node up first')
+    .option('--all', 'databases, conversations and what is of one machine too, byte for byte')
     .option('--text', 'compare all text files line by line')
     .option('--show-secrets', 'show what files with secrets say, too')
     .action(
