@@ -241,7 +241,10 @@ export interface Installation {
   tryTree(tree: TrialTree, timeoutMs: number, signal: AbortSignal): Promise<Tried>
   /** A port for a trial that nothing has and nothing live is to have. */
   portForTrial(live: readonly number[]): Promise<number>
-  /** Ends whatever a trial in that directory has left running, also one that was begun by a process before this one. */
+  /**
+   * Ends whatever a trial in that directory has left running, also one that was begun by a process before this one, and
+   * removes what it made outside of it.
+   */
   endTrial(directory: string): Promise<void>
   /** @param remembered what `Gateway.remember` gave before, to run it again after a restart of the agent. */
   gateway(remembered?: unknown): Promise<Gateway>

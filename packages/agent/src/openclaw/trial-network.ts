@@ -2,9 +2,10 @@
 import { run } from './run.ts'
 
 /** A new namespace has its loopback down; without it a gateway could not be asked whether it is ready. */
-const UP = 'ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || exit 97'
+const UP =
+  'PATH=$PATH:/usr/sbin:/sbin; ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null || exit 97'
 /** What a process in it sees: the interfaces, and whether loopback answers to its address. */
-const LOOK = 'cat /proc/self/net/dev /proc/self/net/fib_trie'
+const LOOK = 'cat /proc/self/net/dev; echo; cat /proc/self/net/fib_trie'
 const LOOK_MS = 5000
 
 /**
@@ -32,12 +33,13 @@ function ways(): readonly (readonly string[])[] {
 }
 
 function isAlone(seen: string): boolean {
-  const interfaces = [...seen.matchAll(/^\s*([^\s:|+]+):/gm)].map(([, name]) => name)
+  const [devices = '', addresses = ''] = seen.split('\n\n')
+  const interfaces = [...devices.matchAll(/^\s*([^\s:|+]+):/gm)].map(([, name]) => name)
   // Some kernels put idle tunnel ends of their own into each namespace; they are down and lead nowhere.
   const others = interfaces.filter(
     (name) =>
       name !== 'lo' &&
       !/^(?:tunl|sit|gre|gretap|erspan|ip6?_?(?:vti|tnl|gre)|ip6tnl)\d+$/.test(name ?? ''),
   )
-  return interfaces.includes('lo') && others.length === 0 && seen.includes('127.0.0.1')
+  return interfaces.includes('lo') && others.length === 0 && addresses.includes('127.0.0.1')
 }

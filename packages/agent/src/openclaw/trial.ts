@@ -22,6 +22,7 @@ import { editJson5 } from './config-edit.ts'
 import { type Where, discover } from './discovery.ts'
 import { errno } from './errno.ts'
 import { environOf, gatewayProcesses, waitUntil } from './gateway-watch.ts'
+import { removeLockTraces } from './lock-traces.ts'
 import { withOwnNode } from './run.ts'
 import { parsed } from './salvage.ts'
 import { isTree } from './tree.ts'
@@ -130,7 +131,7 @@ export async function tryTree(
 }
 
 /**
- * Ends all that a trial in that directory has left running, and answers when it is gone.
+ * Ends all that a trial in that directory has left running, and removes what lies elsewhere; the directory itself stays.
  * @throws OcmError 'gateway-will-not-stop'
  */
 export async function endTrial(directory: string): Promise<void> {
@@ -140,6 +141,7 @@ export async function endTrial(directory: string): Promise<void> {
     return left.length === 0
   }, GONE_MS)
   if (!gone) throw new OcmError('gateway-will-not-stop')
+  removeLockTraces(directory)
 }
 
 const GONE_MS = 30_000
@@ -209,7 +211,7 @@ function keepLogInside(config: string, log: string): void {
   if (!isTree(value)) return
   const logging = value['logging']
   if (isTree(logging) ? '$include' in logging : logging !== undefined) return
-  const edited = { ...value, logging: { ...(logging ?? {}), file: log } }
+  const edited = { ...value, logging: { ...(isTree(logging) ? logging : {}), file: log } }
   writeFileSync(
     config,
     editJson5(text, () => edited),

@@ -7,6 +7,7 @@ import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises
 import path from 'node:path'
 import { OcmError, isWithin, pathToBytes } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
+import { removeLockTraces } from './lock-traces.ts'
 import { parsed } from './salvage.ts'
 import { type Ran, run, withOwnNode } from './run.ts'
 import { isTree } from './tree.ts'
@@ -32,6 +33,7 @@ export async function validateStaged(staged: Staged, bin: string | null): Promis
       await checkDatabase(staged, bin, copy, database)
     }
   } finally {
+    removeLockTraces(copy)
     await rm(copy, { recursive: true, force: true })
   }
 }
