@@ -60,6 +60,8 @@ function make(shape: TSchema, raw: Raw): Checker | undefined {
       return hasOnly(shape, 'type', 'pattern') ? text(raw.pattern) : undefined
     case 'integer':
       return hasOnly(shape, 'type', 'minimum', 'maximum') ? integer(raw) : undefined
+    case 'number':
+      return hasOnly(shape, 'type') ? Number.isFinite : undefined
     case 'array':
       return hasOnly(shape, 'type', 'items', 'minItems', 'maxItems', 'additionalItems')
         ? array(raw)

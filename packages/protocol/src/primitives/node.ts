@@ -50,6 +50,12 @@ const LARGE = 16 * 1024
 const OFTEN = 2 * 2 ** 20
 
 let handedOut = 0
+let isFreed = false
+
+/** For a thread that gives each large buffer back at once, by `transfer`: nothing of them is left to be collected. */
+export function freesWhatItIsHanded(): void {
+  isFreed = true
+}
 
 /**
  * V8 lets large buffers pile up until it collects everything, old and young, once for every few megabytes of them: that
@@ -57,7 +63,7 @@ let handedOut = 0
  * @param bytes of a buffer that somebody was handed, and will soon be done with
  */
 export function handOut(bytes: number): void {
-  if (bytes < LARGE) return
+  if (bytes < LARGE || isFreed) return
   handedOut += bytes
   if (handedOut < OFTEN) return
   handedOut = 0

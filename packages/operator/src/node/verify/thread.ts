@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { OcmError, type Primitives, type WireError, toWireError } from '@ocm/protocol'
-import { nodePrimitives } from '@ocm/protocol/node'
+import { freesWhatItIsHanded, nodePrimitives } from '@ocm/protocol/node'
 import { ApiClient } from '../../api/client.ts'
 import { free } from '../../verify/free.ts'
 import { packTaker } from '../../verify/take-pack.ts'
@@ -24,6 +24,8 @@ export type FromThread =
 
 const port = parentPort
 if (port === null) throw new TypeError('to be started as a thread')
+
+freesWhatItIsHanded()
 
 /** What is unpacked was opened for this alone. */
 const p: Primitives = {
