@@ -34,6 +34,11 @@ async function backedUp(agent: TestAgent, fingerprints?: readonly IdentityPrint[
   await agent.capture(job, [p.random(50)], change)
   await hub.call('POST', `/api/jobs/${job}/cancel`, {})
 }
+const known = (id: string, prints: readonly IdentityPrint[], speaks = true) => ({
+  id,
+  prints,
+  speaks,
+})
 const stateOf = async ({ id }: TestAgent) => (await hub.call('GET', `/api/nodes/${id}`)).body
 
 describe('nodes that go by one identity', () => {
@@ -65,11 +70,6 @@ describe('nodes that go by one identity', () => {
 
   test('are told for each pair of three, and nothing is made of one value under two kinds', () => {
     const shared = print('bot-token', 'x')
-    const known = (id: string, prints: readonly IdentityPrint[], speaks = true) => ({
-      id,
-      prints,
-      speaks,
-    })
     const twins = twinsAmong([
       known('a', [shared]),
       known('b', [shared, print('channel-account', 'y')]),

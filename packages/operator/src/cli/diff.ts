@@ -32,7 +32,7 @@ export async function diff(
     await sideNamed(context, names[0], fresh),
     await sideNamed(context, names[1], fresh),
   ] as const
-  for (const side of sides) terminal.say(sideLine(side, Date.now()))
+  for (const side of sides) terminal.say(sideLine(side, ports.now()))
   await withVault(context, async (unlocked) => {
     const a = await openSnapshot(ports, unlocked, sides[0].snapshot)
     const b = await openSnapshot(ports, unlocked, sides[1].snapshot)

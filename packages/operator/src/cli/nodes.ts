@@ -1,5 +1,11 @@
 /** `ocm nodes`: what there is, and which of it the vault trusts. */
-import { type NodeState, OcmError, fingerprint, fromBase64url } from '@ocm/protocol'
+import {
+  type FingerprintKind,
+  type NodeState,
+  OcmError,
+  fingerprint,
+  fromBase64url,
+} from '@ocm/protocol'
 import { confirmByFingerprint, confirmNodes, retireNode } from '../vault/nodes.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short, table, time } from './format.ts'
@@ -19,15 +25,42 @@ export async function listNodes({ terminal, ports }: Context): Promise<void> {
   const shown = table(['NODE', 'ID', 'STATE', 'LAST SNAPSHOT', 'AGENT'], rows)
   terminal.result(
     nodes,
-    nodes.length === 0 ? 'No nodes yet: ocm ticket makes a join string.' : shown,
+    nodes.length === 0
+      ? 'No nodes yet: ocm ticket makes a join string.'
+      : [shown, ...twinLines(nodes)].join('\n'),
   )
+}
+
+/** One line for each pair that goes by one identity. */
+export function twinLines(nodes: readonly NodeState[]): readonly string[] {
+  const label = (id: string) => nodes.find((node) => node.id === id)?.label ?? short(id)
+  return nodes.flatMap(({ id, label: one, twins = [] }) =>
+    twins
+      .filter(({ node }) => id < node)
+      .map(({ node, kinds }) => {
+        const shared = kinds.map((kind) => SHARED[kind]).join(', ')
+        return `ALARM: ${one} and ${label(node)} go by one identity (${shared}). Stop one of them and give it its own, or retire it: ocm nodes retire NODE`
+      }),
+  )
+}
+
+const SHARED: Readonly<Record<FingerprintKind, string>> = {
+  'bot-token': 'the same bot token',
+  'device-key': 'the same device key',
+  'channel-account': 'the same account of a channel',
 }
 
 function stateOf(node: NodeState): string {
   if (node.state !== 'active') return node.state
   if (node.movedTo !== null) return `moved to ${short(node.movedTo)}`
   const link = node.online ? 'online' : 'offline'
-  return node.confirmed ? link : `${link}, unconfirmed`
+  const isUnchecked = node.checked === false && node.lastSnapshot !== null
+  const notes = [
+    ...(node.confirmed ? [] : ['unconfirmed']),
+    ...((node.twins ?? []).length === 0 ? [] : ['TWIN']),
+    ...(isUnchecked ? ['identity not checked'] : []),
+  ]
+  return [link, ...notes].join(', ')
 }
 
 const brief = ({ id, label }: NodeState) => ({ id, label })

@@ -70,6 +70,17 @@ const manifest = (more: Partial<Manifest> = {}): Manifest => ({
   mentions: [],
   ...more,
 })
+const configAt = (state: string, desk: string, port: number, host: string) => ({
+  agents: {
+    list: [
+      { id: 'main', workspace: `${state}/workspace` },
+      { id: 'desk', workspace: desk },
+    ],
+  },
+  gateway: { port, origins: [`http://${host}:${port}`, 'https://else.example:18789'] },
+  logging: { file: `${state}/logs/out.log` },
+  meta: { lastTouchedVersion: host },
+})
 const NOTHING = { config: [], lists: [], entries: [], unknown: [] }
 
 describe('comparing snapshots of one node', () => {
@@ -140,17 +151,6 @@ describe('comparing two nodes', () => {
       'workspace:desk': '/mnt/desks/quill',
     },
     port: 19_001,
-  })
-  const configAt = (state: string, desk: string, port: number, host: string) => ({
-    agents: {
-      list: [
-        { id: 'main', workspace: `${state}/workspace` },
-        { id: 'desk', workspace: desk },
-      ],
-    },
-    gateway: { port, origins: [`http://${host}:${port}`, 'https://else.example:18789'] },
-    logging: { file: `${state}/logs/out.log` },
-    meta: { lastTouchedVersion: host },
   })
   const machine = { ...views, machine: ['/meta'] }
   const source = manifest({

@@ -64,18 +64,19 @@ function compareInventories(a: Inventory, b: Inventory, sides: Sides): readonly 
   ]
 }
 
+function heldIn({ holdings }: Manifest, what: string): number {
+  const found = holdings.find((holding) => holding.what === what)?.count ?? 0
+  return what === THERE_OR_NOT ? Math.min(found, 1) : found
+}
+
 function compareHoldings(a: Manifest, b: Manifest): readonly ListChange[] {
   const kinds = new Map(
     [...a.holdings, ...b.holdings]
       .filter(({ what }) => COUNTED.has(what) || what === THERE_OR_NOT)
       .map(({ what, section }) => [what, section]),
   )
-  const count = ({ holdings }: Manifest, what: string) => {
-    const found = holdings.find((holding) => holding.what === what)?.count ?? 0
-    return what === THERE_OR_NOT ? Math.min(found, 1) : found
-  }
   return [...kinds].flatMap(([what, section]) =>
-    counted(what, section, '', count(a, what), count(b, what)),
+    counted(what, section, '', heldIn(a, what), heldIn(b, what)),
   )
 }
 

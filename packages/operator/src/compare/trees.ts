@@ -47,9 +47,8 @@ function isSame(a: unknown, b: unknown, sides: Sides, path: string): boolean {
   if (Array.isArray(a) && Array.isArray(b)) {
     return a.length === b.length && a.every((item, n) => isEqual(item, b[n], sides, path))
   }
-  const own = (side: Side) => side.manifest.layout.port
-  const isPort = typeof a === 'number' && typeof b === 'number' && /port$/i.test(path)
-  return a === b || (isPort && a !== 0 && a === own(sides[0]) && b === own(sides[1]))
+  const [own, others] = [sides[0].manifest.layout.port, sides[1].manifest.layout.port]
+  return a === b || (/port$/i.test(path) && a !== 0 && a === own && b === others)
 }
 
 const isEqual = (a: unknown, b: unknown, sides: Sides, path: string): boolean =>
