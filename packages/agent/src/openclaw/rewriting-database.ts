@@ -8,6 +8,7 @@ import { isEmpty } from './database-rows.ts'
 import { hasTable, openImmutable } from './databases.ts'
 import { forgetIdentity } from './identity.ts'
 import { type DatabaseRole, type Table, tablesOf } from './rows.ts'
+import { keepingValid } from './still-valid.ts'
 import type { Walk } from './strings.ts'
 
 export interface DatabaseRewrite {
@@ -32,7 +33,7 @@ export function rewriteDatabase(rewrite: DatabaseRewrite): void {
     const broken = brokenReferences(database)
     database.exec('BEGIN IMMEDIATE')
     try {
-      change(database, rewrite)
+      keepingValid(database, () => change(database, rewrite))
       database.exec('COMMIT')
     } catch (error) {
       database.exec('ROLLBACK')
