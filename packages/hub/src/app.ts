@@ -121,6 +121,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     publish,
     closeLink: links.close,
     gone: runner.gone,
+    fences: jobs.fences,
     twins: createTwins({
       p,
       snapshots,
@@ -251,7 +252,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now })
       snapshotRoutes(api, { snapshots, nodes, packs })
       retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
-      jobRoutes(api, { p, jobs, nodes, snapshots, vault, runner, audit, now })
+      jobRoutes(api, { p, jobs, nodes, snapshots, vault, presence, runner, audit, now })
       liveRoute(api, { events, stillAllowed: (request) => whoAsks(request, sessions, cookies) })
     },
     { prefix: '/api' },

@@ -213,6 +213,14 @@ export const MEANINGS = {
     'The configuration of OpenClaw cannot be edited without changing what it means.',
     'Let OpenClaw write it anew on the source (openclaw config set), back it up again and try again.',
   ),
+  'graft-config-unreadable': meaning(
+    'The configuration in the snapshot cannot be read as a whole, so no parts can be taken out of it.',
+    'Mend it on the source (openclaw config validate), back it up again, or apply the snapshot whole.',
+  ),
+  'graft-place-taken': meaning(
+    'Where a chosen part is to be put, something lies already.',
+    'Choose another place for it (--root), or move away what lies there; the job’s log names it.',
+  ),
   'gateway-will-not-stop': meaning(
     'The gateway did not stop within its time.',
     'Stop it by hand on the node and try again.',
@@ -293,6 +301,11 @@ export const MEANINGS = {
   'undo-refused': meaning(
     (f) => `The last apply on this node cannot be taken back (${f['why']}).`,
     'Restore one of its snapshots instead.',
+  ),
+  undone: meaning('This was taken back by an undo.', 'Apply it again when you want it.'),
+  'target-off': meaning(
+    'An operator attested that the target is off for good, so its word is not waited for any more.',
+    'Nothing. If that machine comes back, switch its gateway off at once.',
   ),
   'source-online': meaning(
     'The source is connected, so it is not off.',

@@ -89,7 +89,8 @@ export const Job = Strict({
   warnings: Type.Optional(Count),
   /**
    * Of a move whose order attests that the source is off. 'owed': the target speaks, and the source has still to be
-   * fenced when it comes back; 'fenced': it has been.
+   * fenced when it comes back; 'fenced': it has been. Of the undo of such a move, 'owed': the source has still to hear
+   * of it when it comes back.
    */
   unfenced: Type.Optional(Type.Enum(['attested', 'owed', 'fenced'])),
   /** Of an undo: the job that it takes back. Of a release: the move under which its node was fenced. */

@@ -67,6 +67,63 @@ export const jobsIn = (db: Database): JobCatalog => ({
     return rows.map(storedFrom)
   },
 
+  async ofOrder(hash) {
+    const row = await db
+      .selectFrom('jobs')
+      .selectAll('jobs')
+      .innerJoin('orders', 'orders.job', 'jobs.id')
+      .where('orders.hash', '=', hash)
+      .executeTakeFirst()
+    return row && storedFrom(row)
+  },
+
+  async owedTo(source) {
+    const rows = await db
+      .selectFrom('jobs')
+      .selectAll()
+      .where('source', '=', source)
+      .where('unfenced', '=', 'owed')
+      .orderBy('created_at')
+      .execute()
+    return rows.map(storedFrom)
+  },
+
+  async fences() {
+    const rows = await db
+      .selectFrom('jobs as move')
+      .select(['move.id', 'move.node', 'move.source', 'move.unfenced'])
+      .where('move.kind', '=', 'move')
+      .where((is) =>
+        is.or([
+          is('move.unfenced', '=', 'owed'),
+          is.and([
+            is('move.state', 'in', ['failed', 'cancelled']),
+            is('move.fenced_statement', 'is not', null),
+            is('move.outcome_statement', 'is', null),
+            is.not(
+              is.exists(
+                is
+                  .selectFrom('jobs as later')
+                  .select('later.id')
+                  .whereRef('later.node', '=', 'move.source')
+                  .whereRef('later.created_at', '>', 'move.created_at')
+                  .where('later.kind', 'in', ['restore', 'clone', 'move', 'release'])
+                  .where('later.state', '=', 'done'),
+              ),
+            ),
+          ]),
+        ]),
+      )
+      .execute()
+    const fences = new Map<string, { job: string; state: 'owed' | 'held' }>()
+    for (const { id: job, node, source, unfenced } of rows) {
+      const state = unfenced === 'owed' ? 'owed' : 'held'
+      if (source !== null) fences.set(source, { job, state })
+      if (state === 'owed') fences.set(node, { job, state })
+    }
+    return fences
+  },
+
   async discardsOwed(node) {
     const rows = await db
       .selectFrom('jobs')

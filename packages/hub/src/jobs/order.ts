@@ -7,6 +7,7 @@ import {
   type Primitives,
   readStatement,
 } from '@ocm/protocol'
+import type { Static, TSchema } from 'typebox'
 import type { Node, NodeCatalog, SnapshotCatalog } from '../nodes/ports.ts'
 import type { VaultKeeper } from '../nodes/vault.ts'
 
@@ -27,18 +28,7 @@ export async function readOrder(
   { p, nodes, snapshots, vault }: OrderNeeds,
   statement: Uint8Array,
 ): Promise<Order> {
-  const { record } = vault.needed()
-  const operators = record.operators.filter(
-    ({ key }) => !record.revoked.some((revoked) => equal(revoked, key)),
-  )
-  const signers = operators.map(({ key }) => key)
-  const order = readStatement(p, 'order', Order, statement, signers)
-  const signer = claimedSigner(statement)
-  if (!operators.some(({ id, key }) => id === order.operator && equal(key, signer))) {
-    throw invalid('operator')
-  }
-  if (order.vault !== record.vault) throw invalid('vault')
-  if (order.minRecord > record.serial) throw new OcmError('vault-record-stale')
+  const order = readByOperator(p, vault, 'order', Order, statement)
   if ((order.kind === 'restore') !== (order.source === order.target)) throw invalid('target')
 
   for (const id of new Set([order.target, order.source])) {
@@ -51,7 +41,39 @@ export async function readOrder(
   return order
 }
 
-function checkNode(node: Node | undefined, vault: VaultKeeper): void {
+/** What only an operator can say. @throws OcmError 'malformed', 'signature-invalid', 'order-invalid', 'vault-record-stale' */
+export function readByOperator<T extends TSchema>(
+  p: Primitives,
+  vault: VaultKeeper,
+  kind: 'order' | 'undo' | 'target-off',
+  shape: T,
+  statement: Uint8Array,
+): Static<T> {
+  const { record } = vault.needed()
+  const operators = record.operators.filter(
+    ({ key }) => !record.revoked.some((revoked) => equal(revoked, key)),
+  )
+  const signers = operators.map(({ key }) => key)
+  const said = readStatement(p, kind, shape, statement, signers)
+  const {
+    operator,
+    vault: of,
+    minRecord,
+  } = said as {
+    operator: string
+    vault: string
+    minRecord: number
+  }
+  const signer = claimedSigner(statement)
+  if (!operators.some(({ id, key }) => id === operator && equal(key, signer))) {
+    throw invalid('operator')
+  }
+  if (of !== record.vault) throw invalid('vault')
+  if (minRecord > record.serial) throw new OcmError('vault-record-stale')
+  return said
+}
+
+export function checkNode(node: Node | undefined, vault: VaultKeeper): void {
   if (!node) throw new OcmError('node-unknown')
   if (node.state === 'revoked') throw new OcmError('node-revoked')
   if (node.state === 'quarantined') throw new OcmError('node-cloned')

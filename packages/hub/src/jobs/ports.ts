@@ -26,6 +26,12 @@ export interface JobCatalog {
   jobs(node?: string): Promise<Job[]>
   /** Oldest first. */
   unfinished(): Promise<StoredJob[]>
+  /** The job of an order, by the hash of its statement. */
+  ofOrder(hash: string): Promise<StoredJob | undefined>
+  /** Jobs with something that this source has still to hear: see Job.unfenced. */
+  owedTo(source: string): Promise<StoredJob[]>
+  /** See NodeState.fence. */
+  fences(): Promise<Map<string, { job: string; state: 'owed' | 'held' }>>
   /** Jobs whose target has still to discard what they staged. */
   discardsOwed(node: string): Promise<StoredJob[]>
   addLog(job: string, at: number, sealed: Uint8Array): Promise<void>

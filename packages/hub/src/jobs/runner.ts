@@ -7,7 +7,10 @@ import type { Logger } from 'pino'
 import { apply } from './apply.ts'
 import { backUp } from './backup.ts'
 import { move, type MoveNeeds } from './move.ts'
+import { createOwed } from './owed.ts'
 import type { StoredJob } from './ports.ts'
+import { release } from './release.ts'
+import { undo } from './undo.ts'
 import { type Progress, Stopped, Work, type WorkNeeds } from './work.ts'
 
 const DISCARD_MS = 60_000
@@ -32,12 +35,14 @@ export interface Runner {
   progress(job: string, node: string, said: Progress): Promise<void>
   /** A node has come: it is told what it may throw away. */
   came(node: string): Promise<void>
+  /** A job that is at work waits for something that does not come. */
+  giveUp(job: string, why: OcmError): void
   /** A node will not come again. */
   gone(node: string, why: ErrorCode): void
 }
 
 export const nodesOf = ({ kind, node, source }: Job): readonly string[] =>
-  kind === 'move' && source !== null ? [node, source] : [node]
+  (kind === 'move' || kind === 'undo') && source !== null ? [node, source] : [node]
 
 const isBegun = ({ job }: StoredJob) => job.startedAt !== null
 
@@ -60,6 +65,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
   const { jobs, presence, nodes, publish, now, log } = needs
   const active = new Map<string, Work>()
   const ending = new Set<Promise<void>>()
+  const owed = createOwed(needs)
   let stopped = false
 
   async function advance(): Promise<void> {
@@ -93,7 +99,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
       if (!(await work.refresh())) return
       const outcome = await carryOut(work)
       if (outcome === undefined) return
-      if (outcome !== 'done' && kind !== 'backup' && work.isBegun('stage')) {
+      if (outcome !== 'done' && work.isBegun('stage')) {
         await work.save({ discardOwed: true })
       }
       await work.finish(outcome)
@@ -121,6 +127,14 @@ export function createRunner(needs: RunnerNeeds): Runner {
           break
         case 'move':
           await move(work, needs)
+          owed.tell(work.job.source)
+          break
+        case 'undo':
+          await undo(work, needs)
+          owed.tell(work.job.source)
+          break
+        case 'release':
+          await release(work, needs)
           break
       }
       return 'done'
@@ -144,6 +158,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
   async function came(node: string): Promise<void> {
     const conversation = presence.get(node)
     if (!conversation) return
+    owed.tell(node)
     for (const stored of await jobs.discardsOwed(node)) {
       if (!isFinal(stored.job.state)) continue
       try {
@@ -163,7 +178,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
     async stop() {
       stopped = true
       for (const work of active.values()) work.abort(new Stopped())
-      await Promise.all(ending)
+      await Promise.all([...ending, owed.stop()])
     },
 
     async add(job, hash) {
@@ -199,6 +214,10 @@ export function createRunner(needs: RunnerNeeds): Runner {
     },
 
     came,
+
+    giveUp(job, why) {
+      active.get(job)?.abort(why)
+    },
 
     gone(node, why) {
       for (const work of active.values()) {

@@ -25,7 +25,9 @@ export async function jobOf(jobs: JobCatalog, id: string, node: string): Promise
     throw new OcmError('not-found', { what: 'job' })
   }
   if (stored.cancelAsked) throw new OcmError('job-cancelled')
-  if (isFinal(stored.job.state)) throw new OcmError('not-found', { what: 'job' })
+  // The last capture of a source that comes back after its move.
+  const isOwed = stored.job.unfenced === 'owed' && stored.job.source === node
+  if (isFinal(stored.job.state) && !isOwed) throw new OcmError('not-found', { what: 'job' })
   return stored
 }
 

@@ -2,11 +2,13 @@
 import { fromBase64url, type Job, type JobRequest, newId, OcmError, STEPS } from '@ocm/protocol'
 import type { Audit } from '../people/ports.ts'
 import { orderHash } from './apply.ts'
-import { type OrderNeeds, readOrder } from './order.ts'
+import { readOrder } from './order.ts'
 import type { StoredJob } from './ports.ts'
+import { readTargetOff } from './release.ts'
 import type { Runner } from './runner.ts'
+import { readUndo, type UndoNeeds } from './undo.ts'
 
-export interface SubmitNeeds extends OrderNeeds {
+export interface SubmitNeeds extends UndoNeeds {
   readonly runner: Runner
   readonly audit: Audit
   readonly now: () => number
@@ -30,6 +32,8 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
   }
 
   const statement = bytesOf(request.order)
+  if (request.kind === 'undo') return submitUndo(needs, statement, by)
+  if (request.kind === 'release') return submitRelease(needs, statement, by)
   const order = await readOrder(needs, statement)
   if (order.kind !== request.kind) throw new OcmError('order-invalid', { why: 'kind' })
   const job = newJob({
@@ -38,6 +42,7 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
     node: order.target,
     source: order.source,
     snapshot: order.snapshot,
+    ...(order.unfenced && { unfenced: 'attested' }),
     by,
     at,
   })
@@ -45,10 +50,49 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
   await audit.note({
     at,
     actor: by,
-    action: order.kind,
+    action: order.unfenced ? 'move-unfenced' : order.kind,
     subject: `${order.source} ${order.target}`,
   })
   await runner.add(stored(job, statement), orderHash(p, statement))
+  return job
+}
+
+async function submitUndo(needs: SubmitNeeds, statement: Uint8Array, by: string): Promise<Job> {
+  const { audit, now, runner, p } = needs
+  const at = now()
+  const { undo, undone } = await readUndo(needs, statement)
+  const job = newJob({
+    id: undo.job,
+    kind: 'undo',
+    node: undo.node,
+    // A source that is fenced is released by it.
+    ...(undone.job.kind === 'move' && { source: undone.job.source ?? '' }),
+    undoes: undone.job.id,
+    by,
+    at,
+  })
+  await audit.note({ at, actor: by, action: 'undo', subject: `${undone.job.id} ${undo.node}` })
+  await runner.add(stored(job, statement), orderHash(p, statement))
+  return job
+}
+
+async function submitRelease(needs: SubmitNeeds, statement: Uint8Array, by: string): Promise<Job> {
+  const { audit, now, runner, p } = needs
+  const at = now()
+  const { attested, move } = await readTargetOff(needs, statement)
+  const { node, target } = attested
+  const job = newJob({
+    id: attested.job,
+    kind: 'release',
+    node,
+    ...(move && { undoes: move.id }),
+    by,
+    at,
+  })
+  await audit.note({ at, actor: by, action: 'release-attested', subject: `${node} ${target}` })
+  await runner.add(stored(job, statement), orderHash(p, statement))
+  // It waits for the very word that will not come.
+  if (move) runner.giveUp(move.id, new OcmError('target-off'))
   return job
 }
 
@@ -58,11 +102,13 @@ interface Wish {
   readonly node: string
   readonly source?: string
   readonly snapshot?: string
+  readonly unfenced?: 'attested'
+  readonly undoes?: string
   readonly by: string
   readonly at: number
 }
 
-const newJob = ({ id, kind, node, source = '', snapshot = '', by, at }: Wish): Job => ({
+const newJob = ({ id, kind, node, source = '', snapshot = '', by, at, ...more }: Wish): Job => ({
   id,
   kind,
   state: 'queued',
@@ -84,6 +130,7 @@ const newJob = ({ id, kind, node, source = '', snapshot = '', by, at }: Wish): J
   createdBy: by,
   downtimeMs: null,
   inventoryEqual: null,
+  ...more,
 })
 
 const stored = (job: Job, order: Uint8Array | null): StoredJob => ({

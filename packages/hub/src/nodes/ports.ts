@@ -95,7 +95,7 @@ export interface NodeCatalog {
   lastSeen(id: string, at: number): Promise<void>
   setLabel(id: string, label: string): Promise<void>
   setState(id: string, state: NodeStanding): Promise<void>
-  setMovedTo(id: string, target: string): Promise<void>
+  setMovedTo(id: string, target: string | null): Promise<void>
 
   tickets(): Promise<StoredTicket[]>
   ticket(id: string): Promise<StoredTicket | undefined>

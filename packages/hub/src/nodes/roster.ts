@@ -16,6 +16,8 @@ export interface RosterNeeds {
   /** The job at work on each node. */
   readonly jobsAtWork: () => Promise<ReadonlyMap<string, string>>
   readonly twins: ReturnType<typeof createTwins>
+  /** See NodeState.fence. */
+  readonly fences: () => Promise<ReadonlyMap<string, NonNullable<NodeState['fence']>>>
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
 }
@@ -37,7 +39,11 @@ export function createRoster(needs: RosterNeeds): Roster {
   const { catalog, snapshots, presence, vault, publish, closeLink } = needs
 
   async function states(nodes: readonly Node[]): Promise<NodeState[]> {
-    const [newest, jobs] = await Promise.all([snapshots.newestOfEach(), needs.jobsAtWork()])
+    const [newest, jobs, fences] = await Promise.all([
+      snapshots.newestOfEach(),
+      needs.jobsAtWork(),
+      needs.fences(),
+    ])
     const standing = await needs.twins(await catalog.nodes(), newest)
     return nodes.map((node) => ({
       id: node.id,
@@ -52,6 +58,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       movedTo: node.movedTo,
       lastSnapshot: newest.get(node.id) ?? null,
       job: jobs.get(node.id) ?? null,
+      ...fenceOf(fences.get(node.id)),
       twins: standing.get(node.id)?.twins ?? [],
       checked: standing.get(node.id)?.checked ?? false,
       proof: { ticket: base64url(node.ticket), enrolment: base64url(node.enrolment) },
@@ -96,3 +103,6 @@ export function createRoster(needs: RosterNeeds): Roster {
     },
   }
 }
+
+const fenceOf = (fence: NodeState['fence']): Pick<NodeState, 'fence'> =>
+  fence === undefined ? {} : { fence }

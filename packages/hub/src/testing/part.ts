@@ -3,6 +3,7 @@ import {
   OcmError,
   base64url,
   fromBase64url,
+  fromCbor,
   hex,
   makeStatement,
 } from '@ocm/protocol'
@@ -29,6 +30,7 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
   // Its journal: it is there again after a lost link.
   const orders = new Map<string, string>()
   const fencedBy = new Map<string, Uint8Array>()
+  const moves = new Set<string>()
   const asked = async (method: string) => {
     part.asked.push(method)
     await part.before(method)
@@ -44,6 +46,7 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
     session.handle('stage', async ({ job, order }) => {
       await asked('stage')
       orders.set(job, order)
+      if ((saidIn(order) as { kind: string }).kind === 'move') moves.add(orderHash(order))
       return { bytes: 1 }
     })
     session.handle('trial', async () => {
@@ -89,6 +92,17 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
       await asked('release')
       return {}
     })
+    session.handle('undo', async ({ order }) => {
+      await asked('undo')
+      const { undoes } = saidIn(order) as { undoes: string }
+      const wasMove = moves.has(undoes)
+      const body = { order: undoes, fenced: null, node: agent.id, why: 'undone' }
+      return { abort: wasMove ? base64url(sign('abort', body)) : '' }
+    })
+    session.handle('letGo', async () => {
+      await asked('letGo')
+      return {}
+    })
     session.handle('discard', async () => {
       await asked('discard')
       return {}
@@ -97,3 +111,7 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
 }
 
 const orderHash = (order: string) => hex(p.sha256(fromBase64url(order)))
+
+/** What a statement says, believed as it is. */
+const saidIn = (statement: string): unknown =>
+  fromCbor((fromCbor(fromBase64url(statement), 'statement') as { b: Uint8Array }).b, 'statement')

@@ -1,0 +1,310 @@
+import { hex, type Job, makeStatement, newId, OcmError, type Order, type Undo } from '@ocm/protocol'
+import { base64url, fromBase64url, type TargetOff } from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { TestAgent } from '../testing/agent.ts'
+import { TestHub } from '../testing/hub.ts'
+import { newPart, type Part, play } from '../testing/part.ts'
+
+let hub: TestHub
+beforeAll(async () => {
+  hub = await TestHub.ready()
+})
+afterAll(() => hub.close())
+
+async function node(part: Part): Promise<TestAgent> {
+  const agent = await TestAgent.enrolled(hub, play(part))
+  await hub.confirm({ id: agent.id, key: agent.key.public })
+  return agent
+}
+
+const start = async (request: object) => hub.call('POST', '/api/jobs', request)
+const job = async (id: string): Promise<Job> => (await hub.call('GET', `/api/jobs/${id}`)).body
+const stateOf = async ({ id }: TestAgent) => (await hub.call('GET', `/api/nodes/${id}`)).body
+
+/** Asks until it is so; the test's own timeout is the deadline. */
+async function until<T>(ask: () => Promise<T>, wanted: (is: T) => boolean): Promise<T> {
+  for (;;) {
+    const now = await ask()
+    if (wanted(now)) return now
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+const ended = (id: string) =>
+  until(
+    () => job(id),
+    ({ endedAt }) => endedAt !== null,
+  )
+
+const common = () => ({
+  v: 1 as const,
+  vault: hub.vault.id,
+  operator: hub.operator.id,
+  minRecord: hub.record?.serial ?? 0,
+  job: newId(p),
+  nonce: p.random(32),
+  at: 0,
+})
+
+let a: TestAgent
+let b: TestAgent
+const parts = { a: newPart(), b: newPart() }
+let snapshot: string
+
+beforeEach(async () => {
+  parts.a = newPart()
+  parts.b = newPart()
+  a = await node(parts.a)
+  b = await node(parts.b)
+  snapshot = await snapshotOf(a)
+  parts.a.asked.length = 0
+})
+
+async function snapshotOf(agent: TestAgent): Promise<string> {
+  const { body } = await start({ kind: 'backup', node: agent.id })
+  return (await ended(body.id)).snapshot ?? ''
+}
+
+interface Ordered {
+  readonly id: string
+  readonly hash: string
+  readonly code?: string
+}
+
+async function order(
+  kind: Order['kind'],
+  source: TestAgent,
+  target: TestAgent,
+  more: Partial<Order> = {},
+): Promise<Ordered> {
+  const body: Order = {
+    ...common(),
+    kind,
+    source: source.id,
+    target: target.id,
+    snapshot,
+    jobKey: p.random(32),
+    choices: p.random(200),
+    plan: hex(p.random(32)),
+    fenceEpoch: 1,
+    grant: p.random(100),
+    ...more,
+  }
+  const statement = hub.order(body)
+  const { body: said } = await start({ kind, order: statement })
+  return { id: said.id, hash: hex(p.sha256(fromBase64url(statement))), code: said.code }
+}
+
+async function done(ordered: Promise<Ordered>): Promise<Ordered> {
+  const one = await ordered
+  expect((await ended(one.id)).state).toBe('done')
+  return one
+}
+
+async function undo(at: TestAgent, undoes: string, change: Partial<Undo> = {}) {
+  const body: Undo = { ...common(), node: at.id, undoes, ...change }
+  const statement = base64url(makeStatement(p, 'undo', body, hub.operator.key))
+  return (await start({ kind: 'undo', order: statement })).body
+}
+
+describe('an undo', () => {
+  test('of a clone asks its node, and nobody else', async () => {
+    const clone = await done(order('clone', a, b))
+    const { id } = await undo(b, clone.hash)
+    const undone = await ended(id)
+    expect(undone).toMatchObject({ kind: 'undo', state: 'done', undoes: clone.id, source: null })
+    expect(undone.steps).toMatchObject([{ name: 'undo', state: 'done' }])
+    expect(parts.b.asked.at(-1)).toBe('undo')
+    expect(parts.a.asked).toEqual([])
+    const audit = (await hub.call('GET', '/api/audit')).body
+    expect(audit[0]).toMatchObject({ action: 'undo', subject: `${clone.id} ${b.id}` })
+  })
+
+  test('of a move releases the source with the ABORT, also after a restart of the hub in between', async () => {
+    const move = await done(order('move', a, b))
+    expect((await stateOf(a)).movedTo).toBe(b.id)
+    a.cut()
+    await a.session?.closed
+    const { id } = await undo(b, move.hash)
+    await until(
+      () => job(id),
+      ({ state }) => state === 'waiting' && parts.b.asked.includes('undo'),
+    )
+    await hub.stop()
+    await hub.restart()
+    await Promise.all([a.dial(), b.dial()])
+    expect((await ended(id)).state).toBe('done')
+    expect(parts.a.asked).toEqual(['fence', 'release'])
+    expect((await stateOf(a)).movedTo).toBeNull()
+  })
+
+  test('is refused when something else came after, twice, and for what was never done', async () => {
+    const first = await done(order('clone', a, b))
+    const second = await done(order('clone', a, b))
+    const why = async (asked: Promise<{ code: string; facts: { why: string } }>) => {
+      const { code, facts } = await asked
+      return `${code} ${facts?.why ?? ''}`
+    }
+    expect(await why(undo(b, first.hash))).toBe('undo-refused another-apply')
+    expect(await why(undo(a, second.hash))).toBe('undo-refused nothing')
+    expect(await why(undo(b, 'f'.repeat(64)))).toBe('undo-refused nothing')
+    await ended((await undo(b, second.hash)).id)
+    expect(await why(undo(b, second.hash))).toBe('undo-refused undone')
+    expect(parts.b.asked.filter((asked) => asked === 'undo')).toHaveLength(1)
+  })
+
+  test('of a move is refused when its source was applied to or retired since', async () => {
+    const move = await done(order('move', a, b))
+    await done(order('restore', a, a))
+    expect(await undo(b, move.hash)).toMatchObject({ facts: { why: 'source-used' } })
+    await hub.call('POST', `/api/nodes/${a.id}/retire`, {})
+    expect(await undo(b, move.hash)).toMatchObject({ facts: { why: 'source-gone' } })
+    expect(parts.b.asked).not.toContain('undo')
+  })
+
+  test('of nobody whom the vault names is refused', async () => {
+    const clone = await done(order('clone', a, b))
+    const body: Undo = { ...common(), node: b.id, undoes: clone.hash }
+    const forged = base64url(makeStatement(p, 'undo', body, p.ed25519Pair()))
+    expect((await start({ kind: 'undo', order: forged })).body.code).toBe('signature-invalid')
+    expect(await undo(b, clone.hash, { minRecord: 999 })).toMatchObject({
+      code: 'vault-record-stale',
+    })
+  })
+})
+
+describe('a move whose source is attested to be off', () => {
+  const leave = async () => {
+    a.cut()
+    await a.session?.closed
+  }
+  const unfenced = () => order('move', a, b, { unfenced: true })
+
+  test('goes on without a fence, is shown as such, and the source is fenced when it comes', async () => {
+    await leave()
+    const move = await done(unfenced())
+    const after = await job(move.id)
+    expect(after).toMatchObject({ unfenced: 'owed', downtimeMs: null })
+    expect(after.steps.map(({ name, state }) => `${name} ${state}`)).toContain('fence skipped')
+    const fence = { job: move.id, state: 'owed' }
+    expect([(await stateOf(a)).fence, (await stateOf(b)).fence]).toEqual([fence, fence])
+
+    // What is owed survives the hub.
+    await hub.stop()
+    await hub.restart()
+    await b.dial()
+    await a.dial()
+    const fenced = await until(
+      () => job(move.id),
+      ({ unfenced }) => unfenced === 'fenced',
+    )
+    expect(fenced.state).toBe('done')
+    expect(parts.a.asked).toEqual(['fence'])
+    expect([(await stateOf(a)).fence, (await stateOf(a)).movedTo]).toEqual([undefined, b.id])
+    const [last] = (await hub.call('GET', `/api/snapshots?node=${a.id}`)).body
+    expect(last.trigger).toBe('move')
+  })
+
+  test('fails before anything is decided when the source is there after all', async () => {
+    const failed = await ended((await unfenced()).id)
+    expect(failed.error?.code).toBe('source-online')
+    expect(parts.b.asked).not.toContain('activate')
+    await until(async () => parts.b.asked.includes('discard'), Boolean)
+  })
+
+  test('undone before the source came, it is never fenced, and hears of the undo when it comes', async () => {
+    await leave()
+    const move = await done(unfenced())
+    const { id } = await undo(b, move.hash)
+    expect(await ended(id)).toMatchObject({ state: 'done', unfenced: 'owed' })
+    expect((await job(move.id)).unfenced).toBe('attested')
+    parts.a.before = (method) => {
+      if (method === 'release') throw new OcmError('not-found', { what: 'job' })
+    }
+    await a.dial()
+    await until(
+      () => job(id),
+      ({ unfenced }) => unfenced === 'attested',
+    )
+    expect(parts.a.asked).toEqual(['release'])
+    expect((await stateOf(a)).movedTo).toBeNull()
+  })
+})
+
+describe('after FENCED', () => {
+  test('a target that cannot even leave off is asked until it can, and why stands in the job', async () => {
+    let asked = 0
+    parts.b.before = (method) => {
+      if (method !== 'activate' && method !== 'discard') return
+      if (++asked < 4) throw new OcmError('gateway-will-not-stop')
+      parts.b.outcome = 'abort'
+    }
+    const { id } = await order('move', a, b)
+    const stuck = await until(
+      () => job(id),
+      ({ error }) => error !== null,
+    )
+    expect(stuck).toMatchObject({ endedAt: null, error: { code: 'gateway-will-not-stop' } })
+    expect(await ended(id)).toMatchObject({
+      state: 'failed',
+      error: { code: 'openclaw-unhealthy' },
+    })
+    expect(parts.a.asked).toEqual(['fence', 'release'])
+  })
+
+  test('a target that is gone for good holds the source until an operator attests it', async () => {
+    parts.b.before = async (method) => {
+      if (method !== 'activate') return
+      b.cut()
+      await new Promise(() => {})
+    }
+    const { id, hash } = await order('move', a, b)
+    await until(
+      () => job(id),
+      ({ state }) => state === 'waiting' && parts.b.asked.includes('activate'),
+    )
+    const body: TargetOff = {
+      ...common(),
+      node: a.id,
+      target: b.id,
+      order: hash,
+      fenceEpoch: 1,
+    }
+    await b.dial()
+    await until(
+      () => stateOf(b),
+      ({ online }) => online,
+    )
+    const say = async () => {
+      const order = base64url(makeStatement(p, 'target-off', body, hub.operator.key))
+      return (await start({ kind: 'release', order })).body
+    }
+    expect((await say()).code).toBe('target-online')
+    await hub.call('POST', `/api/nodes/${b.id}/retire`, {})
+    expect((await ended(id)).error?.code).toBe('node-revoked')
+    expect((await stateOf(a)).fence).toEqual({ job: id, state: 'held' })
+
+    const released = await ended((await say()).id)
+    expect(released).toMatchObject({ kind: 'release', state: 'done', undoes: id })
+    expect(parts.a.asked).toEqual(['fence', 'letGo'])
+    expect((await stateOf(a)).fence).toBeUndefined()
+  })
+
+  test('the attestation ends the job that still waits for the target', async () => {
+    parts.b.before = async (method) => {
+      if (method !== 'activate') return
+      b.cut()
+      await new Promise(() => {})
+    }
+    const { id, hash } = await order('move', a, b)
+    await until(
+      () => stateOf(b),
+      ({ online }) => !online,
+    )
+    const body: TargetOff = { ...common(), node: a.id, target: b.id, order: hash, fenceEpoch: 1 }
+    const statement = base64url(makeStatement(p, 'target-off', body, hub.operator.key))
+    const { body: said } = await start({ kind: 'release', order: statement })
+    expect((await ended(id)).error?.code).toBe('target-off')
+    expect((await ended(said.id)).state).toBe('done')
+  })
+})
