@@ -5,6 +5,7 @@
 import type {
   Choices,
   FingerprintKind,
+  Graft,
   Holding,
   IdentityPrint,
   Inventory,
@@ -190,6 +191,41 @@ export interface Tried {
   readonly words: string
 }
 
+/** Chosen parts that were staged, to be put among what is live. */
+export interface GraftRequest {
+  /** What is carried whole, where it is going to live; and the files that parts are taken from. All of it rewritten. */
+  readonly staged: Staged
+  readonly graft: Graft
+  /** What the snapshot lists. */
+  readonly theirs: Inventory | null
+  /** A directory of its own on the filesystem of the state directory, for the account alone. */
+  readonly into: string
+}
+
+export interface Grafted {
+  /** Files that get a new content: where each lives, with links resolved by whoever puts it there, and the new one. */
+  readonly files: readonly { readonly absolute: string; readonly fresh: string }[]
+  /** What is to be listed afterwards, and maybe more. */
+  readonly inventory: Inventory
+  readonly changed: Readonly<Record<string, number>>
+}
+
+/** What it takes to put parts into an installation that keeps the rest of its own. */
+export interface Grafting {
+  /** Once, after `rewrite`: parts that are called something else here are told so. */
+  rename(request: GraftRequest): Promise<void>
+  /**
+   * Puts the parts among what is live now, in copies of the files that everything shares; nothing live is changed.
+   * @throws OcmError 'config-not-editable', 'graft-config-unreadable', 'openclaw-unhealthy'
+   */
+  merge(request: GraftRequest): Promise<Grafted>
+  /**
+   * Asks this machine's OpenClaw whether it would take what is live with these files in it.
+   * @throws OcmError 'openclaw-older', 'openclaw-unhealthy'
+   */
+  validate(request: GraftRequest, grafted: Grafted): Promise<void>
+}
+
 /** How the gateway of this installation is run. One port, three ways behind it: user unit, system unit, bare process. */
 export interface Gateway {
   readonly kind: TargetFacts['gateway']['kind']
@@ -246,6 +282,8 @@ export interface Installation {
    * removes what it made outside of it.
    */
   endTrial(directory: string): Promise<void>
+  /** Absent where nothing can be grafted. */
+  readonly grafting?: Grafting
   /** @param remembered what `Gateway.remember` gave before, to run it again after a restart of the agent. */
   gateway(remembered?: unknown): Promise<Gateway>
 }

@@ -12,6 +12,7 @@ import { newestApply, removeOldCopies, supersedeFence } from './leftovers.ts'
 import type { TargetRecord } from './journal.ts'
 import { readFenced, readNamedSnapshot } from './orders.ts'
 import { swapBack, swapForward } from './renames.ts'
+import { mergeStaged } from './stage-graft.ts'
 import { stageFinal } from './stage.ts'
 import { planSwap } from './swap.ts'
 import { tombstoneOf } from './tombstone.port.ts'
@@ -172,6 +173,7 @@ async function swap(work: Work, staged: TargetRecord): Promise<TargetRecord> {
     await gateway.mask()
     // A service manager may have started it between the two.
     if (await gateway.isRunning()) await gateway.stop()
+    if (record.graft) record = await mergeStaged(work, record)
     const renames = await planSwap(record, was, installation.regenerable)
     report(work, job, 'swapping')
     record = await journal.write<TargetRecord>({ ...record, state: 'swapping', renames })
@@ -200,9 +202,10 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
     report(work, job, 'launching')
     const gateway = await work.installation.gateway(record.gateway?.remembered)
     await gateway.unmask()
-    if (!(await gateway.isRunning())) await gateway.start(layout)
-    const isReady = await gateway.waitReady(layout, work.readyTimeoutMs ?? READY_MS)
-    if (!isReady) {
+    // A node that keeps its own keeps it to itself whether it runs.
+    const isWanted = record.graft === undefined || record.gateway?.ran !== false
+    if (isWanted && !(await gateway.isRunning())) await gateway.start(layout)
+    if (isWanted && !(await gateway.waitReady(layout, work.readyTimeoutMs ?? READY_MS))) {
       work.hub.log(job, `the gateway said: ${await gateway.lastWords()}`)
       throw new OcmError('openclaw-unhealthy', { step: 'launching' })
     }
@@ -254,7 +257,8 @@ async function compared(work: Work, record: TargetRecord): Promise<boolean | nul
   if (!inventory || !now) return null
   const { equal, lost } = compareInventories(inventory, now, kind)
   if (lost.length > 0) work.hub.log(job, `missing: ${lost.join('; ')}`)
-  return equal
+  // Which credentials come with a part is not known before.
+  return record.graft ? lost.length === 0 : equal
 }
 
 /** To the exact old tree, with its gateway running if it ran. @throws OcmError when even that fails; to be tried again */

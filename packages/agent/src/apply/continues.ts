@@ -21,9 +21,10 @@ export async function setTakenOver(stateDir: string, what: Continued | null): Pr
   else await writeDurable(fileIn(stateDir), JSON.stringify(what))
 }
 
-/** A clone begins anew, a restore changes nothing about it. */
+/** A clone begins anew; a restore, or parts that are put in, change nothing about it. */
 export async function noteTakenOver(stateDir: string, by: TargetRecord): Promise<void> {
-  const { kind, source, snapshot } = by
+  const { kind, source, snapshot, graft } = by
+  if (graft !== undefined) return
   if (kind === 'clone') await setTakenOver(stateDir, null)
   if (kind === 'move' && snapshot !== undefined) {
     await setTakenOver(stateDir, { node: source, snapshot })

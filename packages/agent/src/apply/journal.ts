@@ -4,7 +4,16 @@
  */
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Inventory, type Layout, type Order, OcmError, fromUtf8 } from '@ocm/protocol'
+import {
+  type Choices,
+  type Graft,
+  type Inventory,
+  type Layout,
+  type Order,
+  OcmError,
+  type RewriteRule,
+  fromUtf8,
+} from '@ocm/protocol'
 import { readDurable, writeDurable } from '../store/durable.ts'
 import type { Activated } from './apply.ts'
 import type { Continued } from './continues.ts'
@@ -51,6 +60,28 @@ export interface Undoing {
   readonly code: string
 }
 
+/** All that it takes to put staged parts among what is live, as soon as nothing writes to it any more. */
+export interface GraftMemory {
+  /** A directory below the state directory, gone when the next apply has succeeded. */
+  readonly room: string
+  readonly graft: Graft
+  readonly from: Layout
+  readonly to: Layout
+  readonly rules: readonly RewriteRule[]
+  readonly choices: Choices
+  readonly theirs: Inventory | null
+  /** What is carried whole. */
+  readonly carried: readonly Unit[]
+  /** What parts are taken from: by where it would live, and where it lies. */
+  readonly shared: readonly {
+    readonly absolute: string
+    readonly at: string
+    readonly kind: 'file' | 'database'
+  }[]
+  /** Of what is carried. */
+  readonly databases: readonly string[]
+}
+
 export interface TargetRecord {
   readonly v: 1
   readonly role: 'target'
@@ -77,6 +108,8 @@ export interface TargetRecord {
   readonly bytes: number
   /** Files that could not be read and were left out, as the operator had chosen; absent in older records. */
   readonly lost?: number
+  /** Only where parts were chosen. */
+  readonly graft?: GraftMemory
   /** From the moment on when a trial was begun, or was found not to be wanted. */
   readonly trial?: TrialRecord
   readonly renames: readonly Rename[]

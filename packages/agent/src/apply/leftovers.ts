@@ -47,7 +47,13 @@ export async function removeOldCopies(work: Work, newest: TargetRecord): Promise
       for (const { from, own } of record.renames) if (own === 'from') await removeTree(from)
       for (const { to } of record.undo?.sides ?? []) await removeTree(to)
     }
+    if (record.role === 'target' && record.graft && isFinal(record)) {
+      await removeTree(record.graft.room)
+    }
     const isOld = record.role === 'source' && record.state === 'superseded'
     if (isOld && record.supersededBy !== newest.job) await removeTree(record.kept)
   }
 }
+
+const isFinal = ({ state }: TargetRecord): boolean =>
+  state === 'committed' || state === 'undone' || state === 'aborted'

@@ -15,17 +15,18 @@ import {
   openChoices,
   openGrant,
   openerByGrants,
-  pathFromBytes,
   planApply,
   readManifest,
 } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
 import { type NewEntry, checkEntries } from '../reading/entries.ts'
 import { type StagedEntry, stageTrees } from '../reading/staging.ts'
-import type { Damage, PackSource } from '../reading/write-files.ts'
+import type { PackSource } from '../reading/write-files.ts'
 import { removeTree } from './disk.ts'
 import type { TargetRecord } from './journal.ts'
 import { readNamedSnapshot } from './orders.ts'
+import { stageGraft } from './stage-graft.ts'
+import { checkDamages, counter } from './staging-told.ts'
 import { type Placed, type Unit, checkSpace, placeEntries, stagedAt, unitsFor } from './units.ts'
 import { type Held, type Work, report } from './work.ts'
 
@@ -65,6 +66,9 @@ export async function stageBase(
   held.plan = plan
   const { portsInUse } = await work.installation.facts({ ports: [plan.port.to] })
   if (portsInUse.includes(plan.port.to)) throw new OcmError('port-taken', { port: plan.port.to })
+  if (plan.graft !== undefined) {
+    return stageGraft(work, record, source, plan, facts.layout)
+  }
   return write(work, held, record, source, plan, { mark: record.job, base: [] })
 }
 
@@ -260,19 +264,6 @@ const hasSameContent = (a: Entry, b: Entry): boolean =>
   b.sha256 !== undefined &&
   equal(a.sha256, b.sha256)
 
-/** @throws OcmError 'pack-damaged', 'pack-missing', unless an operator has chosen to go on without what is lost */
-function checkDamages(work: Work, job: string, plan: Plan, damages: readonly Damage[]): void {
-  const [first] = damages
-  if (!first) return
-  const names = damages.map(({ entry, code }) => `${nameOf(entry)} (${code})`)
-  const goesOn = plan.choices.partial === true
-  const what = goesOn ? 'Left out, because it cannot be read' : 'Cannot be read'
-  work.hub.log(job, `${what}: ${names.join(', ')}.`)
-  if (!goesOn) throw new OcmError(first.code, { count: damages.length })
-}
-
-const nameOf = ({ root, path }: Entry): string => `${root}:${pathFromBytes(path).toWellFormed()}`
-
 const itemsOf = (unit: Unit, placed: readonly Placed[]): readonly NewEntry[] =>
   placed.flatMap(({ entry, absolute }) =>
     isWithin(unit.target, absolute)
@@ -293,28 +284,4 @@ async function validateOnce(
   report(work, job, 'validating')
   await work.installation.validate(staged)
   held.validated = shown
-}
-
-interface Counter {
-  readonly total: number
-  add(bytes: number): void
-}
-
-const STEPS_SHOWN = 200
-
-function counter(work: Work, job: string, placed: readonly Placed[]): Counter {
-  const total = placed.reduce((sum, { entry }) => sum + entry.size, 0)
-  const every = Math.max(total / STEPS_SHOWN, 256 * 1024)
-  let done = 0
-  let shown = 0
-  report(work, job, 'writing', 0, total, 'bytes')
-  return {
-    total,
-    add(bytes) {
-      done += bytes
-      if (done - shown < every && done !== total) return
-      shown = done
-      report(work, job, 'writing', done, total, 'bytes')
-    },
-  }
 }

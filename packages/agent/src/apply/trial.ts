@@ -39,6 +39,8 @@ export async function tryStaged(
   record: TargetRecord,
   signal: AbortSignal,
 ): Promise<{ readonly outcome: TrialOutcome; readonly tried: TargetRecord }> {
+  // What is put among what is live has nothing of its own that could be started.
+  if (record.graft) return { outcome: SKIPPED, tried: await write(work, record, '', SKIPPED) }
   if (!staged || !plan || record.layout === null) throw new OcmError('internal', { what: 'stage' })
   const { job } = record
   if (plan.choices.trial === false) {

@@ -85,10 +85,10 @@ export async function unitsFor(
   return units
 }
 
-const blocked = (why: string) => new OcmError('plan-blocked', { why })
+export const blocked = (why: string) => new OcmError('plan-blocked', { why })
 
 /** Paths that lie in no other of them, each once. */
-function outermost(paths: readonly string[]): readonly string[] {
+export function outermost(paths: readonly string[]): readonly string[] {
   const kept: string[] = []
   for (const path of [...new Set(paths)].toSorted((a, b) => a.length - b.length)) {
     if (!kept.some((above) => isWithin(above, path))) kept.push(path)
@@ -96,7 +96,7 @@ function outermost(paths: readonly string[]): readonly string[] {
   return kept
 }
 
-async function topmostMissing(path: string): Promise<string> {
+export async function topmostMissing(path: string): Promise<string> {
   let topmost = path
   while (parentOf(topmost) !== '/' && !(await exists(parentOf(topmost))))
     topmost = parentOf(topmost)
@@ -112,7 +112,7 @@ export async function resolved(path: string): Promise<string> {
 }
 
 /** A mount point cannot be renamed, and a rename does not leave its filesystem: better known before anything stops. */
-async function checkRenamable(live: string, mounts: ReadonlySet<string>): Promise<void> {
+export async function checkRenamable(live: string, mounts: ReadonlySet<string>): Promise<void> {
   const above = await statOf(parentOf(live))
   if (!above?.isDirectory()) throw blocked('not-a-directory')
   const here = await statOf(live)

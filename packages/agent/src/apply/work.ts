@@ -77,6 +77,8 @@ export function failure(work: Work, job: string, step: string, error: unknown): 
 /** Removes what is staged and whatever else is to be gone; journalled names only, so it is as good after a crash. */
 export async function clearScraps(record: TargetRecord): Promise<void> {
   for (const scrap of record.scraps) await removeTree(scrap)
+  // Nothing of the old tree is in it any more.
+  if (record.graft && record.state === 'aborted') await removeTree(record.graft.room)
 }
 
 const statementBody = (work: Work, record: TargetRecord) => ({

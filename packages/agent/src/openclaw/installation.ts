@@ -5,6 +5,9 @@ import { type Env, type Where, discover } from './discovery.ts'
 import { examine } from './examine.ts'
 import { factsOf } from './facts.ts'
 import { detectGateway } from './gateway.ts'
+import { checkGraft } from './graft/check.ts'
+import { graftInto, renamePersonas } from './graft/graft.ts'
+import { holdsOf } from './graft/holds.ts'
 import { inventoryOf } from './inventory.ts'
 import { stateDatabaseOf } from './implied.ts'
 import { type Located, locate } from './layout.ts'
@@ -55,9 +58,10 @@ export function createInstallation(options: InstallationOptions): Installation {
     layout: async () => here().layout,
     survey: async () => surveyOf(here()),
     examine: (captured) => examine(captured, where()),
-    facts: async (wish) => {
+    facts: async ({ ports, wish }) => {
       const located = here()
-      return factsOf(located, wish.ports, await gateway(located))
+      const facts = await factsOf(located, ports, await gateway(located), wish)
+      return facts.occupied ? { ...facts, holds: holdsOf(located) } : facts
     },
     inventory: async (layout) => {
       const { home, state } = layout.roots as { home: string; state: string }
@@ -80,6 +84,16 @@ export function createInstallation(options: InstallationOptions): Installation {
     },
     portForTrial,
     endTrial,
+    grafting: {
+      rename: async (request) => renamePersonas(request),
+      merge: async (request) => {
+        const located = here()
+        const sight = liveSight(located.layout, liveDatabases(located), located.config)
+        return graftInto(request, located, inventoryOf(sight))
+      },
+      validate: async (request, grafted) =>
+        checkGraft(request, grafted, here(), binary()?.path ?? null),
+    },
     gateway: async (remembered) => gateway(here(), remembered),
   }
 }

@@ -1,8 +1,8 @@
 /** Changes a staged database in place: rows that do not travel, identities, cron jobs, paths and the keys made from paths. */
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
-import { type Choices, OcmError, type RewriteRule, rewritePath, travels } from '@ocm/protocol'
+import type { DatabaseSync } from 'node:sqlite'
+import { type Choices, type RewriteRule, rewritePath, travels } from '@ocm/protocol'
+import { changeWhole } from './change-whole.ts'
 import { visitDatabase } from './database-strings.ts'
 import { isEmpty } from './database-rows.ts'
 import { hasTable, openImmutable } from './databases.ts'
@@ -20,33 +20,8 @@ export interface DatabaseRewrite {
   count(what: string, changed: number): void
 }
 
-/**
- * All in one transaction; afterwards the database is whole and no side file lies beside it.
- * @throws OcmError 'openclaw-unhealthy' when it would not be whole.
- */
-export function rewriteDatabase(rewrite: DatabaseRewrite): void {
-  const database = new DatabaseSync(rewrite.file, { enableForeignKeyConstraints: false })
-  try {
-    const mode = String(database.prepare('PRAGMA journal_mode').get()?.['journal_mode'])
-    // What is taken out is overwritten: a key that a clone must not have does not stay in a free page.
-    database.exec('PRAGMA secure_delete = ON; PRAGMA journal_mode = DELETE')
-    const broken = brokenReferences(database)
-    database.exec('BEGIN IMMEDIATE')
-    try {
-      keepingValid(database, () => change(database, rewrite))
-      database.exec('COMMIT')
-    } catch (error) {
-      database.exec('ROLLBACK')
-      throw error
-    }
-    checkWhole(database, broken)
-    if (mode === 'wal') database.exec('PRAGMA journal_mode = WAL')
-  } finally {
-    database.close()
-  }
-  const left = ['-wal', '-shm', '-journal'].filter((side) => existsSync(rewrite.file + side))
-  if (left.length > 0) throw new OcmError('internal', { left: left.join(' ') })
-}
+export const rewriteDatabase = (rewrite: DatabaseRewrite): void =>
+  changeWhole(rewrite.file, (database) => keepingValid(database, () => change(database, rewrite)))
 
 /** Whether nothing is to be changed where all paths stay, so that the database need not be written, nor read through. */
 export function isAsItIsToBe(
@@ -156,14 +131,4 @@ function rekey(
   for (const old of keys.keys()) update.run(`rekey ${old}`, old)
   for (const [old, becomes] of keys) rows += Number(update.run(becomes, `rekey ${old}`).changes)
   return rows
-}
-
-const brokenReferences = (database: DatabaseSync): number =>
-  database.prepare('PRAGMA foreign_key_check').all().length
-
-/** References that were broken on the source already are OpenClaw's own affair. */
-function checkWhole(database: DatabaseSync, broken: number): void {
-  const integrity = database.prepare('PRAGMA integrity_check').all()
-  const whole = integrity.length === 1 && integrity[0]?.['integrity_check'] === 'ok'
-  if (!whole || brokenReferences(database) > broken) throw new OcmError('openclaw-unhealthy')
 }

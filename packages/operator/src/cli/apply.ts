@@ -1,11 +1,20 @@
 /** `ocm move`, `ocm clone`, `ocm restore` and `ocm plan`. */
-import { type Choices, type Job, type NodeState, OcmError, type Plan } from '@ocm/protocol'
+import {
+  type Choices,
+  type Job,
+  type NodeState,
+  OcmError,
+  type Plan,
+  isEmptySelection,
+  keysOfPointer,
+} from '@ocm/protocol'
 import { newestSnapshot } from '../snapshots/open.ts'
 import { type Stage, type Wish, carryOut, prepareIn } from '../work/operation.ts'
 import { type Context, sayConfirmation, withVault } from './context.ts'
 import { seconds, short } from './format.ts'
 import { findNode, snapshotNamed } from './names.ts'
 import { askPassphrase } from './secrets.ts'
+import { sectionNamed } from './sections.ts'
 import { planText } from './show-plan.ts'
 import { tellSteps } from './steps.ts'
 
@@ -16,7 +25,14 @@ export interface ApplyOptions {
   readonly allowUpgrade?: boolean
   readonly keepCron?: boolean
   readonly partial?: boolean
+  readonly sourceIsOff?: boolean
+  /** False with --no-trial. */
+  readonly trial?: boolean
   readonly snapshot?: string
+  readonly onlySection?: readonly string[]
+  readonly onlyPersona?: readonly string[]
+  readonly onlyCron?: readonly string[]
+  readonly onlyConfig?: readonly string[]
 }
 
 /** What was typed: two nodes, or one and a snapshot of it. */
@@ -37,18 +53,20 @@ export async function apply(context: Context, named: Named, options: ApplyOption
   const { terminal, ports, known } = context
   if (!known) throw new OcmError('login-needed')
   const { wish, source, target } = await resolve(context, named, options)
+  if (wish.unfenced && source.online) throw new OcmError('source-online')
   const outcome = await carryOut(ports, wish, {
     passphrase: () => askPassphrase(terminal),
     approve: async (plan) => {
       terminal.say(`\n${planText(plan)}\n`)
       if (plan.findings.some(({ weight }) => weight === 'blocker')) return false
-      return terminal.approve(question(wish.kind, source, target))
+      if (wish.unfenced && !(await attests(context, source))) return false
+      return terminal.approve(question(plan, source, target))
     },
     onStage: teller(context),
   })
   if (outcome === undefined) throw new OcmError('declined')
   const { job, plan } = outcome
-  terminal.result({ ...job, plan: plan.hash }, resultText(job, source, target))
+  terminal.result({ ...job, plan: plan.hash }, resultText(job, plan, source, target))
 }
 
 /** The same as would be approved; a plan that is only looked at does not back anything up. */
@@ -83,6 +101,7 @@ async function resolve({ ports }: Context, named: Named, options: ApplyOptions):
     source: source.id,
     target: target.id,
     choices,
+    ...(named.kind === 'move' && options.sourceIsOff ? { unfenced: true as const } : {}),
     ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
   }
   return { wish, source, target }
@@ -108,11 +127,36 @@ function choicesOf(kind: Choices['kind'], options: ApplyOptions): Partial<Omit<C
     prose: options.prose ?? false,
     allowUpgrade: options.allowUpgrade ?? false,
     ...(options.partial ? { partial: true as const } : {}),
+    ...onlyOf(kind, options),
+    ...(options.trial === false && kind !== 'restore' ? { trial: false as const } : {}),
     ...(options.keepCron || kind !== 'clone' ? { cron: 'keep' as const } : {}),
   }
 }
 
-function question(kind: Plan['kind'], source: NodeState, target: NodeState): string {
+/** @throws OcmError 'wrong-use' */
+function onlyOf(kind: Choices['kind'], options: ApplyOptions): Pick<Choices, 'only'> {
+  const only = {
+    ...(options.onlySection ? { sections: options.onlySection.map(sectionNamed) } : {}),
+    ...(options.onlyPersona ? { personas: [...options.onlyPersona] } : {}),
+    ...(options.onlyCron ? { cron: [...options.onlyCron] } : {}),
+    ...(options.onlyConfig ? { config: options.onlyConfig.map(pointerOf) } : {}),
+  }
+  if (isEmptySelection(only)) return {}
+  if (kind === 'move') throw new OcmError('wrong-use', { what: 'A move takes everything' })
+  return { only }
+}
+
+/** `mcp.servers.demo` is as good as `/mcp/servers/demo`. @throws OcmError 'wrong-use' */
+function pointerOf(text: string): string {
+  const pointer = text.startsWith('/') ? text : `/${text.replaceAll('.', '/')}`
+  if (keysOfPointer(pointer) === undefined || pointer.length < 2) {
+    throw new OcmError('wrong-use', { what: '--only-config takes a place like /mcp/servers/demo' })
+  }
+  return pointer
+}
+
+function question({ kind, graft }: Plan, source: NodeState, target: NodeState): string {
+  if (graft !== undefined) return `Put these parts into ${target.label}?`
   switch (kind) {
     case 'restore':
       return `Set ${target.label} back to this snapshot?`
@@ -121,6 +165,18 @@ function question(kind: Plan['kind'], source: NodeState, target: NodeState): str
     case 'clone':
       return `Clone ${source.label} onto ${target.label}?`
   }
+}
+
+/** Silence proves nothing, so it is a person who says it: by the name of the node, unless --yes was given. */
+async function attests({ terminal, yes }: Context, source: NodeState): Promise<boolean> {
+  terminal.say(
+    `You sign that ${source.label} is off: its machine is gone, or its gateway cannot start. What it did after this ` +
+      'snapshot stays behind. If it still runs, both answer under one identity. When its agent comes back it stops ' +
+      'its gateway and stays stopped; until then the move is shown as unfenced.\n',
+  )
+  if (yes) return true
+  const typed = await terminal.ask(`Type ${source.label} to sign that it is off`, 'shown')
+  return typed.trim() === source.label
 }
 
 function teller(context: Context): (stage: Stage) => void {
@@ -144,20 +200,26 @@ function teller(context: Context): (stage: Stage) => void {
   }
 }
 
-function resultText(job: Job, source: NodeState, target: NodeState): string {
+function resultText(job: Job, { graft }: Plan, source: NodeState, target: NodeState): string {
   const equal = job.inventoryEqual ?? null
   const compared =
     equal === null
       ? 'What OpenClaw lists could not be compared.'
       : equal
-        ? 'OpenClaw lists there what it listed at the capture.'
-        : 'OpenClaw lists something else than at the capture: ocm jobs show --log says what.'
-  const done = {
+        ? graft
+          ? 'OpenClaw lists there what it listed before, and what was chosen.'
+          : 'OpenClaw lists there what it listed at the capture.'
+        : 'OpenClaw lists something else than it should: ocm jobs show --log says what.'
+  const put = `${target.label} has the chosen parts of ${source === target ? 'the snapshot' : source.label}.`
+  const whole = {
     backup: '',
+    undo: '',
+    release: '',
     restore: `${target.label} is set back to the snapshot ${short(job.snapshot ?? '')}.`,
-    move: `${source.label} now runs on ${target.label}.`,
+    move: `${source.label} now runs on ${target.label}.${toBeFenced(job, source)}`,
     clone: `${target.label} is a clone of ${source.label}.`,
   }[job.kind]
+  const done = graft === undefined ? whole : put
   const downtime =
     job.downtimeMs === null ? '' : ` No gateway spoke for ${seconds(job.downtimeMs)}.`
   const lost = job.warnings ?? 0
@@ -167,3 +229,6 @@ function resultText(job: Job, source: NodeState, target: NodeState): string {
       : `\n${lost} files could not be read and were left out: ocm jobs show --log names them.`
   return `${done}${downtime}\n${compared}${without}`
 }
+
+const toBeFenced = ({ unfenced }: Job, source: NodeState): string =>
+  unfenced === 'owed' ? ` ${source.label} is not fenced yet: that happens when it comes back.` : ''

@@ -246,6 +246,19 @@ const withChoices = (command: Command) =>
     .option('--prose', 'rewrite paths in prose too')
     .option('--allow-upgrade', "go on although the target's OpenClaw is newer")
     .option('--partial', 'go on without files whose stored bytes are damaged or missing')
+    .option('--no-trial', 'do not start a muted copy on the target first')
+
+/** Parts of a snapshot, put into a target that keeps everything else of its own. */
+const withParts = (command: Command) =>
+  withChoices(command)
+    .option(
+      '--only-persona <id>',
+      'this persona alone, with all that is its own; may be repeated',
+      list,
+    )
+    .option('--only-cron <id>', 'this cron job alone; may be repeated', list)
+    .option('--only-config <place>', 'this part of the configuration alone; may be repeated', list)
+    .option('--only-section <section>', 'this section alone; may be repeated', list)
 
 function applying(
   parent: Command,
@@ -260,7 +273,7 @@ function applying(
   ).action((source: string, target: string, options: ApplyOptions) =>
     work({ kind: 'move', source, target }, options),
   )
-  withChoices(
+  withParts(
     parent
       .command('clone')
       .summary('apply a snapshot of a node to another, with an identity of its own')
@@ -272,7 +285,7 @@ function applying(
     .action((source: string, target: string, options: ApplyOptions) =>
       work({ kind: 'clone', source, target }, options),
     )
-  withChoices(
+  withParts(
     parent
       .command('restore')
       .summary('set a node back to a snapshot of its own')

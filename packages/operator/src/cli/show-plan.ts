@@ -8,6 +8,7 @@ const EDITS_SHOWN = 8
 export function planText(plan: Plan): string {
   const blockers = blockersOf(plan)
   return [
+    part('Which parts', partsText(plan)),
     part('Where things go', rootsText(plan)),
     part('What becomes of what', itemsText(plan)),
     part('What is rewritten', editsText(plan)),
@@ -28,6 +29,24 @@ function rootsText({ roots, port }: Plan): string {
     rows.push(['port', String(port.from), port.from === port.to ? '(stays)' : `-> ${port.to}`])
   }
   return rows.length === 0 ? '' : table(['ROOT', 'WAS', 'BECOMES'], rows)
+}
+
+const renamed = ({ from, to }: { readonly from: string; readonly to: string }) =>
+  from === to ? from : `${from} -> ${to}`
+
+/** Everything else on the target stays as it is. */
+function partsText({ graft }: Plan): string {
+  if (graft === undefined) return ''
+  const rows = [
+    ...graft.personas.map((one) => ['persona', renamed(one)]),
+    ...graft.cron.map((one) => ['cron job', renamed(one)]),
+    ...graft.config.map((pointer) => ['configuration', pointer]),
+    ...graft.sections.map((section) => ['section', section]),
+    ...graft.carried
+      .filter(({ path }) => path !== '')
+      .map(({ was, to }) => ['directory', was === to ? was : `${was} -> ${to}`]),
+  ]
+  return table(['PART', 'NAME'], rows)
 }
 
 function itemsText({ items }: Plan): string {
@@ -92,6 +111,12 @@ const FINDINGS: Readonly<Record<string, Says>> = {
     'The target was moved away before; after this it runs again, so make sure that its successor does not.',
   'target-occupied': () =>
     'There is an OpenClaw on the target already; it is replaced, and kept aside for a rollback.',
+  'trial-skipped': () =>
+    'No copy is tried on the target first: whether its gateway starts is seen after the source has stopped.',
+  'trial-missing': () =>
+    'The agent on the target is too old to try a copy first: whether its gateway starts is seen after the source has stopped. Update it, or go on.',
+  'trial-not-isolated': () =>
+    'The copy that is tried on the target has no network of its own there, so it could reach out: a login that it refreshes is lost to the source. Install iproute2 and allow user namespaces on the target, or go without the trial: --no-trial.',
   'platform-differs': (f) => `The platforms differ: ${f['from']} and ${f['to']}.`,
   'entries-unstable': (f) => `${f['count']} files changed while they were read.`,
   'entries-unreadable': (f) => `${f['count']} files could not be read and are not in the snapshot.`,
@@ -100,6 +125,33 @@ const FINDINGS: Readonly<Record<string, Says>> = {
     'OpenClaw could not be asked what it has, so nothing can be compared afterwards.',
   'channel-ratchets': () =>
     'Channel keys may have been used since this snapshot; a channel may have to be paired again.',
+  'choice-empty': () => 'Nothing of what was chosen is in the snapshot.',
+  'choice-unknown': (f) => `The snapshot has no ${f['what']} called ${f['name']}.`,
+  'choice-unsupported': (f) =>
+    `The section ${f['section']} cannot be put into a node by itself; choose parts of the configuration, or apply the snapshot whole.`,
+  'choice-of-a-move': () => 'A move takes everything; clone the parts instead.',
+  'graft-target-empty': () =>
+    'There is no OpenClaw state on the target to put parts into; clone everything.',
+  'graft-target-unknown': () => 'The agent on the target is too old to put parts in; update it.',
+  'graft-schema-differs': (f) =>
+    `Rows of schema ${f['theirs']} cannot be put among rows of schema ${f['here']}; bring both to one version of OpenClaw and back the source up again.`,
+  'graft-renamed': (f) =>
+    `${f['name']} is called ${f['becomes']} there, because its name is taken.`,
+  'graft-keeps-own': (f) => `The target has its own ${f['name']} and keeps it.`,
+  'graft-replaces': (f) => `${f['count']} parts that are there now are replaced.`,
+  'ties-unknown': () =>
+    'The snapshot is from before parts could be chosen: back the source up again, so that what they stand on is known.',
+  'dangling-persona': (f) =>
+    `${f['by']} is of the persona ${f['name']}, which is neither chosen nor on the target.`,
+  'dangling-channel': (f) =>
+    `${f['by']} speaks on ${f['name']}, a channel that the target does not have.`,
+  'dangling-provider': (f) =>
+    `${f['by']} uses models of ${f['name']}, which the target has neither a provider nor an account of.`,
+  'dangling-credential': (f) =>
+    `${f['by']} uses the account ${f['name']}, which the target does not have.`,
+  'dangling-variable': (f) => `${f['by']} uses \${${f['name']}}, which nothing on the target sets.`,
+  'dangling-secrets': (f) =>
+    `${f['by']} takes secrets from ${f['name']}, which the target does not have.`,
   'unknown-paths': (f) =>
     `${f['count']} texts look like paths in places that OCM has no rule for; they are rewritten.`,
   'paths-outside': (f) =>

@@ -1,5 +1,6 @@
 /** What everything on a node is made of and stands on, so that a choice of parts can be judged by who knows no names. */
 import { type Mention, type PlacedPath, type Tie, isWithin, placeOf } from '@ocm/protocol'
+import type { Profile } from '../listing.ts'
 import type { Persona } from '../personas.ts'
 import type { Sight } from '../sight.ts'
 import { brings, needs, persona, section } from './config-ties.ts'
@@ -35,23 +36,24 @@ export function tiesOf(
 }
 
 function credentials({ state, agents }: Sight): readonly Tie[] {
-  const of = (part: Tie['part'], profiles: readonly { name: string; type: string }[]) =>
-    profiles.flatMap(({ name, type }) => {
-      const login = type === 'oauth' ? { identity: true as const } : {}
-      const provider = name.split(':', 1)[0] as string
-      return [
-        { ...brings(part, 'credential', name), ...login },
-        { ...brings(part, 'provider', provider), ...login },
-      ]
-    })
   return [
-    ...of(section('credentials'), state?.authProfiles ?? []),
+    ...profiles(section('credentials'), state?.authProfiles ?? []),
     ...(state?.secrets ?? []).map((name) =>
       brings(section('credentials'), 'secrets', `store/${name}`),
     ),
-    ...agents.flatMap(({ persona: id, listing }) => of(persona(id), listing.authProfiles)),
+    ...agents.flatMap(({ persona: id, listing }) => profiles(persona(id), listing.authProfiles)),
   ]
 }
+
+const profiles = (part: Tie['part'], listed: readonly Profile[]): readonly Tie[] =>
+  listed.flatMap(({ name, type }) => {
+    const login = type === 'oauth' ? { identity: true as const } : {}
+    const provider = name.split(':', 1)[0] as string
+    return [
+      { ...brings(part, 'credential', name), ...login },
+      { ...brings(part, 'provider', provider), ...login },
+    ]
+  })
 
 /** A key or a bot's token in the environment does what a profile or a channel's entry would. */
 function variables(sight: Sight): readonly Tie[] {
@@ -72,9 +74,8 @@ function variables(sight: Sight): readonly Tie[] {
 function things(sight: Sight, personas: readonly Persona[], taken: Taken): readonly Tie[] {
   const { layout } = sight
   const found: Tie[] = []
-  const nameOf = ({ root, path }: PlacedPath) => `${root}:${path}`
   for (const file of [DATABASE, ENV, ...taken.files]) {
-    found.push(brings(section('gateway'), 'shared', nameOf(file)))
+    found.push(brings(section('gateway'), 'shared', `${file.root}:${file.path}`))
   }
   for (const { id, workspace, directory } of personas) {
     for (const [root, absolute] of Object.entries(layout.roots)) {
