@@ -62,6 +62,7 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   ({ facts }) => (facts.fenced ? [warning('target-fenced')] : []),
   ({ facts, kind, choices }) =>
     facts.occupied && kind !== 'restore' && !choices.only ? [warning('target-occupied')] : [],
+  untried,
   ({ facts }) => (facts.gateway.kind === 'none' ? [notice('gateway-not-managed')] : []),
   ({ manifest, facts }) =>
     manifest.layout.platform === facts.layout.platform
@@ -124,7 +125,25 @@ function elsewhere({ manifest, rules, facts, kind }: Judged): readonly Finding[]
   ]
 }
 
-const LOCAL = /\b(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0)\b|\[::1?\]/
+/** On the same machine these are what they were. */
+const IS_SAME: ReadonlySet<string> = new Set([
+  'host-names',
+  'localhost-urls',
+  'localhost-silent',
+  'ports-in-use',
+  'paths-unchecked',
+])
+
+/** A restore has run here before. Chosen parts have no gateway of their own that could be started. */
+const isTried = ({ kind, choices }: Pick<Judged, 'kind' | 'choices'>): boolean =>
+  kind !== 'restore' && !choices.only && choices.trial !== false
+
+function untried(judged: Judged): readonly Finding[] {
+  const { kind, choices, facts } = judged
+  if (!isTried(judged)) return kind === 'restore' || choices.only ? [] : [warning('trial-skipped')]
+  if (!facts.trial) return [warning('trial-missing')]
+  return facts.trial.isolated ? [] : [warning('trial-not-isolated')]
+}
 
 /** A root that comes to lie inside another, where the other already has something of that name. */
 function newNeighbours({ placed, manifest }: Judged): readonly Finding[] {
@@ -165,15 +184,18 @@ const RESERVE_BYTES = 64 * 1024 * 1024
 
 /**
  * The live tree stays until the new one runs, so the new one needs room beside it; a database needs as much again
- * while its rows are rewritten. Roots with as much free space as each other are taken to share a disk.
+ * while its rows are rewritten. What is tried is copied once more, beside the state directory. Roots with as much free
+ * space as each other are taken to share a disk.
  */
-function diskSpace({ manifest, facts, placed, kind, rules }: Judged): readonly Finding[] {
+function diskSpace(judged: Judged): readonly Finding[] {
+  const { manifest, facts, placed, kind, rules } = judged
   const needed = new Map<string, number>()
   for (const entry of manifest.entries) {
     if (!travels({ kind, rules }, entry.travel)) continue
     const bytes = entry.size * (entry.kind === 'database' ? 2 : 1)
     needed.set(entry.root, (needed.get(entry.root) ?? 0) + bytes)
   }
+  if (isTried(judged)) needed.set('state', (needed.get('state') ?? 0) + judged.bytes)
   const disks: { free: number; need: number; root: string }[] = []
   for (const { root, to } of placed) {
     const free = freeAt(facts, to)

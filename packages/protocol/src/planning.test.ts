@@ -102,6 +102,7 @@ const facts = (more: Partial<TargetFacts> = {}): TargetFacts => ({
   portsInUse: [],
   fenced: false,
   readOnlyConfig: false,
+  trial: { isolated: true },
   ...more,
 })
 const FRESH = { source: 'a', target: 'b' }
@@ -323,12 +324,20 @@ describe('the disk', () => {
   test('roots on disks of their own are counted apart', () => {
     const roots = { ...THERE.roots, 'workspace:work': '/data/w' }
     const freeBytes = { home: 3 * GIB, state: 3 * GIB, 'workspace:work': 2.5 * GIB }
-    const roomy = plan({ manifest: { entries }, facts: { layout: { ...THERE, roots }, freeBytes } })
+    const choices = { trial: false as const }
+    const there = { layout: { ...THERE, roots }, freeBytes }
+    const roomy = plan({ manifest: { entries }, facts: there, choices })
     expect(codes(roomy, 'blocker')).toEqual([])
+    // What is tried is copied once more, all of it beside the state directory.
+    expect(factsOf(plan({ manifest: { entries }, facts: there }), 'disk-full')).toMatchObject({
+      root: 'home',
+      freeBytes: 3 * GIB,
+    })
     const tight = { ...freeBytes, 'workspace:work': 2 * GIB }
     const made = plan({
       manifest: { entries },
       facts: { layout: { ...THERE, roots }, freeBytes: tight },
+      choices,
     })
     expect(made.findings.filter(({ code }) => code === 'disk-full')).toMatchObject([
       { facts: { root: 'workspace:work' } },
@@ -467,6 +476,8 @@ describe('findings', () => {
     ['config-read-only', 'blocker', { facts: { readOnlyConfig: true } }],
     ['target-fenced', 'warning', { facts: { fenced: true } }],
     ['target-occupied', 'warning', { facts: { occupied: true } }],
+    ['trial-skipped', 'warning', { choices: { trial: false } }],
+    ['trial-not-isolated', 'warning', { facts: { trial: { isolated: false } } }],
     [
       'gateway-not-managed',
       'notice',

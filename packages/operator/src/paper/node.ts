@@ -103,6 +103,7 @@ export function describeSelf(
     portsInUse: [],
     fenced: false,
     readOnlyConfig: false,
+    trial: { isolated: true },
     ...more,
   }
   const sealed = sealFacts(p, record.sealing, about, facts)

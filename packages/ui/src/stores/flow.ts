@@ -13,11 +13,12 @@ import {
   signOrder,
   startOrder,
 } from '@ocm/operator'
-import { type Choices, type Job, isFinal } from '@ocm/protocol'
+import { type Job, isFinal } from '@ocm/protocol'
 import { useQueryClient } from '@tanstack/vue-query'
 import { computed, ref, shallowRef, watch } from 'vue'
 import { usePorts } from '../api/client.ts'
 import { KEYS, useJob } from '../api/queries.ts'
+import { type Chosen, chooseAmong } from '../choices.ts'
 import { useInterval } from '../clock.ts'
 import type { FlowWish } from '../flow.ts'
 import { useTask } from './task.ts'
@@ -25,7 +26,6 @@ import { useVault } from './vault.ts'
 
 export type FlowStep = 'choose' | 'passphrase' | 'plan' | 'work'
 export type Preparing = 'opening' | 'confirming' | 'backing-up' | 'reading' | 'describing'
-export type Chosen = Omit<Choices, 'kind'>
 
 const ASK_AGAIN_MS = 2000
 
@@ -87,11 +87,11 @@ export function useFlow() {
   }
 
   /** The same snapshot and target, decided otherwise. */
-  function choose(chosen: Partial<Chosen>) {
+  function choose(chosen: Chosen) {
     const so = prepared.value
     if (so === undefined) return
-    const { kind, ...choices } = so.plan.choices
-    prepared.value = makePlan(ports.p, { ...so, kind, choices: { ...choices, ...chosen } })
+    const choices = chooseAmong(so.plan.choices, chosen)
+    prepared.value = makePlan(ports.p, { ...so, kind: so.plan.kind, choices })
   }
 
   /** Asks the target once more; what was chosen stays. */
