@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { setup } from '../support/build.ts'
 import { startFleet } from '../support/fleet.ts'
-import { startMockModel } from '../support/mock-model.ts'
 import { NAMES } from '../support/canaries.ts'
 import { listed, seatAt } from '../support/moves/lists.ts'
 import { ROWS } from '../support/moves/matrix.ts'
@@ -15,7 +14,7 @@ import { playRow } from '../support/moves/row.ts'
 import { SPECIAL } from '../support/moves/special.ts'
 import { standIn } from '../support/moves/stand-in.ts'
 import { OPENCLAW } from '../support/openclaw.ts'
-import { MODEL_PORT, freshMachine, populatedHome } from '../support/openclaw-home.ts'
+import { freshMachine, populatedHome } from '../support/openclaw-home.ts'
 
 const { values } = parseArgs({
   options: { only: { type: 'string', default: '' }, 'stand-in': { type: 'boolean' } },
@@ -23,7 +22,6 @@ const { values } = parseArgs({
 if (process.env['OCM_DIST'] === undefined) setup()
 const ground = freshMachine('moves')
 const fleet = await startFleet(ground)
-const model = await startMockModel(MODEL_PORT)
 const program = standIn(join(ground, 'stand-in'))
 const openclaw = values['stand-in'] ? program : OPENCLAW
 const before = await listed(seatAt(await populatedHome()), NAMES.persona)
@@ -50,7 +48,6 @@ try {
   }
 } finally {
   await fleet.stop()
-  model.close()
 }
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`)
 process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1

@@ -88,10 +88,13 @@ export async function play(scene: Scene, from: Side, cut: Cut, delayMs: number):
       everyMs: 10,
     })
     const met = halting.isMet
-    if (!met && pair.lastMove()?.id === known) throw new Error((await asked).out)
     if (met) await strike(pair, from, victim, delayMs, () => halting.go())
+    const { out } = await asked
+    // A hub that dies before it has written an order down has not got it; nothing begins.
+    if (pair.lastMove()?.id === known && out !== '') {
+      return verdict(met, 'not begun', await judge(scene, from))
+    }
     const job = await pair.endOfMove(known, scene.patienceMs)
-    await asked
     const ended = job.error === null ? job.state : `${job.state} ${job.error}`
     const speaker = job.state === 'done' ? other(from) : from
     return verdict(met, ended, await judge(scene, speaker))

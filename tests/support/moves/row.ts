@@ -71,7 +71,12 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
   }
 }
 
-async function enrolBoth(play: Play, number: number, seats: readonly Seat[], machine: string) {
+export async function enrolBoth(
+  play: Play,
+  number: number,
+  seats: readonly Seat[],
+  machine: string,
+) {
   const agents: { stop(): Promise<void>; place: AgentPlace }[] = []
   for (const [i, label] of [`from-${number}`, `to-${number}`].entries()) {
     const { home, under } = seats[i] as Seat
@@ -85,7 +90,12 @@ async function enrolBoth(play: Play, number: number, seats: readonly Seat[], mac
 }
 
 /** As a user at a terminal would, and not the agent. */
-export async function runGateway(program: string, seat: Seat, port: number): Promise<void> {
+export async function runGateway(
+  program: string,
+  seat: Seat,
+  port: number,
+  timeoutMs = 60_000,
+): Promise<void> {
   const under: Under = seat.under ?? {}
   const child = spawn(process.execPath, [program, 'gateway', 'run', '--port', String(port)], {
     cwd: seat.home,
@@ -95,10 +105,10 @@ export async function runGateway(program: string, seat: Seat, port: number): Pro
     ...under.account,
   })
   child.unref()
-  await until(() => isReady(port), { timeoutMs: 30_000, what: 'the gateway of the source' })
+  await until(() => isReady(port), { timeoutMs, what: 'a gateway is ready' })
 }
 
-async function stopGateway({ home, state, under }: Seat): Promise<void> {
+export async function stopGateway({ home, state, under }: Seat): Promise<void> {
   const pid = gatewayPid(home, state, under?.account?.uid)
   if (pid === undefined) return
   process.kill(pid, 'SIGTERM')

@@ -1,5 +1,18 @@
 /** Rows of the matrix that are more than one move, or none. */
-import type { Play } from './row.ts'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OPENCLAW, isReady, openclawEnv } from '../openclaw.ts'
+import { freshMachine, populatedHome } from '../openclaw-home.ts'
+import { freePort } from '../rig/stand.ts'
+import { smallHome } from '../small-home.ts'
+import { treeOf } from '../trees.ts'
+import { until } from '../until.ts'
+import { contentOf, unequal } from './content.ts'
+import { listed, seatAt, userJobs } from './lists.ts'
+import { type Play, enrolBoth, runGateway, stopGateway } from './row.ts'
+import { standIn } from './stand-in.ts'
 
 export interface Special {
   readonly name: string
@@ -8,4 +21,185 @@ export interface Special {
   run(play: Play, number: number): Promise<readonly string[]>
 }
 
-export const SPECIAL: readonly Special[] = []
+/** What belongs to a machine, is made anew, or says what was: a move leaves it behind, as docs/ and the plan say. */
+const BOOKKEEPING: readonly RegExp[] = [
+  /(?:^|\/)(?:cache|tmp|logs|plugin-skills|\.cache|\.npm)(?:\/|$)/,
+  /openclaw\.json\.(?:bak|last-good|rejected|clobbered)/,
+  /config-journal-fingerprint\.key$/,
+  /\.ocm-/,
+  /openclaw-quarantine\.sqlite/,
+  /lock\.sqlite/,
+  // Leases, health, boots and events of the process that ran.
+  / (?:state_leases|agent_database_leases|config_health_entries|gateway_boot_lifecycle|diagnostic_events)$/,
+  / (?:backup_runs|gateway_restart_\w+|native_hook_relay_bridges|macos_port_guardian_records)$/,
+]
+
+const isBookkeeping = (place: string): boolean => BOOKKEEPING.some((one) => one.test(place))
+
+export const SPECIAL: readonly Special[] = [
+  {
+    name: 'there and back again: the same state but for bookkeeping',
+    run: async (play, number) => {
+      const home = await populatedHome()
+      const machine = freshMachine(`moves-${number}`)
+      const there = join(machine, 'srv', 'bob')
+      mkdirSync(there, { recursive: true })
+      const [from, to] = [seatAt(home), seatAt(there)]
+      const port = 28_811
+      const before = contentOf(home)
+      const agents = await enrolBoth(
+        { ...play, openclaw: play.standIn },
+        number,
+        [from, to],
+        machine,
+      )
+      try {
+        await runGateway(play.standIn, from, port)
+        const move = (a: string, b: string, at: number) =>
+          play.fleet.operator.json('move', `${a}-${number}`, `${b}-${number}`, '--port', String(at))
+        await move('from', 'to', await freePort())
+        await move('to', 'from', port)
+        await stopGateway(from)
+        return unequal(before, contentOf(home), isBookkeeping)
+      } finally {
+        for (const agent of agents) await agent.stop()
+        for (const seat of [from, to]) await stopGateway(seat)
+      }
+    },
+  },
+  {
+    name: 'a snapshot that is newer than the OpenClaw of the target: refused with the next step',
+    run: async (play, number) => {
+      const machine = freshMachine(`moves-${number}`)
+      const home = smallHome(join(machine, 'home', 'ada'), await freePort())
+      const there = join(machine, 'home', 'bob')
+      mkdirSync(there, { recursive: true })
+      const older = standIn(join(machine, 'older'))
+      const about = join(older, '..', 'package.json')
+      const said = JSON.parse(readFileSync(about, 'utf8')) as object
+      const schemas = { openclaw: { schemaVersions: { state: 17, agent: 19 } } }
+      writeFileSync(about, JSON.stringify({ ...said, ...schemas, version: '2026.9.4' }))
+      const seats = [seatAt(home), seatAt(there)]
+      const agents = await enrolBoth({ ...play, openclaw: older }, number, seats, machine)
+      try {
+        const [was, wasThere] = [treeOf(home), treeOf(there)]
+        const answer = await play.fleet.operator.ocm(
+          ...(['move', `from-${number}`, `to-${number}`, '--json', '--yes'] as const),
+        )
+        const error = JSON.parse(answer.out) as {
+          code: string
+          next: string
+          facts: { why?: string }
+        }
+        return [
+          ...(answer.code === 1 ? [] : [`answered ${answer.code}`]),
+          ...(error.facts.why === 'openclaw-older' ? [] : [`said ${answer.out}`]),
+          ...(/^[A-Z].*\.$/.test(error.next) ? [] : ['no next step']),
+          ...(same(was, treeOf(home)) ? [] : ['the source has changed']),
+          ...(same(wasThere, treeOf(there)) ? [] : ['the target has changed']),
+        ]
+      } finally {
+        for (const agent of agents) await agent.stop()
+      }
+    },
+  },
+  {
+    name: 'state of 2026.7.1 moved to 2026.9.6',
+    run: async (play, number) => {
+      const former = formerOpenClaw()
+      if (former === undefined) throw new Error('the registry does not serve openclaw@2026.7.1')
+      const machine = freshMachine(`moves-${number}`)
+      const home = join(machine, 'home', 'ada')
+      const there = join(machine, 'srv', 'bob')
+      for (const folder of [home, there]) mkdirSync(folder, { recursive: true })
+      const ports = [await freePort(), await freePort()] as const
+      const job = await formerHome(former, home, ports[0])
+      const [from, to] = [seatAt(home), seatAt(there)]
+      const agents = await enrolBoth({ ...play, standIn: former }, number, [from, to], machine)
+      try {
+        const words = ['--port', String(ports[1]), '--allow-upgrade']
+        await play.fleet.operator.json('move', `from-${number}`, `to-${number}`, ...words)
+        const isUp = await isReady(ports[1])
+        // Only a gateway of the real one brings the state up to date.
+        await stopGateway(to)
+        await upgrade(there, ports[1])
+        const jobs = userJobs(there) ?? []
+        const { personas } = await listed(to, 'main', 'few')
+        return [
+          ...(isUp ? [] : ['the target does not speak']),
+          ...(jobs.includes(job) ? [] : [`the jobs are ${jobs.join(', ')}, not ${job}`]),
+          ...(personas.includes('main') ? [] : [`the personas are ${personas.join(', ')}`]),
+        ]
+      } finally {
+        for (const agent of agents) await agent.stop()
+        for (const seat of [from, to]) await stopGateway(seat)
+      }
+    },
+  },
+]
+
+const same = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+/** Put once into a directory of its own. @returns undefined where it cannot be had */
+function formerOpenClaw(): string | undefined {
+  const folder = join(tmpdir(), 'ocm-openclaw-2026.7.1')
+  const program = join(folder, 'node_modules', 'openclaw', 'openclaw.mjs')
+  if (existsSync(program)) return program
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{}')
+  const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', 'openclaw@2026.7.1']
+  try {
+    execFileSync('npm', args, { cwd: folder, stdio: 'ignore', timeout: 400_000 })
+  } catch {
+    rmSync(folder, { recursive: true, force: true })
+    return undefined
+  }
+  return existsSync(program) ? program : undefined
+}
+
+/** @returns the id of its cron job */
+async function formerHome(program: string, home: string, port: number): Promise<string> {
+  const run = (...args: readonly string[]) =>
+    execFileSync(process.execPath, [program, ...args], {
+      cwd: home,
+      env: openclawEnv(home),
+      encoding: 'utf8',
+      timeout: 170_000,
+    })
+  run(
+    ...'onboard --non-interactive --accept-risk --mode local --auth-choice skip'.split(' '),
+    ...`--gateway-port ${port} --gateway-bind loopback --gateway-auth token`.split(' '),
+    ...'--gateway-token a-token-that-is-long-enough-0001 --skip-channels --skip-skills'.split(' '),
+    ...'--skip-health --skip-search --skip-ui --no-install-daemon --json'.split(' '),
+  )
+  const child = spawn(process.execPath, [program, 'gateway', 'run', '--port', String(port)], {
+    cwd: home,
+    env: { ...openclawEnv(home), OPENCLAW_SKIP_CHANNELS: '1' },
+    stdio: 'ignore',
+  })
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  try {
+    await until(() => isListening(port), { timeoutMs: 170_000, what: 'the gateway of 2026.7.1' })
+    const words = ['--name', 'early', '--cron', '0 8 * * *', '--message', 'the report']
+    const out = run('cron', 'add', ...words, '--no-deliver', '--json')
+    return (JSON.parse(out.slice(out.indexOf('{'))) as { id: string }).id
+  } finally {
+    child.kill('SIGTERM')
+    await gone
+  }
+}
+
+async function isListening(port: number): Promise<boolean> {
+  try {
+    await fetch(`http://127.0.0.1:${port}/healthz`, { signal: AbortSignal.timeout(2000) })
+    return true
+  } catch {
+    return false // Not yet.
+  }
+}
+
+/** A start of the real gateway, which migrates by itself. */
+async function upgrade(home: string, port: number): Promise<void> {
+  await runGateway(OPENCLAW, seatAt(home), port, 240_000)
+  await stopGateway(seatAt(home))
+}
