@@ -18,6 +18,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Texts up to this are put together here: to call the decoder costs more. */
 const SHORT_TEXT = 24
 
+/** A power of two. */
+const KNOWN_KEYS = 256
+
+/** Of keys whose length, first and last byte come to one place, the last that was met. */
+const knownKeys: ({ readonly text: string; readonly bytes: Uint8Array } | undefined)[] = Array.from(
+  { length: KNOWN_KEYS },
+  () => undefined,
+)
+
 /** @throws CborError, TypeError for text that is not UTF-8 */
 export function decodeCbor(input: Uint8Array): unknown {
   // A Buffer's `slice` is a view into memory that others write to.
@@ -71,6 +80,28 @@ export function decodeCbor(input: Uint8Array): unknown {
     return decoder.decode(bytes.subarray(from, at))
   }
 
+  /** Keys occur again and again: one that is known need not be put together, and an object is faster set by it. */
+  function keyText(count: number): string {
+    if (count === 0 || count > SHORT_TEXT || at + count > bytes.length) return text(count)
+    const last = bytes[at + count - 1] as number
+    const place = (count * 37 + (bytes[at] as number) * 5 + last) & (KNOWN_KEYS - 1)
+    const known = knownKeys[place]
+    if (known !== undefined && isHere(known.bytes, count)) {
+      at += count
+      return known.text
+    }
+    const from = at
+    const key = text(count)
+    knownKeys[place] = { text: key, bytes: bytes.slice(from, at) }
+    return key
+  }
+
+  function isHere(known: Uint8Array, count: number): boolean {
+    if (known.length !== count) return false
+    for (let i = 0; i < count; i++) if (known[i] !== bytes[at + i]) return false
+    return true
+  }
+
   function map(count: number, depth: number): Record<string, unknown> {
     const value: Record<string, unknown> = {}
     let before = 0
@@ -79,7 +110,7 @@ export function decodeCbor(input: Uint8Array): unknown {
       const from = at
       const first = bytes[at++] ?? refuse('end')
       if (first >> 5 !== 3) refuse('key')
-      const key = text(length(first & 31))
+      const key = keyText(length(first & 31))
       if (i > 0 && !isBefore(before, beforeEnd, from, at)) refuse('order')
       before = from
       beforeEnd = at

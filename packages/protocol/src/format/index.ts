@@ -18,6 +18,7 @@ export {
 export {
   compareEntries,
   cutEntries,
+  eachEntry,
   eachManifestPage,
   eachOtherPage,
   entriesPage,

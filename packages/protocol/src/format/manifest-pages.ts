@@ -2,7 +2,7 @@
  * Manifest ↔ pages. Which entries share a page depends on their names alone, so a change dirties the page it lies in
  * and no other, and sections have pages of their own, because the secret ones change with every run.
  */
-import { compareBytes, equal, utf8 } from '../bytes.ts'
+import { compareBytes, utf8 } from '../bytes.ts'
 import { toCbor } from '../cbor.ts'
 import { OcmError } from '../errors.ts'
 import { type Layout, RootId } from '../layout.ts'
@@ -116,8 +116,32 @@ export const entriesPage = (entries: readonly Entry[]): Uint8Array =>
  * @throws OcmError 'malformed' also for a path that would lead out of its root, and for a path that occurs twice.
  */
 export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
+  const named: { readonly entry: Entry; readonly name: string }[] = []
+  const rest = walk(pages, (entry, name) => named.push({ entry, name }))
+  named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  return {
+    ...rest.meta,
+    entries: named.map(({ entry }) => entry),
+    omissions: rest.omissions.toSorted(byName),
+    mentions: rest.mentions.toSorted(byPlace),
+  }
+}
+
+/**
+ * The entries alone, one by one and in no order, for whoever keeps little of each. Nothing that was taken is to be used
+ * before this has ended: only the whole is known to be a manifest.
+ * @throws OcmError 'malformed' where `manifestFromPages` does
+ */
+export function eachEntry(pages: Iterable<Uint8Array>, take: (entry: Entry) => void): void {
+  walk(pages, take)
+}
+
+function walk(pages: Iterable<Uint8Array>, take: (entry: Entry, name: string) => void) {
   let meta: Extract<ManifestPage, readonly ['meta', unknown]>[1] | undefined
-  const entries: Entry[] = []
+  const roots = new Set<string>()
+  const names: string[] = []
+  /** Of whatever nothing may stand in. */
+  const closed = new Set<string>()
   const omissions: Omission[] = []
   const mentions: Mention[] = []
   for (const bytes of pages) {
@@ -128,7 +152,14 @@ export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
         meta = page[1]
         break
       case 'entries':
-        entries.push(...page[1])
+        for (const entry of page[1]) {
+          if (!staysInside(entry.path) || !isWhole(entry)) throw malformed()
+          const name = nameOf(entry)
+          roots.add(entry.root)
+          names.push(name)
+          if (entry.kind !== 'directory') closed.add(name)
+          take(entry, name)
+        }
         break
       case 'omissions':
         omissions.push(...page[1])
@@ -139,35 +170,25 @@ export function manifestFromPages(pages: Iterable<Uint8Array>): Manifest {
     }
   }
   if (!meta || !hasPlaces(meta.layout)) throw malformed()
-  const { roots } = meta.layout
-  if (entries.some(({ root }) => !Object.hasOwn(roots, root))) throw malformed()
-  const sorted = checkEntries(entries)
-  return {
-    ...meta,
-    entries: sorted,
-    omissions: omissions.toSorted(byName),
-    mentions: mentions.toSorted(byPlace),
-  }
+  for (const root of roots) if (!Object.hasOwn(meta.layout.roots, root)) throw malformed()
+  checkNames(names, closed)
+  return { meta, omissions, mentions }
 }
 
-/** @returns them sorted by name. @throws OcmError 'malformed' */
-function checkEntries(entries: readonly Entry[]): readonly Entry[] {
-  const named = entries.map((entry) => ({ entry, name: nameOf(entry) }))
-  named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
-  const closed = new Set(named.filter((n) => n.entry.kind !== 'directory').map((n) => n.name))
+/** @throws OcmError 'malformed' for one that occurs twice, or lies below one that is closed */
+function checkNames(names: string[], closed: ReadonlySet<string>): void {
+  names.sort()
   let before = ''
-  /** The directory that the entry before stands in: what stands in it too has been looked at. */
+  /** The directory that the name before stands in: what stands in it too has been looked at. */
   let open = ''
-  for (const { entry, name } of named) {
+  for (const name of names) {
     const slash = name.lastIndexOf('/')
     const directory = slash < 0 ? '' : name.slice(0, slash + 1)
-    const isNear = directory !== '' && directory === open && !closed.has(name.slice(0, slash))
-    const isInside = staysInside(entry.path) && (isNear || !isBelow(closed, entry, name))
-    if (name === before || !isInside || !isWhole(entry)) throw malformed()
+    const isNear = directory !== '' && directory === open
+    if (name === before || (!isNear && isBelow(closed, name))) throw malformed()
     before = name
     open = directory
   }
-  return named.map(({ entry }) => entry)
 }
 
 /**
@@ -212,18 +233,20 @@ function holds(page: Uint8Array, part: Uint8Array): boolean {
 const malformed = () => new OcmError('malformed', { what: 'manifest' })
 
 const SLASH = 0x2f
-const DOT = utf8('.')
-const DOTS = utf8('..')
+const DOT = 0x2e
 
 /** '/'-separated names, none of them empty, '.' or '..'; the empty path is the root itself. */
 function staysInside(path: Uint8Array): boolean {
   if (path.length === 0) return true
-  if (path.includes(0)) return false
-  for (let at = 0; at <= path.length;) {
-    const slash = path.indexOf(SLASH, at)
-    const name = path.subarray(at, slash < 0 ? path.length : slash)
-    if (name.length === 0 || equal(name, DOT) || equal(name, DOTS)) return false
-    at += name.length + 1
+  let start = 0
+  for (let i = 0; i <= path.length; i++) {
+    const byte = i < path.length ? path[i] : SLASH
+    if (byte === 0) return false
+    if (byte !== SLASH) continue
+    const length = i - start
+    const isDots = length <= 2 && path[start] === DOT && path[i - 1] === DOT
+    if (length === 0 || isDots) return false
+    start = i + 1
   }
   return true
 }
@@ -240,12 +263,19 @@ function hasPlaces({ roots }: Layout): boolean {
   )
 }
 
+const decoder = new TextDecoder()
+
+function isPlain(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if ((bytes[i] as number) > 0x7f) return false
+  return true
+}
+
 /** How many letters `String.fromCharCode` takes at once everywhere. */
 const AT_ONCE = 4096
 
 /** Root and path as one text with a letter for each byte; sorts as `byName` does, since no root holds a zero. */
 function nameOf({ root, path }: Named): string {
-  if (path.length <= AT_ONCE) return `${root}\0${String.fromCharCode(...path)}`
+  if (isPlain(path)) return `${root}\0${decoder.decode(path)}`
   let text = `${root}\0`
   for (let at = 0; at < path.length; at += AT_ONCE) {
     text += String.fromCharCode(...path.subarray(at, at + AT_ONCE))
@@ -254,11 +284,12 @@ function nameOf({ root, path }: Named): string {
 }
 
 /** Whether it lies below something that is not a directory: written through a link it would leave its root. */
-function isBelow(closed: ReadonlySet<string>, { root, path }: Entry, name: string): boolean {
-  for (let at = name.indexOf('/', root.length); at > 0; at = name.indexOf('/', at + 1)) {
+function isBelow(closed: ReadonlySet<string>, name: string): boolean {
+  const path = name.indexOf('\0') + 1
+  for (let at = name.indexOf('/', path); at > 0; at = name.indexOf('/', at + 1)) {
     if (closed.has(name.slice(0, at))) return true
   }
-  return path.length > 0 && closed.has(`${root}\0`)
+  return path < name.length && closed.has(name.slice(0, path))
 }
 
 const isTarget = (target: Uint8Array | undefined): target is Uint8Array =>

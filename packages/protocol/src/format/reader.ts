@@ -202,7 +202,10 @@ const tooLarge = () => new OcmError('malformed', { what: 'manifest' })
  * is known only at the end, so what was written is not to be used before this has ended without an error.
  * @throws OcmError 'pack-damaged', 'seal-broken'
  */
-export async function* readEntry(packs: Packs, entry: Entry): AsyncGenerator<Uint8Array> {
+export async function* readEntry(
+  packs: Packs,
+  entry: Pick<Entry, 'kind' | 'size' | 'sha256' | 'extents'>,
+): AsyncGenerator<Uint8Array> {
   const hash = contentHash(packs.p, entry.kind, entry.size)
   let size = 0
   for (const ref of entry.extents ?? []) {
