@@ -64,6 +64,12 @@ export function makeRouter(client: ApiClient, queries: QueryClient): Router {
             meta: { title: 'move.title' },
           },
           {
+            path: 'compare',
+            name: 'compare',
+            component: () => import('./pages/ComparePage.vue'),
+            meta: { title: 'compare.title' },
+          },
+          {
             path: 'storage',
             name: 'storage',
             component: () => import('./pages/StoragePage.vue'),
