@@ -19,8 +19,13 @@ export interface UseCases {
 
 export function answerRequests(session: AgentSession, cases: UseCases): void {
   const { apply, capture, inTurn } = cases
-  session.handle('describe', async ({ record }) => ({
-    description: base64url(await apply.describe(fromBase64url(record))),
+  session.handle('describe', async ({ record, wish }) => ({
+    description: base64url(
+      await apply.describe(
+        fromBase64url(record),
+        wish === undefined ? undefined : fromBase64url(wish),
+      ),
+    ),
   }))
   session.handle('capture', async ({ job, trigger, record }) => {
     // The last snapshot of a source is part of its fence, under an order.

@@ -41,4 +41,19 @@ export {
   type Wish,
 } from './work/operation.ts'
 export { type SignedOrder, signOrder, startOrder } from './work/order.ts'
-export { blockersOf, describeTarget, makePlan, type Prepared, refuseBlocked, warningsOf } from './work/plan.ts'
+export {
+  findHeld,
+  findUndoable,
+  type Held,
+  signTargetOff,
+  signUndo,
+  type Undoable,
+} from './work/undo.ts'
+export {
+  blockersOf,
+  describeTarget,
+  makePlan,
+  type Prepared,
+  refuseBlocked,
+  warningsOf,
+} from './work/plan.ts'

@@ -11,7 +11,7 @@
  *     GET  /api/tickets               [TicketState]   POST /api/tickets        TicketRequest → TicketState
  *     GET  /api/nodes                 [NodeState]     GET  /api/nodes/:id      NodeState
  *     PATCH /api/nodes/:id            { label } → NodeState                    POST /api/nodes/:id/retire  {} → NodeState
- *     POST /api/nodes/:id/describe    {} → DescribeAnswer
+ *     POST /api/nodes/:id/describe    DescribeRequest → DescribeAnswer
  *     GET  /api/snapshots?node=&pruned=  [SnapshotState], newest first; pruned ones too with `pruned=true`
  *     GET  /api/snapshots/:id         SnapshotState   GET  /api/snapshots/:id/header  HeaderState
  *     GET  /api/snapshots/:id/damage  [PackDamage]: which of its packs are damaged or missing
@@ -187,7 +187,8 @@ export type HeaderState = Static<typeof HeaderState>
 export const PackHeadersRequest = Strict({ ids: Type.Array(Hash, { maxItems: 5000 }) })
 export const PackHeaders = Strict({ headers: Type.Array(B64) })
 
-/** POST /api/nodes/:id/describe */
+/** POST /api/nodes/:id/describe. The wish is sealed to the node: what a plan asks of its target. */
+export const DescribeRequest = Strict({ wish: Type.Optional(B64) })
 export const DescribeAnswer = Strict({ description: B64 })
 
 /** POST /api/jobs */

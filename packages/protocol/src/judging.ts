@@ -5,12 +5,13 @@ import type { Manifest } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
 import { type PlacedRoot, judgePlacement } from './placing.ts'
 import type { Finding, Plan } from './plan.ts'
+import { findingsOf } from './reporting.ts'
 import { changesNothing } from './rewrite.ts'
 import { judgeVersions } from './skew.ts'
 
 export interface Judged extends Pick<
   Plan,
-  'kind' | 'choices' | 'rules' | 'port' | 'edits' | 'bytes'
+  'kind' | 'choices' | 'rules' | 'port' | 'edits' | 'reports' | 'bytes'
 > {
   readonly manifest: Manifest
   readonly facts: TargetFacts
@@ -109,20 +110,14 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
 ]
 
 /** Mentions that no rule changes and that may mean something else on another machine. */
-function elsewhere({ manifest, rules, facts, kind }: Judged): readonly Finding[] {
+function elsewhere({ manifest, rules, facts, kind, reports }: Judged): readonly Finding[] {
   const sameMachine = kind === 'restore' || manifest.layout.hostname === facts.layout.hostname
-  if (sameMachine && changesNothing(rules)) return []
-  const outside = manifest.mentions.filter((m) => m.kind === 'path' && m.under === '')
-  const hosts = manifest.mentions.filter((m) => m.kind === 'host')
-  const local = hosts.filter((m) => LOCAL.test(m.text))
-  return [
-    ...counted(outside, (f) => warning('paths-outside', { ...f, first: outside[0]?.text ?? '' })),
-    ...counted(local, (f) => notice('localhost-urls', { ...f, first: local[0]?.text ?? '' })),
-    ...counted(
-      hosts.filter((m) => !LOCAL.test(m.text)),
-      (f) => warning('host-names', f),
-    ),
-  ]
+  const told = findingsOf(reports)
+  if (sameMachine && changesNothing(rules)) return told.filter(({ code }) => !IS_SAME.has(code))
+  // What has to be there is told by itself.
+  const outside = manifest.mentions.filter((m) => m.kind === 'path' && m.under === '' && !m.needed)
+  const first = outside[0]?.text ?? ''
+  return [...told, ...counted(outside, (f) => notice('paths-outside', { ...f, first }))]
 }
 
 /** On the same machine these are what they were. */

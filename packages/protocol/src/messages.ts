@@ -22,8 +22,14 @@ const Empty = Strict({})
 
 /** The hub asks, the agent does. Requests with a job are idempotent by it: asked again, they go on or answer as before. */
 export const TO_AGENT = {
-  /** A fresh nonce and job key, facts sealed to the vault. */
-  describe: message(Strict({ record: B64 }), Strict({ description: B64 })),
+  /**
+   * A fresh nonce and job key, facts sealed to the vault. `wish`: what a plan asks, sealed to the job key of the
+   * description before.
+   */
+  describe: message(
+    Strict({ record: B64, wish: Type.Optional(B64) }),
+    Strict({ description: B64 }),
+  ),
   capture: message(Strict({ job: Id, trigger: Trigger, record: B64 }), Strict({ snapshot: Hash })),
   /**
    * First half of an apply: verify order and grant, derive the plan, fetch, write beside the live state, rewrite,

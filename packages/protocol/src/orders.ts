@@ -56,6 +56,15 @@ export const TargetFacts = Strict({
   ),
   /** What this node is fenced under. */
   fence: Type.Optional(Strict({ job: Id, order: Hash, fenceEpoch: Count, target: Id })),
+  /** What was asked for in a wish, and whether it is there; absent when nothing was. */
+  has: Type.Optional(
+    Strict({
+      paths: Type.Array(Type.Tuple([Type.String(), Type.Boolean()])),
+      commands: Type.Array(Type.Tuple([Type.String(), Type.Boolean()])),
+      /** Whether something listens. */
+      ports: Type.Array(Type.Tuple([Type.Integer(), Type.Boolean()])),
+    }),
+  ),
   /** How a copy can be tried here: with or without a network of its own. Absent: this agent cannot try one. */
   trial: Type.Optional(Strict({ isolated: Type.Boolean() })),
 })

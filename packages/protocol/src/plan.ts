@@ -23,6 +23,28 @@ export interface PlanEdit {
   readonly done: boolean
 }
 
+/** What stays as it is, and may not hold on the target. */
+export interface PlanReport {
+  readonly where: string
+  readonly section: Section
+  /** What is named there; of a place, where it would be on the target. */
+  readonly text: string
+  readonly why:
+    | 'path-missing'
+    /** Neither here nor there: it did not work before. */
+    | 'path-nowhere'
+    /** The target was not asked. */
+    | 'path-unchecked'
+    | 'command-missing'
+    | 'port-in-use'
+    /** An address of the machine itself, where something answers on the target, and where nothing does. */
+    | 'localhost'
+    | 'localhost-silent'
+    | 'host'
+    | 'table-unknown'
+    | 'schema-unknown'
+}
+
 /** What becomes of a whole kind of thing. */
 export interface PlanItem {
   readonly what: string
@@ -84,6 +106,7 @@ export interface Plan {
   readonly graft?: Graft
   readonly items: readonly PlanItem[]
   readonly edits: readonly PlanEdit[]
+  readonly reports: readonly PlanReport[]
   readonly findings: readonly Finding[]
   /** Plaintext bytes to be written on the target. */
   readonly bytes: number

@@ -462,7 +462,7 @@ describe('edits', () => {
 
   test('report what no rule reaches', () => {
     expect(factsOf(made, 'paths-outside')).toEqual({ count: 1, first: '/usr/bin/chromium' })
-    expect(factsOf(made, 'localhost-urls')?.['count']).toBe(1)
+    expect(factsOf(made, 'localhost-urls')).toEqual({ count: 1, first: 'http://localhost:9000/' })
     expect(factsOf(made, 'host-names')?.['count']).toBe(1)
     expect(factsOf(made, 'unknown-paths')?.['count']).toBe(1)
     expect(factsOf(made, 'prose-left')?.['count']).toBe(1)

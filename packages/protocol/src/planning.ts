@@ -9,12 +9,13 @@ import { chosenOf, judgeGraft, placeGraft, rulesOf, withoutShared } from './chos
 import { keyOf, planItems, travels } from './fates.ts'
 import { graftOf } from './grafting.ts'
 import { inOrderOfWeight, judge } from './judging.ts'
-import { type Layout, pathFromBytes } from './layout.ts'
+import type { Layout } from './layout.ts'
 import type { Manifest, Mention } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
 import { placeRoots } from './placing.ts'
 import type { Plan, PlanEdit, RewriteRule } from './plan.ts'
 import type { Primitives } from './primitives/primitives.ts'
+import { ADVICE, reportsOf, whereOf } from './reporting.ts'
 import { rewriteText, rulesBetween } from './rewrite.ts'
 
 /** The node the snapshot is of and the node it is to be applied to, by id. */
@@ -54,9 +55,10 @@ export function planApply(
   const bytes = manifest.entries
     .filter(({ travel }) => travels(part, travel))
     .reduce((sum, { size }) => sum + size, 0)
+  const reports = reportsOf(manifest, part, facts)
   const findings = inOrderOfWeight([
     ...(grafting ? judgeGraft(whole, facts, choices, grafting) : []),
-    ...judge({ ...part, manifest, facts, between, placed, edits, bytes }),
+    ...judge({ ...part, manifest, facts, between, placed, edits, reports, bytes }),
   ])
   return {
     ...part,
@@ -67,6 +69,7 @@ export function planApply(
       new Set(edited.flatMap(({ edit, entry }) => (edit.done ? [entry] : []))),
     ),
     edits,
+    reports,
     findings,
     bytes,
     hash: hashOf(p, part, findings),
@@ -114,7 +117,7 @@ function editsOf(
     const after = textAfter(mention, part.rules, part.port)
     if (stays.has(entry) || after === mention.text) return []
     const edit: PlanEdit = {
-      where: `${mention.root}:${pathFromBytes(mention.path)} ${mention.at}`,
+      where: whereOf(mention),
       section: mention.section,
       class: mention.class,
       before: mention.text,
@@ -144,7 +147,8 @@ function hashOf(
   { choices, rules, port, graft }: Pick<Plan, 'choices' | 'rules' | 'port' | 'graft'>,
   findings: Plan['findings'],
 ): string {
-  const seen = [...new Set(findings.map(({ code, weight }) => `${code} ${weight}`))].toSorted()
+  const binding = findings.filter(({ code }) => !ADVICE.has(code))
+  const seen = [...new Set(binding.map(({ code, weight }) => `${code} ${weight}`))].toSorted()
   const parts = graft ? { graft } : {}
   return hex(p.sha256(toCbor({ v: 1, rules, choices, port, findings: seen, ...parts })))
 }

@@ -16,6 +16,7 @@ export type SealUse =
   | 'run-key'
   | 'manifest-root'
   | 'description'
+  | 'wish'
   | 'grant'
   | 'choices'
   | 'job-log'

@@ -71,7 +71,8 @@ export interface Apply {
    */
   recover(): Promise<void>
   /** A signed Description with a new nonce and a new job key. @param record the newest vault record */
-  describe(record: Uint8Array): Promise<Uint8Array>
+  /** @param wish what a plan asks, sealed to the job key of the description before. */
+  describe(record: Uint8Array, wish?: Uint8Array): Promise<Uint8Array>
   /** Writes the snapshot beside the live state; nothing live is touched. */
   stage(request: StageRequest): Promise<StageResult>
   /**
@@ -337,8 +338,9 @@ export function createApply(parts: ApplyParts): Apply {
 
   return {
     recover,
-    async describe(record) {
-      const made = await describe(work, await work.vault.acceptRecord(record))
+    async describe(record, wish) {
+      const asked = wish === undefined ? undefined : { wish, offer }
+      const made = await describe(work, await work.vault.acceptRecord(record), asked)
       offer = made.offer
       return made.statement
     },

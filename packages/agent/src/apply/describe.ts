@@ -3,8 +3,10 @@ import {
   type Description,
   OcmError,
   type TargetFacts,
+  type TargetWish,
   type VaultRecord,
   makeStatement,
+  openWish,
   sealFacts,
 } from '@ocm/protocol'
 import type { Offer } from './apply.ts'
@@ -15,15 +17,28 @@ import type { Work } from './work.ts'
 export async function describe(
   { p, identity, installation, journal }: Work,
   record: VaultRecord,
+  asked?: { readonly wish: Uint8Array; readonly offer: Offer | undefined },
 ): Promise<{ readonly statement: Uint8Array; readonly offer: Offer }> {
   const offer = { nonce: p.random(32), jobKey: p.x25519Pair() }
   const about = { node: identity.id, nonce: offer.nonce, jobKey: offer.jobKey.public }
   const facts = sealFacts(p, record.sealing, about, {
-    ...(await installation.facts({ ports: [] })),
+    ...(await installation.facts({ ports: [], ...wishIn(p, identity.id, asked) })),
     ...(await standing(await journal.all())),
   })
   const description: Description = { v: 1, ...about, facts }
   return { statement: makeStatement(p, 'description', description, identity.key), offer }
+}
+
+/** A wish is sealed to the job key of the description before: it names places on this node. */
+function wishIn(
+  p: Work['p'],
+  node: string,
+  asked: { readonly wish: Uint8Array; readonly offer: Offer | undefined } | undefined,
+): { readonly wish?: TargetWish } {
+  if (asked === undefined) return {}
+  // After a restart there is no such key any more, and whoever plans sees that nothing was answered.
+  if (asked.offer === undefined) return {}
+  return { wish: openWish(p, asked.offer.jobKey, { node, nonce: asked.offer.nonce }, asked.wish) }
 }
 
 /** What could be taken back here, and what this node is fenced under. */

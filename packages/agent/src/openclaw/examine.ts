@@ -5,6 +5,7 @@ import {
   type Mention,
   type Unknowns,
   VERSION,
+  placesIn,
   rulesBetween,
 } from '@ocm/protocol'
 import type { Captured, Findings } from '../installation.port.ts'
@@ -24,6 +25,7 @@ import type { Sight } from './sight.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
 import { viewsOf } from './views.ts'
 
+import { exists } from './wished.ts'
 /** To be raised whenever something else is found in the same content. */
 const RULES = 4
 
@@ -96,7 +98,7 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
     warnings.push({ code: 'workspace-missing', detail: absolute })
   }
   return {
-    mentions,
+    mentions: captured.survey.origin ? mentions : withMissing(mentions, walk.rules),
     holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
     config: configuration.listing.view,
     inventory: known ? inventory : null,
@@ -133,6 +135,21 @@ const identityPrints = (found: readonly Printed[]): readonly IdentityPrint[] =>
   sorted(found).map(([kind, print]) => ({ kind, print: Buffer.from(print, 'hex') }))
 
 /** All that findings depend on beside contents. */
+/** Looks where the captured node itself lies, and not at what is remembered: places come and go without a change here. */
+function withMissing(mentions: readonly Mention[], rules: Walk['rules']): readonly Mention[] {
+  const there = new Map<string, boolean>()
+  const isThere = (place: string) => {
+    const so = there.get(place) ?? exists(place)
+    there.set(place, so)
+    return so
+  }
+  return mentions.map((mention) => {
+    if (mention.needed !== true || mention.kind !== 'path') return mention
+    const places = placesIn(mention.text, rules)
+    return places.length > 0 && !places.some(isThere) ? { ...mention, missing: true } : mention
+  })
+}
+
 function contextOf(
   { survey: { layout }, fleet }: Captured,
   { home, state, config, env }: Where,

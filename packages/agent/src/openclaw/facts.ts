@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import type { TargetFacts } from '@ocm/protocol'
+import type { TargetFacts, TargetWish } from '@ocm/protocol'
 import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
 import type { Where } from './discovery.ts'
@@ -12,18 +12,21 @@ import { stateDatabaseOf } from './implied.ts'
 import type { Located } from './layout.ts'
 import { liveLock } from './locks.ts'
 import { ownNetwork } from './trial-network.ts'
+import { answersTo } from './wished.ts'
 
 export async function factsOf(
   { where, layout }: Located,
   ports: readonly number[],
   gateway: Pick<Gateway, 'kind' | 'isRunning'>,
+  wish?: TargetWish,
 ): Promise<TargetFacts> {
   const lock = liveLock(where.state)
   const freeBytes: Record<string, number> = {}
   for (const [root, absolute] of Object.entries(layout.roots))
     freeBytes[root] = await freeAt(absolute)
   const inUse = listeningPorts()
-  for (const port of ports) if (!inUse.has(port) && !(await isFree(port))) inUse.add(port)
+  for (const port of [...ports, ...(wish?.ports ?? [])])
+    if (!inUse.has(port) && !(await isFree(port))) inUse.add(port)
   // Our own gateway stops before anything else wants its port.
   if (lock?.port !== undefined) inUse.delete(lock.port)
   return {
@@ -34,6 +37,7 @@ export async function factsOf(
     portsInUse: [...inUse].toSorted((a, b) => a - b),
     fenced: existsSync(tombstoneOf(where.state)),
     readOnlyConfig: isReadOnly(where),
+    ...(wish ? { has: answersTo(wish, where, (port) => inUse.has(port)) } : {}),
     trial: { isolated: (await ownNetwork()) !== undefined },
   }
 }

@@ -28,15 +28,7 @@ export function findBinary(where: Where, named: string | undefined): Binary | un
 
 /** What runs the gateway goes before what a shell of this process would find. */
 function likelyPlaces(where: Where): readonly string[] {
-  const directories = [
-    ...(where.env['PATH'] ?? '').split(path.delimiter).filter((entry) => path.isAbsolute(entry)),
-    path.join(where.home, '.local/bin'),
-    path.join(where.home, '.npm-global/bin'),
-    path.join(where.home, '.openclaw/bin'),
-    '/usr/local/bin',
-    '/opt/homebrew/bin',
-    '/usr/bin',
-  ]
+  const directories = directoriesIn(where.env['PATH']).concat(usualPlaces(where))
   return [
     ...programOf(runningCommand(where)),
     ...unitCommands(where).flatMap(programOf),
@@ -44,18 +36,42 @@ function likelyPlaces(where: Where): readonly string[] {
   ]
 }
 
+const usualPlaces = ({ home }: Where): readonly string[] => [
+  path.join(home, '.local/bin'),
+  path.join(home, '.npm-global/bin'),
+  path.join(home, '.openclaw/bin'),
+  '/usr/local/bin',
+  '/opt/homebrew/bin',
+  '/usr/bin',
+]
+
+const directoriesIn = (list: string | undefined): readonly string[] =>
+  (list ?? '').split(path.delimiter).filter((entry) => path.isAbsolute(entry))
+
+/** Where a gateway of this installation finds programs by name: on the path of its unit, and on that of this process. */
+export function programPlaces(where: Where): readonly string[] {
+  const pinned = unitTexts(where).flatMap((text) =>
+    directoriesIn(/^Environment="?PATH=([^"\n]*)/m.exec(text)?.[1]),
+  )
+  return [...pinned, ...directoriesIn(where.env['PATH']), ...usualPlaces(where), '/bin']
+}
+
 function runningCommand(where: Where): readonly string[] {
   const pid = liveLock(where.state)?.pid
   return (pid === undefined ? undefined : textOf(`/proc/${pid}/cmdline`))?.split('\0') ?? []
 }
 
-function unitCommands(where: Where): readonly (readonly string[])[] {
+function unitTexts(where: Where): readonly string[] {
   const suffix = where.profile === '' ? '' : `-${where.profile}`
-  const units = ['.config/systemd/user', '.local/share/systemd/user'].map((directory) =>
-    textOf(path.join(where.home, directory, `openclaw-gateway${suffix}.service`)),
+  return ['.config/systemd/user', '.local/share/systemd/user'].flatMap(
+    (directory) =>
+      textOf(path.join(where.home, directory, `openclaw-gateway${suffix}.service`)) ?? [],
   )
-  return units.flatMap((unit) => {
-    const line = /^ExecStart=(.*)$/m.exec(unit ?? '')?.[1]
+}
+
+function unitCommands(where: Where): readonly (readonly string[])[] {
+  return unitTexts(where).flatMap((unit) => {
+    const line = /^ExecStart=(.*)$/m.exec(unit)?.[1]
     return line === undefined
       ? []
       : [line.split(/\s+/).map((word) => word.replace(/^"(.*)"$/, '$1'))]

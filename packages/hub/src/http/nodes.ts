@@ -2,6 +2,7 @@
 import {
   base64url,
   DescribeAnswer,
+  DescribeRequest,
   Id,
   NodeState,
   OcmError,
@@ -77,7 +78,7 @@ export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
     api,
     'POST',
     '/nodes/:id/describe',
-    { params: ById, answer: DescribeAnswer },
+    { params: ById, body: DescribeRequest, answer: DescribeAnswer },
     async (request) => {
       const { id } = await roster.one(request.params.id)
       const conversation = presence.get(id)

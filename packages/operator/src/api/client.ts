@@ -103,7 +103,14 @@ export class ApiClient {
   renameNode = (id: string, label: string) =>
     this.#send(NodeState, 'PATCH', `/api/nodes/${id}`, { label })
   retireNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/retire`, {})
-  describeNode = (id: string) => this.#send(DescribeAnswer, 'POST', `/api/nodes/${id}/describe`, {})
+  /** @param wish sealed to the job key of the description before */
+  describeNode = (id: string, wish?: string) =>
+    this.#send(
+      DescribeAnswer,
+      'POST',
+      `/api/nodes/${id}/describe`,
+      wish === undefined ? {} : { wish },
+    )
 
   /** Newest first; of one node, or of all. Pruned ones only when they are asked for. */
   snapshots = (node?: string, { pruned = false }: { readonly pruned?: boolean } = {}) => {

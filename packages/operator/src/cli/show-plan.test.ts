@@ -10,6 +10,7 @@ const plan = (more: Partial<Plan> = {}): Plan => ({
   port: { from: 18_789, to: 18_790 },
   items: [],
   edits: [],
+  reports: [],
   findings: [],
   bytes: 5_300_000,
   hash: 'ab'.repeat(32),

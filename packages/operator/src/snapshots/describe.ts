@@ -17,14 +17,18 @@ export interface DescribedNode {
   readonly facts: TargetFacts
 }
 
-/** @throws OcmError 'node-unconfirmed', 'node-offline', 'signature-invalid' */
+/**
+ * @param wish sealed to the job key of the description before
+ * @throws OcmError 'node-unconfirmed', 'node-offline', 'signature-invalid'
+ */
 export async function describeNode(
   { p, api }: Ports,
   unlocked: Unlocked,
   node: string,
+  wish?: string,
 ): Promise<DescribedNode> {
   const key = confirmedKey(unlocked, node)
-  const statement = fromBase64url((await api.describeNode(node)).description)
+  const statement = fromBase64url((await api.describeNode(node, wish)).description)
   const description = readStatement(p, 'description', Description, statement, [key])
   if (description.node !== node) throw new OcmError('signature-invalid', { what: 'description' })
   return { node, description, facts: openFacts(p, unlocked.vault.sealing, description) }

@@ -6,7 +6,7 @@ import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
 import { type Ports, type Unlocked, openVault } from '../vault/unlock.ts'
 import { doneOrThrow, followJob } from './follow.ts'
 import { type SignedOrder, signOrder, startOrder } from './order.ts'
-import { type Prepared, makePlan, refuseBlocked } from './plan.ts'
+import { type Prepared, describeTarget, makePlan, refuseBlocked } from './plan.ts'
 
 export interface Wish {
   readonly kind: Choices['kind']
@@ -15,6 +15,11 @@ export interface Wish {
   readonly target: string
   /** The newest, if none is named. A move makes a new one of its own. */
   readonly snapshot?: string
+  /**
+   * Of a move: the operator attests that the source is off. It goes on from its last snapshot, and the source is fenced
+   * when it comes back.
+   */
+  readonly unfenced?: true
   readonly choices?: Partial<Omit<Choices, 'kind'>>
 }
 
@@ -88,19 +93,22 @@ export async function prepareIn(
   wish: Wish,
   tell: (stage: Stage) => void = () => undefined,
 ): Promise<Prepared> {
-  if (wish.snapshot === undefined && wish.kind === 'move') await backUp(ports, wish.source, tell)
+  if (wish.snapshot === undefined && wish.kind === 'move' && !wish.unfenced)
+    await backUp(ports, wish.source, tell)
   const snapshot = wish.snapshot ?? (await newestSnapshot(ports, unlocked, wish.source))
   tell({ kind: 'reading' })
   const source = await openSnapshot(ports, unlocked, snapshot)
   if (source.node !== wish.source) throw new OcmError('snapshot-foreign')
   tell({ kind: 'describing' })
-  const target = await describeNode(ports, unlocked, wish.target)
-  return makePlan(ports.p, {
+  const wanted = {
     source,
     target,
     kind: wish.kind,
     ...(wish.choices === undefined ? {} : { choices: wish.choices }),
-  })
+  }
+  const target = await describeTarget(ports, unlocked, wish.target, wanted)
+  const prepared = makePlan(ports.p, { ...wanted, target })
+  return wish.kind === 'move' && wish.unfenced ? { ...prepared, unfenced: true } : prepared
 }
 
 /** A new snapshot of a node. */

@@ -5,17 +5,23 @@ import {
   OcmError,
   type Plan,
   type Primitives,
+  base64url,
   defaultChoices,
   planApply,
+  sealWish,
+  wishOf,
 } from '@ocm/protocol'
-import type { DescribedNode } from '../snapshots/describe.ts'
+import { type DescribedNode, describeNode } from '../snapshots/describe.ts'
 import type { OpenedSnapshot } from '../snapshots/open.ts'
+import type { Ports, Unlocked } from '../vault/unlock.ts'
 
 /** A plan with what an order for it needs. */
 export interface Prepared {
   readonly source: OpenedSnapshot
   readonly target: DescribedNode
   readonly plan: Plan
+  /** Of a move: the operator attests that the source is off. */
+  readonly unfenced?: true
 }
 
 export function makePlan(
@@ -32,6 +38,26 @@ export function makePlan(
   const choices = { ...defaultChoices(kind), ...wish.choices }
   const between = { source: source.node, target: target.node }
   return { source, target, plan: planApply(p, source.manifest, target.facts, choices, between) }
+}
+
+/**
+ * Asks the target what it is, and then whether it has what a plan would find missing otherwise.
+ * @throws as `describeNode`
+ */
+export async function describeTarget(
+  ports: Ports,
+  unlocked: Unlocked,
+  node: string,
+  wish: Omit<Parameters<typeof makePlan>[1], 'target'>,
+): Promise<DescribedNode> {
+  const { p } = ports
+  const target = await describeNode(ports, unlocked, node)
+  const { plan } = makePlan(p, { ...wish, target })
+  const asked = wishOf(wish.source.manifest, plan)
+  if (Object.values(asked).every((some) => some.length === 0)) return target
+  const { jobKey, nonce } = target.description
+  const sealed = base64url(sealWish(p, jobKey, { node, nonce }, asked))
+  return describeNode(ports, unlocked, node, sealed)
 }
 
 /** What forbids the order. */

@@ -8,7 +8,7 @@ import {
   confirmNodes,
   makePlan,
   openSnapshot,
-  describeNode,
+  describeTarget,
   readJobLog,
   signOrder,
   startOrder,
@@ -75,8 +75,9 @@ export function useFlow() {
       preparing.value = 'reading'
       const source = await openSnapshot(ports, unlocked, snapshot)
       preparing.value = 'describing'
-      const target = await describeNode(ports, unlocked, wished.target)
-      prepared.value = makePlan(ports.p, { source, target, kind: wished.kind })
+      const wanted = { source, kind: wished.kind }
+      const target = await describeTarget(ports, unlocked, wished.target, wanted)
+      prepared.value = makePlan(ports.p, { ...wanted, target })
     })
     preparing.value = undefined
     if (done && vault.unlocked.value !== undefined) step.value = 'plan'
@@ -101,7 +102,9 @@ export function useFlow() {
       if (so === undefined || unlocked === undefined) return
       const target = await describeNode(ports, unlocked, so.target.node)
       const { kind, ...choices } = so.plan.choices
-      prepared.value = makePlan(ports.p, { source: so.source, target, kind, choices })
+      const wanted = { source: so.source, kind, choices }
+      const target = await describeTarget(ports, unlocked, so.target.node, wanted)
+      prepared.value = makePlan(ports.p, { ...wanted, target })
       approving.problem.value = undefined
     })
 
