@@ -22,10 +22,11 @@ import { Memory } from './memory.ts'
 import { type Told, mentionsIn } from './mention.ts'
 import { type Print, type Printed, printsOf, sorted } from './prints.ts'
 import type { Sight } from './sight.ts'
+import type { Walk } from './strings.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
 import { viewsOf } from './views.ts'
-
 import { exists } from './wished.ts'
+
 /** To be raised whenever something else is found in the same content. */
 const RULES = 4
 
@@ -134,7 +135,6 @@ const devicesIn = (
 const identityPrints = (found: readonly Printed[]): readonly IdentityPrint[] =>
   sorted(found).map(([kind, print]) => ({ kind, print: Buffer.from(print, 'hex') }))
 
-/** All that findings depend on beside contents. */
 /** Looks where the captured node itself lies, and not at what is remembered: places come and go without a change here. */
 function withMissing(mentions: readonly Mention[], rules: Walk['rules']): readonly Mention[] {
   const there = new Map<string, boolean>()
@@ -150,6 +150,7 @@ function withMissing(mentions: readonly Mention[], rules: Walk['rules']): readon
   })
 }
 
+/** All that findings depend on beside contents. */
 function contextOf(
   { survey: { layout }, fleet }: Captured,
   { home, state, config, env }: Where,

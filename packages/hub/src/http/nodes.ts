@@ -85,7 +85,7 @@ export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
       if (!conversation) throw new OcmError('node-offline')
       const { result } = await conversation.request(
         'describe',
-        { record: base64url(vault.needed().statement) },
+        { record: base64url(vault.needed().statement), ...request.body },
         { deadlineMs: DESCRIBE_MS },
       )
       return result

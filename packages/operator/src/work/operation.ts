@@ -1,6 +1,5 @@
 /** A whole restore, move or clone: the vault is opened for it, and closed as soon as the order is signed. */
 import { type Choices, type Job, OcmError, type Plan } from '@ocm/protocol'
-import { describeNode } from '../snapshots/describe.ts'
 import { newestSnapshot, openSnapshot } from '../snapshots/open.ts'
 import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
 import { type Ports, type Unlocked, openVault } from '../vault/unlock.ts'
@@ -15,12 +14,12 @@ export interface Wish {
   readonly target: string
   /** The newest, if none is named. A move makes a new one of its own. */
   readonly snapshot?: string
+  readonly choices?: Partial<Omit<Choices, 'kind'>>
   /**
    * Of a move: the operator attests that the source is off. It goes on from its last snapshot, and the source is fenced
    * when it comes back.
    */
   readonly unfenced?: true
-  readonly choices?: Partial<Omit<Choices, 'kind'>>
 }
 
 /** Where an operation is; a job has its own steps. */
@@ -102,7 +101,6 @@ export async function prepareIn(
   tell({ kind: 'describing' })
   const wanted = {
     source,
-    target,
     kind: wish.kind,
     ...(wish.choices === undefined ? {} : { choices: wish.choices }),
   }

@@ -100,7 +100,6 @@ export function useFlow() {
     again.run(async () => {
       const [so, unlocked] = [prepared.value, vault.unlocked.value]
       if (so === undefined || unlocked === undefined) return
-      const target = await describeNode(ports, unlocked, so.target.node)
       const { kind, ...choices } = so.plan.choices
       const wanted = { source: so.source, kind, choices }
       const target = await describeTarget(ports, unlocked, so.target.node, wanted)
