@@ -19,6 +19,8 @@ export interface Context {
   readonly ports: Ports
   /** How `ports` reaches the hub, for threads that ask it themselves. */
   readonly access: Access
+  /** What would be asked is approved beforehand. */
+  readonly yes: boolean
   /** True when a token is at hand. */
   readonly known: boolean
 }
@@ -30,7 +32,7 @@ export async function contextOf(proc: NodeJS.Process, options: GlobalOptions): P
   const { url, token } = access
   const memory = memoryFileOf(proc.env)
   const ports = connect({ url, memory, ...(token === undefined ? {} : { token }) })
-  return { terminal, ports, access, known: token !== undefined }
+  return { terminal, ports, access, yes, known: token !== undefined }
 }
 
 /** Asks for the passphrase, opens the vault for `work` and closes it again. */

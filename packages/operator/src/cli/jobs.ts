@@ -40,7 +40,8 @@ export async function listJobs({ terminal, ports }: Context): Promise<void> {
   terminal.result(jobs, jobs.length === 0 ? 'No jobs yet.' : shown)
 }
 
-function stateText({ state, error, warnings = 0 }: Job): string {
+function stateText({ state, error, warnings = 0, unfenced }: Job): string {
+  if (unfenced === 'owed') return `${state} (the source is not fenced yet)`
   if (error !== null) return `${state} (${error.code})`
   return warnings === 0 ? state : `${state} (${count(warnings, 'warning')})`
 }

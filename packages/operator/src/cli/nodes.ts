@@ -52,7 +52,9 @@ const SHARED: Readonly<Record<FingerprintKind, string>> = {
 
 function stateOf(node: NodeState): string {
   if (node.state !== 'active') return node.state
-  if (node.movedTo !== null) return `moved to ${short(node.movedTo)}`
+  if (node.fence?.state === 'held') return 'stopped for a move that has no end'
+  const unfenced = node.fence?.state === 'owed' ? ', unfenced' : ''
+  if (node.movedTo !== null) return `moved to ${short(node.movedTo)}${unfenced}`
   const link = node.online ? 'online' : 'offline'
   const isUnchecked = node.checked === false && node.lastSnapshot !== null
   const notes = [

@@ -16,6 +16,7 @@ import { type SetupOptions, setUp } from './setup.ts'
 import { cat, listEntries, listSnapshots } from './snapshots.ts'
 import { Told, openTerminal, visible } from './terminal.ts'
 import { type TicketOptions, ticket } from './ticket.ts'
+import { type ReleaseOptions, release, undo } from './undo.ts'
 import { describeVault } from './vault-commands.ts'
 import { type VerifyOptions, verify } from './verify.ts'
 
@@ -177,6 +178,18 @@ function describe(proc: NodeJS.Process, version: string): Command {
   const plan = program.command('plan').summary('show what a move, clone or restore would do')
   applying(plan, (named, options) => context().then((at) => showPlan(at, named, options)))
 
+  program
+    .command('undo')
+    .summary('take back what was last applied to a node')
+    .argument('<node>')
+    .action(does((at, node: string) => undo(at, node)))
+  program
+    .command('release')
+    .summary('run a node again that was stopped for a move whose target is off for good')
+    .argument('<node>')
+    .option('--target-is-off', 'sign that the target is off')
+    .action(does((at, node: string, options: ReleaseOptions) => release(at, node, options)))
+
   const jobs = program
     .command('jobs')
     .summary('list jobs, newest first')
@@ -270,9 +283,12 @@ function applying(
       .summary('move a node to another; the source is stopped for good')
       .argument('<from>')
       .argument('<to>'),
-  ).action((source: string, target: string, options: ApplyOptions) =>
-    work({ kind: 'move', source, target }, options),
   )
+    .option('--source-is-off', 'sign that the source is off, and go on from its last snapshot')
+    .option('--snapshot <snapshot>', 'with --source-is-off: another than the newest')
+    .action((source: string, target: string, options: ApplyOptions) =>
+      work({ kind: 'move', source, target }, options),
+    )
   withParts(
     parent
       .command('clone')

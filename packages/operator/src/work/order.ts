@@ -17,7 +17,7 @@ import { type Prepared, refuseBlocked } from './plan.ts'
 
 export interface SignedOrder {
   readonly job: string
-  readonly kind: Order['kind']
+  readonly kind: Order['kind'] | 'undo' | 'release'
   readonly statement: Uint8Array
 }
 
@@ -30,7 +30,7 @@ export async function signOrder(
   prepared: Prepared,
 ): Promise<SignedOrder> {
   const { p, now } = ports
-  const { source, target, plan } = prepared
+  const { source, target, plan, unfenced } = prepared
   refuseBlocked(plan)
   // Either may have been retired since it was read.
   confirmedKey(unlocked, source.node)
@@ -56,6 +56,7 @@ export async function signOrder(
     // refuses one that is not above its last.
     fenceEpoch: now(),
     grant: sealGrant(p, target.description.jobKey, context, grant),
+    ...(plan.kind === 'move' && unfenced ? { unfenced } : {}),
     at: now(),
   }
   return {
