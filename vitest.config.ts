@@ -15,6 +15,7 @@ const unit = (name: string, more: object = {}) => ({
 const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
 /** They use the populated home that tests/line.test.ts uses, and it is at one path. */
 const SECOND_USERS = ['tests/archives.test.ts']
+const THIRD_USERS = ['tests/compare-real.test.ts']
 
 const systems = (name: string, groupOrder: number, more: object) => ({
   test: {
@@ -40,8 +41,9 @@ export default defineConfig({
       unit('operator'),
       unit('ui', { environment: 'happy-dom' }),
       // After the unit tests: whole systems want the machine for themselves.
-      systems('e2e', 1, { exclude: [...NO_TESTS, ...SECOND_USERS] }),
+      systems('e2e', 1, { exclude: [...NO_TESTS, ...SECOND_USERS, ...THIRD_USERS] }),
       systems('e2e-2', 2, { include: SECOND_USERS }),
+      systems('e2e-3', 3, { include: THIRD_USERS }),
     ],
   },
 })

@@ -38,9 +38,10 @@ test('a node stands for its newest snapshot unless one is chosen', () => {
   expect(snapshotFor({ node: 'other', snapshot: '' }, nodes, snapshots)).toBeUndefined()
 })
 
+const node = (id: string, twin: string) =>
+  ({ id, twins: [{ node: twin, kinds: ['bot-token'] }] }) as unknown as NodeState
+
 test('a pair that goes by one identity is told once', () => {
-  const node = (id: string, twin: string) =>
-    ({ id, twins: [{ node: twin, kinds: ['bot-token'] }] }) as unknown as NodeState
   const pairs = twinPairs([node('a', 'b'), node('b', 'a')])
   expect(pairs.map(({ one, other }) => [one.id, other.id])).toEqual([['a', 'b']])
   expect(twinPairs([node('a', 'gone')])).toEqual([])
