@@ -6,7 +6,7 @@ import {
   databaseExtentBytes,
   equal,
 } from '@ocm/protocol'
-import type { Content } from './reading.ts'
+import type { Contents } from './contents.ts'
 import { HASH_BYTES, type Portion } from './task.ts'
 
 /** Bytes that may wait for the ones before them. Packs are read in the order of contents, so few do. */
@@ -22,12 +22,12 @@ export class Judging {
   /** Contents that came in an order in which they could not be hashed: to be read by themselves. */
   readonly postponed = new Set<number>()
   readonly #p: Primitives
-  readonly #contents: readonly Content[]
+  readonly #contents: Contents
   readonly #files = new Map<number, InOrder>()
   readonly #pieces = new Map<number, { readonly hashes: Uint8Array; filled: number }>()
   #waiting = 0
 
-  constructor(p: Primitives, contents: readonly Content[]) {
+  constructor(p: Primitives, contents: Contents) {
     this.#p = p
     this.#contents = contents
   }
@@ -65,19 +65,18 @@ export class Judging {
 
   /** @returns whether what came of it is what the manifest says. */
   isRight(content: number): boolean {
-    const { entry } = this.#contents[content] as Content
-    const right = entry.sha256 ?? new Uint8Array(0)
+    const { size, sha256: right } = this.#contents.whole(content)
     const pieces = this.#pieces.get(content)
     if (pieces) {
       const { hashes, filled } = pieces
       return filled === hashes.length && equal(this.#p.sha256(hashes), right)
     }
     const file = this.#file(content)
-    return file.next === entry.size && equal(file.hash.digest(), right)
+    return file.next === size && equal(file.hash.digest(), right)
   }
 
   #takePieces(content: number, at: number, bytes: Uint8Array): void {
-    const { size } = (this.#contents[content] as Content).entry
+    const { size } = this.#contents.whole(content)
     const there = this.#pieces.get(content) ?? {
       hashes: new Uint8Array(Math.ceil(size / databaseExtentBytes(size)) * HASH_BYTES),
       filled: 0,
@@ -90,7 +89,7 @@ export class Judging {
   #file(content: number): InOrder {
     const there = this.#files.get(content)
     if (there) return there
-    const { kind, size } = (this.#contents[content] as Content).entry
+    const { kind, size } = this.#contents.whole(content)
     const made: InOrder = { hash: contentHash(this.#p, kind, size), waiting: new Map(), next: 0 }
     this.#files.set(content, made)
     return made

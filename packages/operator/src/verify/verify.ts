@@ -8,7 +8,6 @@ import {
   equal,
   fromHex,
   hex,
-  manifestFromPages,
   pathFromBytes,
   readEntry,
   readPages,
@@ -16,7 +15,7 @@ import {
 import { type SnapshotRoot, openRoot } from '../snapshots/open.ts'
 import type { Ports, Unlocked } from '../vault/unlock.ts'
 import { Judging } from './judging.ts'
-import { type Content, type KnownPack, Reading } from './reading.ts'
+import { type KnownPack, Reading } from './reading.ts'
 import type { TakePack } from './take-pack.ts'
 import type { PackVerdict, Portion } from './task.ts'
 
@@ -88,8 +87,8 @@ export async function verifySnapshots(
     try {
       const root = await openRoot(ports, unlocked, id)
       checkPackList(root)
-      const manifest = manifestFromPages(await readPages(root.packs))
-      reading.add(root.root, { sealing: root.sealing, node: root.node }, manifest)
+      const opener = { sealing: root.sealing, node: root.node }
+      reading.add(root.root, opener, await readPages(root.packs))
       opened.push(root)
     } catch (error) {
       if (!(error instanceof OcmError) || !OF_THE_SNAPSHOT.has(error.code)) throw error
@@ -100,10 +99,10 @@ export async function verifySnapshots(
   const found = await readAll(ports, reading, chosen, checkers, wish)
   const { broken, different } = await judge(ports, reading, opened, chosen, found)
   const nameOf = (content: number): Affected => {
-    const { entry, snapshots } = reading.contents[content] as Content
+    const { root, path } = reading.contents.place(content)
     return {
-      path: `${entry.root}:${pathFromBytes(entry.path)}`,
-      snapshots: snapshots.map((n) => (opened[n] as SnapshotRoot).id),
+      path: `${root}:${pathFromBytes(path)}`,
+      snapshots: reading.contents.snapshots(content).map((n) => (opened[n] as SnapshotRoot).id),
     }
   }
   const packs = found.damaged.map(({ contents, ...pack }) => ({
@@ -186,10 +185,8 @@ async function readAll(
     checked: { packs: 0, segments: 0, storedBytes: 0, plainBytes: 0, contents: 0 },
   }
   const checked = found.checked as { -readonly [K in keyof VerifyReport['checked']]: number }
-  const isPieces = ({ content }: Portion) => {
-    const { kind, size } = (reading.contents[content] as Content).entry
-    return kind === 'database' && size > 0 && !parted.has(content)
-  }
+  const isPieces = ({ content }: Portion) =>
+    reading.contents.isDatabase(content) && !parted.has(content)
   /** Databases whose parts do not lie on pieces come as bytes. */
   const parted = new Set<number>()
   const total = [...chosen].reduce((sum, id) => sum + (reading.packs.get(id)?.known.bytes ?? 0), 0)
@@ -238,16 +235,20 @@ async function judge(
   chosen: ReadonlySet<PackId>,
   { judging, broken, different, checked }: Found,
 ): Promise<{ readonly broken: ReadonlySet<number>; readonly different: ReadonlySet<number> }> {
+  const { contents } = reading
+  const isChosen = contents.packs.map((id) => chosen.has(id))
   let count = 0
-  for (const [number, { entry, packs, snapshots }] of reading.contents.entries()) {
-    const isRead = [...packs].every((id) => chosen.has(id))
+  for (let number = 0; number < contents.count; number++) {
+    const span = contents.span(number)
+    const isRead = contents.parts(number).every(({ pack }) => isChosen[pack])
     if (!isRead) continue
     count += 1
     if (broken.has(number) || different.has(number)) continue
     if (judging.postponed.has(number)) {
-      const { packs: theirs } = opened[snapshots[0] as number] as SnapshotRoot
-      if (!(await reads(theirs, entry))) different.add(number)
-    } else if (packs.size > 1 || entry.kind === 'database' || packs.size === 0) {
+      const [first = 0] = contents.snapshots(number)
+      const { packs } = opened[first] as SnapshotRoot
+      if (!(await reads(packs, contents.entry(number)))) different.add(number)
+    } else if (span !== 1 || contents.isDatabase(number)) {
       if (!judging.isRight(number)) different.add(number)
     }
   }
@@ -255,7 +256,10 @@ async function judge(
   return { broken, different }
 }
 
-async function reads(packs: SnapshotRoot['packs'], entry: Content['entry']): Promise<boolean> {
+async function reads(
+  packs: SnapshotRoot['packs'],
+  entry: Parameters<typeof readEntry>[1],
+): Promise<boolean> {
   try {
     for await (const part of readEntry(packs, entry)) void part
     return true

@@ -68,7 +68,7 @@ export function startCrew(threads: number, access: Access): Crew {
   return {
     width: threads,
     check(task, hand) {
-      const done = Promise.withResolvers<Checked>()
+      const done = Promise.withResolvers<PackVerdict>()
       if (failure !== undefined) return Promise.reject(failure)
       queue.push({ task, hand, done })
       const free = idle.pop()
