@@ -3,6 +3,7 @@
  * dies at a point that a test has named. An agent's points are the states that it writes into its journal, the hub's
  * are what its catalog keeps of a job. OCM_HALT is a directory: `trace` lies in it, and `at` when there is a point.
  */
+import processes from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import files from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
@@ -73,6 +74,12 @@ function labelOf(given: readonly unknown[]): string | undefined {
   const words = given.filter((value) => value instanceof Uint8Array).length
   return at ? `hub ${at.name} ${at.state} ${words}` : 'hub queued'
 }
+
+const { spawn } = processes
+processes.spawn = ((file: string, args: readonly string[], options: object) => {
+  if (Array.isArray(args) && args.includes('gateway')) meet('SPAWN', 'before')
+  return spawn(file, args, options)
+}) as typeof spawn
 
 const kill = process.kill.bind(process)
 process.kill = (pid, signal) => {
