@@ -1,5 +1,5 @@
 /**
- * Every system call of a clone, a move and a fence that changes something is once the last one of its agent; then the
+ * Every system call of a clone, a move, a fence and an undo that changes something is once the last one of its agent; then the
  * same again with a second kill while the agent recovers from the first.
  * `npm run proof -- apply-crash [--seed N] [--twice N]`
  */

@@ -1,10 +1,11 @@
 /**
  * The process that the crash tests kill: an agent at its apply or its fence, or one that starts after such a kill.
- * `cut-short.ts clone|move|fence [recover] FOLDER`; prints one line of JSON.
+ * `cut-short.ts clone|move|fence|undo FOLDER [recover|prepare]`; prints one line of JSON.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { createApply } from '@ocm/agent'
 import {
+  Abort,
   Description,
   type Fenced,
   OcmError,
@@ -19,7 +20,7 @@ import { nodePrimitives as p } from '@ocm/protocol/node'
 import { NOTHING, partsOf, rigHub } from './agent.ts'
 import type { Work } from './killing.ts'
 import { installationAt } from './node.ts'
-import { orderUnder } from './operator.ts'
+import { orderUnder, undoUnder } from './operator.ts'
 import { type Snapshot, deltaOf } from './snapshots.ts'
 import { type Place, digestOf } from './trees.ts'
 import { A, B, keys, vaultRecord } from './vault.ts'
@@ -33,7 +34,11 @@ export interface Scene {
   readonly final: string
 }
 
-const [work, folder, recover] = process.argv.slice(2) as [Work, string, 'recover' | undefined]
+const [work, folder, mode] = process.argv.slice(2) as [
+  Work,
+  string,
+  'recover' | 'prepare' | undefined,
+]
 const scene = JSON.parse(readFileSync(`${folder}/scene.json`, 'utf8')) as Scene
 const { place, job } = scene
 
@@ -105,13 +110,61 @@ async function applyAll(kind: 'clone' | 'move'): Promise<string> {
   return activate()
 }
 
-async function act() {
-  if (recover !== 'recover') {
-    return { outcome: work === 'fence' ? await fence() : await applyAll(work) }
+/** A move whose source is off, so that there is nothing but this node. */
+async function applyToUndo(): Promise<string> {
+  const target = { id: B, key: keys.b }
+  const order = orderUnder(await apply.describe(record), {
+    job,
+    kind: 'move',
+    source: A,
+    target,
+    snapshot: base,
+    fenceEpoch: 1,
+    order: { unfenced: true },
+  })
+  writeFileSync(`${folder}/order`, order)
+  await apply.stage({ job, order, record, header: base.header, source: keys.a.public })
+  return activate()
+}
+
+const UNDO = '1d'.repeat(16)
+const undoFile = `${folder}/undo`
+
+async function order(): Promise<void> {
+  const undoes = new Uint8Array(readFileSync(`${folder}/order`))
+  const target = { id: B, key: keys.b }
+  const description = await apply.describe(record)
+  writeFileSync(undoFile, undoUnder(description, { job: UNDO, target, undoes }))
+}
+
+async function undo(): Promise<string> {
+  if (!existsSync(undoFile)) return 'not ordered'
+  const statement = new Uint8Array(readFileSync(undoFile))
+  const done = await answerOf(apply.undo({ job: UNDO, order: statement, record }))
+  if (typeof done === 'string') return done
+  readStatement(p, 'abort', Abort, done.abort, [keys.b.public])
+  return 'undone'
+}
+
+async function begin(): Promise<string> {
+  switch (work) {
+    case 'fence':
+      return fence()
+    case 'undo':
+      await order()
+      return undo()
+    case 'clone':
+    case 'move':
+      return applyAll(work)
   }
+}
+
+async function act() {
+  if (mode === 'prepare') return { outcome: await applyToUndo() }
+  if (mode === undefined) return { outcome: await begin() }
   await apply.recover()
   const settled = digestOf(place.home)
-  const outcome = work === 'fence' ? await fence() : await activate()
+  const outcome = await { fence, undo, clone: activate, move: activate }[work]()
   return { settled, outcome, digest: digestOf(place.home) }
 }
 

@@ -22,8 +22,8 @@ const CHANGES =
   'creat,openat,write,pwrite64,writev,rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,' +
   'mkdir,mkdirat,rmdir,fsync,fdatasync,ftruncate,chmod,fchmod,fchmodat,utimensat'
 
-/** A clone and a move on their target, a fence on the source of a move. */
-export const WORKS = ['clone', 'move', 'fence'] as const
+/** A clone and a move on their target, a fence on the source of a move, and a move that is taken back on its target. */
+export const WORKS = ['clone', 'move', 'fence', 'undo'] as const
 export type Work = (typeof WORKS)[number]
 
 export interface Point {
@@ -108,15 +108,25 @@ export class Killing {
       writeFileSync(file, toCbor(storable(snapshot)))
     }
     layDown(place, work === 'fence' ? tree : treeOf(place, 'old', { 'state:cache/page': 'anew' }))
-    cpSync(place.home, path.join(own, 'template'), { ...COPY })
     writeFileSync(path.join(own, 'scene.json'), JSON.stringify(scene))
     writeFileSync(path.join(own, 'order'), orderToSource(fenceWish(base)))
-    const old = digestOf(place.home)
+    if (work === 'undo') await this.#applyFirst(own, place)
+    cpSync(place.home, path.join(own, 'template'), { ...COPY })
+    const all = digestOf(place.home)
+    const old = work === 'undo' ? bare(all) : all
     this.#scenes.set(work, { ...scene, old, done: [] })
     await this.#reset(work)
     const said = await this.#node([work, own])
     this.#scenes.set(work, { ...scene, old, done: bare(digestOf(place.home)) })
     if (said.status !== 0) throw new Error(`the undisturbed ${work} failed: ${said.stderr}`)
+  }
+
+  /** What is to be taken back; what its agent knows of it is part of the scene. */
+  async #applyFirst(own: string, place: Place): Promise<void> {
+    await (this.#manager as Manager).start(place.home, place.port)
+    const said = await this.#node(['undo', own, 'prepare'])
+    if (said.status !== 0) throw new Error(`nothing to take back: ${said.stderr}`)
+    cpSync(place.agent, path.join(own, 'agent-template'), { ...COPY })
   }
 
   async #reset(work: Work): Promise<void> {
@@ -127,7 +137,9 @@ export class Killing {
     rmSync(place.home, { recursive: true, force: true })
     rmSync(place.agent, { recursive: true, force: true })
     rmSync(path.join(own, 'fenced'), { force: true })
+    rmSync(path.join(own, 'undo'), { force: true })
     cpSync(path.join(own, 'template'), place.home, { ...COPY })
+    if (work === 'undo') cpSync(path.join(own, 'agent-template'), place.agent, { ...COPY })
     await manager.start(place.home, place.port)
   }
 
@@ -187,16 +199,19 @@ export class Killing {
     { old, done, place }: Laid,
   ): string {
     const { running, masked } = (this.#manager as Manager).stateOf(place.home)
-    const isNew = outcome === 'spoke' || outcome === 'fenced'
+    const isNew = outcome === 'spoke' || outcome === 'fenced' || outcome === 'undone'
     if (!same(bare(digest), isNew ? done : old)) return `${outcome}, but the tree is another`
     const shouldRun = work !== 'fence' || !isNew
     if (running !== shouldRun || masked === shouldRun) {
       return `${outcome}, but running ${running}, masked ${masked}`
     }
     const kept = digest.filter((line) => line.includes('.ocm-'))
-    const isKept = /\.ocm-(?:before|fenced)/
+    // What was taken back is kept like what an apply replaced; and until then that is.
+    const isKept = work === 'undo' && isNew ? /\.ocm-stage/ : /\.ocm-(?:before|fenced)/
     if (kept.some((line) => !isKept.test(line))) return `left lying: ${kept.join(', ')}`
-    return isNew || kept.length === 0 ? '' : `${outcome}, but there is ${kept[0]}`
+    return isNew || work === 'undo' || kept.length === 0
+      ? ''
+      : `${outcome}, but there is ${kept[0]}`
   }
 
   #node(args: readonly string[], strace?: readonly string[]): Promise<Ran> {
