@@ -8,7 +8,7 @@ import type { ActivateRequest } from './apply.ts'
 import { compareInventories } from './compare.ts'
 import { noteTakenOver, takenOver } from './continues.ts'
 import { exists } from './disk.ts'
-import { newestApply, removeOldCopies, supersedeFence } from './leftovers.ts'
+import { forgetOld, newestApply, removeOldCopies, supersedeFence } from './leftovers.ts'
 import type { TargetRecord } from './journal.ts'
 import { readFenced, readNamedSnapshot } from './orders.ts'
 import { swapBack, swapForward } from './renames.ts'
@@ -235,6 +235,7 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
   })
   await clearScraps(record)
   await removeOldCopies(work, record)
+  await forgetOld(work)
   report(work, job, 'finished', 1)
   return record
 }

@@ -14,6 +14,7 @@ import { activate, goOn, settle } from './activate.ts'
 import { describe } from './describe.ts'
 import { fence, keepStill, letGo, release as releaseSource, settleSource } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
+import { forgetOld } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
 import { stageBase } from './stage.ts'
@@ -292,6 +293,7 @@ export function createApply(parts: ApplyParts): Apply {
         failure(work, record.job, 'recovery', error)
       }
     }
+    await forgetOld(work)
   }
 
   async function recoverSource(record: SourceRecord): Promise<void> {

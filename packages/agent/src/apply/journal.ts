@@ -2,7 +2,7 @@
  * What this node is in the middle of, one directory a job. Every record replaces the one before it and is durable when
  * `write` answers; so whatever it says has been decided, also after a power cut. Keys and grants are never in it.
  */
-import { readdir } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Choices,
@@ -177,7 +177,15 @@ export interface Journal {
   target(job: string): Promise<TargetRecord | undefined>
   source(job: string): Promise<SourceRecord | undefined>
   write<T extends JobRecord>(record: T): Promise<T>
+  /**
+   * Forgets jobs that are over, but for the newest few and those that `keeps` asks for. What is forgotten cannot come
+   * again: an order names an offer that is used up, a fence an epoch that was seen.
+   */
+  prune(keeps: (record: JobRecord) => boolean): Promise<void>
 }
+
+/** So many that a hub which was away may still ask how they ended. */
+const KEPT_JOBS = 16
 
 /** @param stateDir the agent's own state directory. */
 export function openJournal(stateDir: string): Journal {
@@ -186,10 +194,7 @@ export function openJournal(stateDir: string): Journal {
 
   return {
     async all() {
-      const jobs = await readdir(folder).catch((error: unknown) => {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
-        throw error
-      })
+      const jobs = await namesIn(folder)
       const records: JobRecord[] = []
       for (const job of jobs.toSorted()) {
         for (const role of ['target', 'source'] as const) {
@@ -201,6 +206,22 @@ export function openJournal(stateDir: string): Journal {
     },
     target: async (job) => (await read(fileOf(job, 'target'))) as TargetRecord | undefined,
     source: async (job) => (await read(fileOf(job, 'source'))) as SourceRecord | undefined,
+    async prune(keeps) {
+      const over: { readonly job: string; readonly at: number }[] = []
+      for (const job of await namesIn(folder)) {
+        const files = [fileOf(job, 'target'), fileOf(job, 'source')]
+        const records = (await Promise.all(files.map(read))).filter((one) => one !== undefined)
+        if (records.some(keeps)) continue
+        const times = await Promise.all(
+          (await readdir(join(folder, job))).map(
+            async (name) => (await stat(join(folder, job, name))).mtimeMs,
+          ),
+        )
+        over.push({ job, at: Math.max(0, ...times) })
+      }
+      const old = over.toSorted((a, b) => b.at - a.at).slice(KEPT_JOBS)
+      for (const { job } of old) await rm(join(folder, job), { recursive: true })
+    },
     async write(record) {
       await writeDurable(fileOf(record.job, record.role), JSON.stringify(record, null, 1))
       return record
@@ -220,3 +241,9 @@ async function read(path: string): Promise<JobRecord | undefined> {
   if (record.v !== 1) throw new OcmError('version-unsupported', { what: 'journal' })
   return record
 }
+
+const namesIn = (folder: string): Promise<string[]> =>
+  readdir(folder).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  })

@@ -57,3 +57,23 @@ export async function removeOldCopies(work: Work, newest: TargetRecord): Promise
 
 const isFinal = ({ state }: TargetRecord): boolean =>
   state === 'committed' || state === 'undone' || state === 'aborted'
+
+/** Of what is over only the newest few stay in the journal, and whatever something on this disk still hangs on. */
+export async function forgetOld({ journal }: Work): Promise<void> {
+  const newest = newestApply(await journal.all())
+  await journal.prune((record) => {
+    if (record.role === 'target') {
+      return record.job === newest?.job || !OVER.has(record.state)
+    }
+    return !OVER.has(record.state) || record.supersededBy === newest?.job
+  })
+}
+
+const OVER: ReadonlySet<JobRecord['state']> = new Set([
+  'committed',
+  'aborted',
+  'undone',
+  'put-back',
+  'released',
+  'superseded',
+])
