@@ -6,11 +6,11 @@ import path from 'node:path'
 import type { TargetFacts, TargetWish } from '@ocm/protocol'
 import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
-import type { Where } from './discovery.ts'
 import { errno } from './errno.ts'
 import { stateDatabaseOf } from './implied.ts'
 import type { Located } from './layout.ts'
 import { liveLock } from './locks.ts'
+import { isReadOnly } from './read-only.ts'
 import { ownNetwork } from './trial-network.ts'
 import { answersTo } from './wished.ts'
 
@@ -40,10 +40,6 @@ export async function factsOf(
     ...(wish ? { has: answersTo(wish, where, (port) => inUse.has(port)) } : {}),
     trial: { isolated: (await ownNetwork()) !== undefined },
   }
-}
-
-function isReadOnly({ env }: Where): boolean {
-  return env['OPENCLAW_CONFIG_READONLY'] === '1' || env['OPENCLAW_NIX_MODE'] === '1'
 }
 
 /** Free bytes where a path lies or would lie. */

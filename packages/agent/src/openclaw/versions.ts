@@ -61,7 +61,7 @@ function runningCommand(where: Where): readonly string[] {
   return (pid === undefined ? undefined : textOf(`/proc/${pid}/cmdline`))?.split('\0') ?? []
 }
 
-function unitTexts(where: Where): readonly string[] {
+export function unitTexts(where: Where): readonly string[] {
   const suffix = where.profile === '' ? '' : `-${where.profile}`
   return ['.config/systemd/user', '.local/share/systemd/user'].flatMap(
     (directory) =>
