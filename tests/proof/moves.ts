@@ -1,7 +1,7 @@
 /**
  * The matrix of moves: each with a populated home of the real OpenClaw, checked by what OpenClaw lists and by a scan of
  * the whole moved tree. `--stand-in`: the target's gateway is one that stands in; everything else stays.
- * `npm run proof -- moves [--only TEXT] [--stand-in]`
+ * `--few`: of the lists, personas and cron jobs. `npm run proof -- moves [--only TEXT] [--stand-in] [--few]`
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -17,15 +17,20 @@ import { OPENCLAW } from '../support/openclaw.ts'
 import { freshMachine, populatedHome } from '../support/openclaw-home.ts'
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, 'stand-in': { type: 'boolean' } },
+  options: {
+    only: { type: 'string', default: '' },
+    'stand-in': { type: 'boolean' },
+    few: { type: 'boolean' },
+  },
 })
 if (process.env['OCM_DIST'] === undefined) setup()
 const ground = freshMachine('moves')
 const fleet = await startFleet(ground)
 const program = standIn(join(ground, 'stand-in'))
 const openclaw = values['stand-in'] ? program : OPENCLAW
-const before = await listed(seatAt(await populatedHome()), NAMES.persona)
-const play = { fleet, standIn: program, openclaw, depth: 'all' as const, before }
+const depth = values.few ? 'few' : 'all'
+const before = await listed(seatAt(await populatedHome()), NAMES.persona, depth)
+const play = { fleet, standIn: program, openclaw, depth, before } as const
 const count = { passed: 0, failed: 0, skipped: 0 }
 try {
   const rows = [
