@@ -12,6 +12,8 @@ export interface FlowWish {
   readonly target: string
   /** 'fresh': back the source up first. */
   readonly snapshot: string
+  /** Of a move: the name of the source, typed to sign that it is off. */
+  readonly off?: string
 }
 
 export type Hindrance =
@@ -39,10 +41,17 @@ export function hindranceOf(wish: FlowWish, nodes: readonly NodeState[]): Hindra
   if (target.state !== 'active') return 'target-retired'
   if (!target.online) return 'target-offline'
   const reachesSource = wish.kind === 'move' || wish.snapshot === 'fresh'
-  if (reachesSource && !source.online) return 'source-offline'
+  if (reachesSource && !source.online && !isAttested(wish, nodes)) return 'source-offline'
   if (source.job !== null || target.job !== null) return 'busy'
   if (wish.snapshot === '') return 'no-snapshot'
   return undefined
+}
+
+/** Whether somebody signs that the source is off: then a move goes on from its last snapshot. */
+export function isAttested(wish: FlowWish, nodes: readonly NodeState[]): boolean {
+  const source = nodes.find(({ id }) => id === wish.source)
+  const isMove = wish.kind === 'move' && wish.snapshot !== 'fresh'
+  return isMove && source?.online === false && wish.off?.trim() === source.label
 }
 
 /** Nodes that something can be applied to or taken from, as a list to choose from. */

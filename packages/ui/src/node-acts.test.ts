@@ -15,13 +15,17 @@ const node = (more: Partial<NodeState> = {}) =>
 const allowed = (more: Partial<NodeState>) => ACTS.filter((act) => mayDo(act, node(more)))
 
 test.each([
-  ['a node that is well', {}, ['backup', 'move', 'clone', 'restore', 'rename', 'retire']],
-  ['one that is off', { online: false }, ['clone', 'restore', 'rename', 'retire']],
-  ['one at work', { job: 'j' }, ['move', 'clone', 'restore', 'rename', 'retire']],
+  ['a node that is well', {}, ['backup', 'move', 'clone', 'restore', 'undo', 'rename', 'retire']],
+  ['one that is off', { online: false }, ['move', 'clone', 'restore', 'rename', 'retire']],
+  ['one at work', { job: 'j' }, ['move', 'clone', 'restore', 'undo', 'rename', 'retire']],
   ['an unconfirmed one', { confirmed: false }, ['backup', 'confirm', 'rename', 'retire']],
-  ['one that moved away', { movedTo: 'b' }, ['clone', 'restore', 'rename', 'retire']],
+  ['one that moved away', { movedTo: 'b' }, ['clone', 'restore', 'release', 'rename', 'retire']],
   ['a retired one', { state: 'revoked' }, ['rename']],
-  ['one without a snapshot', { lastSnapshot: null }, ['backup', 'move', 'rename', 'retire']],
+  [
+    'one without a snapshot',
+    { lastSnapshot: null },
+    ['backup', 'move', 'undo', 'rename', 'retire'],
+  ],
 ] as const)('%s may be asked for what makes sense', (_, more, acts) =>
   expect(allowed(more)).toEqual(acts),
 )

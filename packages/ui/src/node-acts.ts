@@ -1,12 +1,25 @@
 /** What can be done with a node, and when. */
 import type { NodeState } from '@ocm/protocol'
 
-export const ACTS = ['backup', 'move', 'clone', 'restore', 'confirm', 'rename', 'retire'] as const
+export const ACTS = [
+  'backup',
+  'move',
+  'clone',
+  'restore',
+  'undo',
+  'release',
+  'confirm',
+  'rename',
+  'retire',
+] as const
 export type Act = (typeof ACTS)[number]
 
 export function mayDo(
   act: Act,
-  node: Pick<NodeState, 'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot' | 'movedTo'>,
+  node: Pick<
+    NodeState,
+    'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot' | 'movedTo' | 'fence'
+  >,
 ): boolean {
   if (node.state === 'revoked') return act === 'rename'
   // Fenced: there is nothing that runs and nothing new to be taken from it.
@@ -15,7 +28,14 @@ export function mayDo(
     case 'backup':
       return node.state === 'active' && node.online && node.job === null
     case 'move':
-      return node.state === 'active' && node.confirmed && node.online
+      // One that is off can be moved out of its last snapshot.
+      return (
+        node.state === 'active' && node.confirmed && (node.online || node.lastSnapshot !== null)
+      )
+    case 'undo':
+      return node.state === 'active' && node.confirmed && node.online && !isStopped(node)
+    case 'release':
+      return node.state === 'active' && node.confirmed && node.online && isStopped(node)
     case 'clone':
     case 'restore':
       return node.confirmed && node.lastSnapshot !== null
@@ -27,6 +47,15 @@ export function mayDo(
   }
 }
 
+/** For a move, and nothing runs there. */
+const isStopped = ({ movedTo, fence }: Pick<NodeState, 'movedTo' | 'fence'>): boolean =>
+  movedTo !== null || fence?.state === 'held'
+
 /** Acts on nothing that is to be seen at all. */
-export const isOffered = (act: Act, node: Pick<NodeState, 'state' | 'confirmed'>): boolean =>
-  act === 'confirm' ? !node.confirmed && node.state === 'active' : true
+export function isOffered(
+  act: Act,
+  node: Pick<NodeState, 'state' | 'confirmed' | 'movedTo' | 'fence'>,
+): boolean {
+  if (act === 'confirm') return !node.confirmed && node.state === 'active'
+  return act === 'release' ? isStopped(node) : true
+}

@@ -49,6 +49,11 @@ export function useFlow() {
   const plan = computed(() => prepared.value?.plan)
   const blocked = computed(() => plan.value === undefined || blockersOf(plan.value).length > 0)
 
+  const planned = (wanted: Parameters<typeof makePlan>[1]): Prepared => ({
+    ...makePlan(ports.p, wanted),
+    ...(wanted.kind === 'move' && wish.value?.off ? { unfenced: true as const } : {}),
+  })
+
   function begin(wished: FlowWish) {
     wish.value = wished
     step.value = 'passphrase'
@@ -77,7 +82,7 @@ export function useFlow() {
       preparing.value = 'describing'
       const wanted = { source, kind: wished.kind }
       const target = await describeTarget(ports, unlocked, wished.target, wanted)
-      prepared.value = makePlan(ports.p, { ...wanted, target })
+      prepared.value = planned({ ...wanted, target })
     })
     preparing.value = undefined
     if (done && vault.unlocked.value !== undefined) step.value = 'plan'
@@ -92,7 +97,7 @@ export function useFlow() {
     const so = prepared.value
     if (so === undefined) return
     const choices = chooseAmong(so.plan.choices, chosen)
-    prepared.value = makePlan(ports.p, { ...so, kind: so.plan.kind, choices })
+    prepared.value = planned({ ...so, kind: so.plan.kind, choices })
   }
 
   /** Asks the target once more; what was chosen stays. */
@@ -103,7 +108,7 @@ export function useFlow() {
       const { kind, ...choices } = so.plan.choices
       const wanted = { source: so.source, kind, choices }
       const target = await describeTarget(ports, unlocked, so.target.node, wanted)
-      prepared.value = makePlan(ports.p, { ...wanted, target })
+      prepared.value = planned({ ...wanted, target })
       approving.problem.value = undefined
     })
 
