@@ -130,7 +130,7 @@ async function applyToUndo(): Promise<string> {
 const UNDO = '1d'.repeat(16)
 const undoFile = `${folder}/undo`
 
-async function order(): Promise<void> {
+async function orderUndo(): Promise<void> {
   const undoes = new Uint8Array(readFileSync(`${folder}/order`))
   const target = { id: B, key: keys.b }
   const description = await apply.describe(record)
@@ -151,7 +151,7 @@ async function begin(): Promise<string> {
     case 'fence':
       return fence()
     case 'undo':
-      await order()
+      await orderUndo()
       return undo()
     case 'clone':
     case 'move':

@@ -71,7 +71,7 @@ interface Ordered {
   readonly code?: string
 }
 
-async function order(
+async function orderTo(
   kind: Order['kind'],
   source: TestAgent,
   target: TestAgent,
@@ -107,9 +107,20 @@ async function undo(at: TestAgent, undoes: string, change: Partial<Undo> = {}) {
   return (await start({ kind: 'undo', order: statement })).body
 }
 
+const why = async (asked: Promise<{ code: string; facts: { why: string } }>) => {
+  const { code, facts } = await asked
+  return `${code} ${facts?.why ?? ''}`
+}
+
+const leave = async () => {
+  a.cut()
+  await a.session?.closed
+}
+const alone = () => orderTo('move', a, b, { unfenced: true })
+
 describe('an undo', () => {
   test('of a clone asks its node, and nobody else', async () => {
-    const clone = await done(order('clone', a, b))
+    const clone = await done(orderTo('clone', a, b))
     const { id } = await undo(b, clone.hash)
     const undone = await ended(id)
     expect(undone).toMatchObject({ kind: 'undo', state: 'done', undoes: clone.id, source: null })
@@ -121,7 +132,7 @@ describe('an undo', () => {
   })
 
   test('of a move releases the source with the ABORT, also after a restart of the hub in between', async () => {
-    const move = await done(order('move', a, b))
+    const move = await done(orderTo('move', a, b))
     expect((await stateOf(a)).movedTo).toBe(b.id)
     a.cut()
     await a.session?.closed
@@ -139,12 +150,8 @@ describe('an undo', () => {
   })
 
   test('is refused when something else came after, twice, and for what was never done', async () => {
-    const first = await done(order('clone', a, b))
-    const second = await done(order('clone', a, b))
-    const why = async (asked: Promise<{ code: string; facts: { why: string } }>) => {
-      const { code, facts } = await asked
-      return `${code} ${facts?.why ?? ''}`
-    }
+    const first = await done(orderTo('clone', a, b))
+    const second = await done(orderTo('clone', a, b))
     expect(await why(undo(b, first.hash))).toBe('undo-refused another-apply')
     expect(await why(undo(a, second.hash))).toBe('undo-refused nothing')
     expect(await why(undo(b, 'f'.repeat(64)))).toBe('undo-refused nothing')
@@ -154,8 +161,8 @@ describe('an undo', () => {
   })
 
   test('of a move is refused when its source was applied to or retired since', async () => {
-    const move = await done(order('move', a, b))
-    await done(order('restore', a, a))
+    const move = await done(orderTo('move', a, b))
+    await done(orderTo('restore', a, a))
     expect(await undo(b, move.hash)).toMatchObject({ facts: { why: 'source-used' } })
     await hub.call('POST', `/api/nodes/${a.id}/retire`, {})
     expect(await undo(b, move.hash)).toMatchObject({ facts: { why: 'source-gone' } })
@@ -163,7 +170,7 @@ describe('an undo', () => {
   })
 
   test('of nobody whom the vault names is refused', async () => {
-    const clone = await done(order('clone', a, b))
+    const clone = await done(orderTo('clone', a, b))
     const body: Undo = { ...common(), node: b.id, undoes: clone.hash }
     const forged = base64url(makeStatement(p, 'undo', body, p.ed25519Pair()))
     expect((await start({ kind: 'undo', order: forged })).body.code).toBe('signature-invalid')
@@ -174,15 +181,9 @@ describe('an undo', () => {
 })
 
 describe('a move whose source is attested to be off', () => {
-  const leave = async () => {
-    a.cut()
-    await a.session?.closed
-  }
-  const unfenced = () => order('move', a, b, { unfenced: true })
-
   test('goes on without a fence, is shown as such, and the source is fenced when it comes', async () => {
     await leave()
-    const move = await done(unfenced())
+    const move = await done(alone())
     const after = await job(move.id)
     expect(after).toMatchObject({ unfenced: 'owed', downtimeMs: null })
     expect(after.steps.map(({ name, state }) => `${name} ${state}`)).toContain('fence skipped')
@@ -206,7 +207,7 @@ describe('a move whose source is attested to be off', () => {
   })
 
   test('fails before anything is decided when the source is there after all', async () => {
-    const failed = await ended((await unfenced()).id)
+    const failed = await ended((await alone()).id)
     expect(failed.error?.code).toBe('source-online')
     expect(parts.b.asked).not.toContain('activate')
     await until(async () => parts.b.asked.includes('discard'), Boolean)
@@ -214,7 +215,7 @@ describe('a move whose source is attested to be off', () => {
 
   test('undone before the source came, it is never fenced, and hears of the undo when it comes', async () => {
     await leave()
-    const move = await done(unfenced())
+    const move = await done(alone())
     const { id } = await undo(b, move.hash)
     expect(await ended(id)).toMatchObject({ state: 'done', unfenced: 'owed' })
     expect((await job(move.id)).unfenced).toBe('attested')
@@ -239,7 +240,7 @@ describe('after FENCED', () => {
       if (++asked < 4) throw new OcmError('gateway-will-not-stop')
       parts.b.outcome = 'abort'
     }
-    const { id } = await order('move', a, b)
+    const { id } = await orderTo('move', a, b)
     const stuck = await until(
       () => job(id),
       ({ error }) => error !== null,
@@ -258,7 +259,7 @@ describe('after FENCED', () => {
       b.cut()
       await new Promise(() => {})
     }
-    const { id, hash } = await order('move', a, b)
+    const { id, hash } = await orderTo('move', a, b)
     await until(
       () => job(id),
       ({ state }) => state === 'waiting' && parts.b.asked.includes('activate'),
@@ -296,7 +297,7 @@ describe('after FENCED', () => {
       b.cut()
       await new Promise(() => {})
     }
-    const { id, hash } = await order('move', a, b)
+    const { id, hash } = await orderTo('move', a, b)
     await until(
       () => stateOf(b),
       ({ online }) => !online,
