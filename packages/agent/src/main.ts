@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { OcmError, VERSION } from '@ocm/protocol'
 import { type Status, createAgent, errand } from './agent.ts'
+import { beLean } from './lean.ts'
 import { createLog } from './log.ts'
 
 interface Options {
@@ -65,6 +66,7 @@ async function joinStringOf(
 
 command('run', 'connect to the hub and do what operators order').action(
   async (options: Options) => {
+    beLean()
     process.umask(0o077)
     const running = await agentOf(options).run()
     let stopping = false

@@ -56,6 +56,13 @@ const WORTH = 0.98
 /** Besides a pack's first segment, one in so many is read back. */
 const SAMPLE_ONE_IN = 8
 
+/** Into one buffer of its own: by default it is put together from a hundred small ones, which stay until they are collected. */
+const compress = (plain: Uint8Array): Uint8Array<ArrayBuffer> =>
+  zstdCompressSync(plain, { chunkSize: plain.length + ZSTD_MORE_BYTES })
+
+/** What does not compress becomes longer by less than this for each segment. */
+const ZSTD_MORE_BYTES = 8 * 1024
+
 /** Secrets are not in the index (docs/security.md); pages are known by their hashes elsewhere. */
 export const isIndexed = (packClass: PackClass): boolean =>
   packClass === 'state' || packClass === 'bulk'
@@ -140,9 +147,10 @@ export class Packing {
       filling.samples.push({ segment: number, sha256: p.sha256(plain) })
     }
     // What compresses well would show by its length; and contents that others chose must not lie next to secrets.
-    const packed = packClass === 'secret' ? plain : zstdCompressSync(plain)
-    const zstd = packed.length < plain.length * WORTH
+    const packed = packClass === 'secret' ? undefined : compress(plain)
+    const zstd = packed !== undefined && packed.length < plain.length * WORTH
     filling.writer.add({ stored: zstd ? packed : plain, plainBytes: plain.length, zstd })
+    packed?.buffer.transfer(0)
     segment.length = 0
     if (filling.writer.isFull) this.#finishPack(packClass, filling)
   }
