@@ -82,6 +82,7 @@ export async function tryTree(
   inventory: () => Inventory | null,
   timeoutMs: number,
   signal: AbortSignal,
+  findNetwork: typeof ownNetwork = ownNetwork,
 ): Promise<Tried> {
   if (site.bin === null) throw new OcmError('openclaw-missing')
   const { directory, layout } = tree
@@ -89,7 +90,7 @@ export async function tryTree(
   mkdirSync(scratch, { recursive: true, mode: 0o700 })
   mkdirSync(where.home, { recursive: true, mode: 0o700 })
   keepLogInside(where.config, path.join(scratch, 'openclaw.log'))
-  const network = await ownNetwork()
+  const network = await findNetwork()
   const env = {
     ...environmentOf(site, tree),
     ...MUTE,
