@@ -11,11 +11,10 @@ import { valueAt } from './selection.ts'
 import { type Holds, roomOf } from './ties.ts'
 
 /** Sections that are made of parts which can be put beside others of their kind. */
-const GRAFTABLE: ReadonlySet<Section> = new Set([
+export const GRAFTABLE: ReadonlySet<Section> = new Set([
   'personas',
   'cron',
   'skills',
-  'plugins',
   'credentials',
   'environment',
   'workspaces',

@@ -1,11 +1,20 @@
 /** What people change of a plan's choices; a trial is on or off here, and the plan says only when there is none. */
-import type { Choices } from '@ocm/protocol'
+import type { Choices, Selection } from '@ocm/protocol'
 
-export type Chosen = Partial<Omit<Choices, 'kind' | 'trial'>> & { readonly trial?: boolean }
+export type Chosen = Partial<Omit<Choices, 'kind' | 'trial' | 'only'>> & {
+  readonly trial?: boolean
+  /** Null for everything. */
+  readonly only?: Selection | null
+}
 
 export function chooseAmong(
-  { kind: _, trial, ...before }: Choices,
-  { trial: wanted = trial !== false, ...chosen }: Chosen,
+  { kind: _, trial, only, ...before }: Choices,
+  { trial: wanted = trial !== false, only: parts = only ?? null, ...chosen }: Chosen,
 ): Omit<Choices, 'kind'> {
-  return { ...before, ...chosen, ...(wanted ? {} : { trial: false as const }) }
+  return {
+    ...before,
+    ...chosen,
+    ...(wanted ? {} : { trial: false as const }),
+    ...(parts === null ? {} : { only: parts }),
+  }
 }

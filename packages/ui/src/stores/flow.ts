@@ -21,6 +21,7 @@ import { KEYS, useJob } from '../api/queries.ts'
 import { type Chosen, chooseAmong } from '../choices.ts'
 import { useInterval } from '../clock.ts'
 import type { FlowWish } from '../flow.ts'
+import { partsOf } from '../parts.ts'
 import { useTask } from './task.ts'
 import { useVault } from './vault.ts'
 
@@ -47,6 +48,7 @@ export function useFlow() {
   const found = useJob(jobId)
   const job = computed(() => (jobId.value === '' ? undefined : found.data.value))
   const plan = computed(() => prepared.value?.plan)
+  const parts = computed(() => partsOf(prepared.value?.source.manifest ?? { inventory: null }))
   const blocked = computed(() => plan.value === undefined || blockersOf(plan.value).length > 0)
 
   const planned = (wanted: Parameters<typeof makePlan>[1]): Prepared => ({
@@ -165,6 +167,7 @@ export function useFlow() {
     preparing,
     backup,
     plan,
+    parts,
     prepared,
     blocked,
     approving,

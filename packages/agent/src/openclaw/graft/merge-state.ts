@@ -29,7 +29,6 @@ export function mergeState(merge: StateMerge): void {
   mergeWorkspaces(merge)
   if (merge.isRestore) mergeApprovals(merge)
   if (merge.graft.sections.includes('credentials')) mergeCredentials(merge)
-  if (merge.graft.sections.includes('plugins')) mergeInstalled(merge)
 }
 
 const named = (id: unknown, names: readonly Renamed[]): string | undefined =>
@@ -190,24 +189,6 @@ function mergedStore(own: Tree, theirs: Tree, isRestore: boolean): Tree {
     profiles: { ...treeAt(under, 'profiles'), ...treeAt(over, 'profiles') },
   }
 }
-
-/** Where plugins that came along were installed from; what OpenClaw derives from it, it derives again. */
-function mergeInstalled({ into, from, isRestore, count }: StateMerge): void {
-  const KEY = "state_key = 'plugins.installedIndex'"
-  const [under, over] = isRestore ? [records(into), records(from)] : [records(from), records(into)]
-  const merged = { ...under, ...over }
-  if (JSON.stringify(merged) === JSON.stringify(records(into))) return
-  const row =
-    rowsIn(into, 'config_machine_state', KEY)[0] ?? rowsIn(from, 'config_machine_state', KEY)[0]
-  if (row === undefined) return
-  const value = treeOf(row['value_json'])
-  const index = { ...treeAt(value, 'index'), installRecords: merged }
-  put(into, 'config_machine_state', { ...row, value_json: JSON.stringify({ ...value, index }) })
-  count('plugins', Object.keys(merged).length - Object.keys(records(into)).length)
-}
-
-const records = (database: DatabaseSync): Tree =>
-  treeAt(machineState(database, 'plugins.installedIndex'), 'index.installRecords')
 
 const treeOf = (text: unknown): Tree => {
   const value = parsed(String(text))
