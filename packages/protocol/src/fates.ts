@@ -30,7 +30,9 @@ export const HOLDING = {
   pushKeys: 'web push keys',
   gatewayToken: 'gateway token',
   unsent: 'messages not yet sent',
-  channelFiles: 'channel credential files',
+  unanswered: 'messages not yet answered',
+  turns: 'interrupted turns',
+  channelFiles: 'channel credentials',
 } as const
 
 /** Tells entries apart, and finds the one that a mention stands in. */
@@ -106,6 +108,10 @@ function fateOfHolding(
     case HOLDING.deviceIdentity:
     case HOLDING.pushKeys:
       return plan.kind === 'clone' ? ['made-new', STAYS.identity] : ['kept', 'travels']
+    case HOLDING.turns:
+      // After a move nobody else takes them up; otherwise somebody has, or still does.
+      return plan.kind === 'move' ? ['kept', 'taken-up'] : ['left-behind', 'ended-elsewhere']
+    case HOLDING.unanswered:
     case HOLDING.unsent:
       // Only after a move is it certain that nobody else sends them, or has sent them since.
       return plan.kind === 'move' ? ['kept', 'travels'] : ['left-behind', 'sent-since']

@@ -47,6 +47,10 @@ export function shapeOf(database: DatabaseSync, name: string, hasRowids: boolean
   }
 }
 
+export const hasColumn = (database: DatabaseSync, table: string, column: string): boolean =>
+  database.prepare('SELECT 1 FROM pragma_table_xinfo(?) WHERE name = ?').get(table, column) !==
+  undefined
+
 /** Columns that must differ from row to row. */
 export function uniqueIn(database: DatabaseSync, { name, named }: Shape): ReadonlySet<string> {
   const indexed = database

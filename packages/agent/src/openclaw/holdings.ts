@@ -26,6 +26,8 @@ export function holdingsOf(
     ['stored secrets', 'credentials', 'always', count(sight, 'secret_store_entries')],
     // They go with a move; sent again after a restore or by a clone they would be sent twice.
     ['messages not yet sent', 'channels', 'identity', count(sight, 'delivery_queue_entries')],
+    ['messages not yet answered', 'channels', 'identity', count(sight, 'channel_ingress_events')],
+    ['interrupted turns', 'history', 'identity', openTurnsIn(sight)],
     ['notes about this machine', 'gateway', 'never', countAll(sight, OF_THIS_MACHINE)],
     ['web push keys', 'gateway', 'identity', sight.state?.vapidKeys === true ? 1 : 0],
     ['channel credentials', 'channels', 'identity', credentialFiles],
@@ -42,6 +44,9 @@ export function holdingsOf(
 
 const countAll = (sight: Sight, tables: readonly string[]): number =>
   tables.reduce((sum, table) => sum + count(sight, table), 0)
+
+const openTurnsIn = ({ state, agents }: Sight): number =>
+  (state?.openTurns ?? 0) + agents.reduce((sum, { listing }) => sum + listing.openTurns, 0)
 
 const count = ({ state }: Sight, table: string): number => state?.counts[table] ?? 0
 

@@ -5,6 +5,7 @@ import { type Need, needsOfJob } from './graft/job-needs.ts'
 import { COUNTED } from './row-kinds.ts'
 import { parsed } from './salvage.ts'
 import { at, textAt, treeAt } from './tree.ts'
+import { openTurns } from './turns.ts'
 import { decidedIn } from './views.ts'
 
 export interface Profile {
@@ -34,6 +35,8 @@ export interface StateListing {
   /** Ids of plugins that were installed. */
   readonly plugins: readonly string[]
   readonly vapidKeys: boolean
+  /** Turns, tasks and subagents at work. */
+  readonly openTurns: number
   /** Names of stored secrets. */
   readonly secrets: readonly string[]
   /** Rows by table. */
@@ -46,6 +49,7 @@ export interface StateListing {
 export interface AgentListing {
   readonly sessions: readonly string[]
   readonly authProfiles: readonly Profile[]
+  readonly openTurns: number
   readonly flaws: readonly string[]
 }
 
@@ -101,6 +105,7 @@ export function listState(database: DatabaseSync): StateListing {
         'SELECT name FROM secret_store_entries WHERE deleted_at_ms IS NULL ORDER BY name',
       ).map(({ name }) => String(name)),
     ),
+    openTurns: reading.part('tasks', 0, () => openTurns(database, 'state')),
     counts,
     flaws: reading.flaws(),
   }
@@ -121,6 +126,7 @@ export function listAgent(database: DatabaseSync): AgentListing {
         (row) => profilesIn(parsed(String(row['store_json']))),
       ),
     ),
+    openTurns: reading.part('turns', 0, () => openTurns(database, 'agent')),
     flaws: reading.flaws(),
   }
 }

@@ -10,6 +10,7 @@ import { forgetIdentity } from './identity.ts'
 import { type DatabaseRole, type Table, tablesOf } from './rows.ts'
 import { keepingValid } from './still-valid.ts'
 import type { Walk } from './strings.ts'
+import { endTurns, openTurns } from './turns.ts'
 
 export interface DatabaseRewrite {
   readonly file: string
@@ -33,6 +34,7 @@ export function isAsItIsToBe(
   if (choices.cron === 'disabled') return false
   const database = openImmutable(file)
   try {
+    if (openTurns(database, role) > 0) return false
     return Object.entries(tablesOf(role)).every(
       ([name, table]) =>
         goesAlong(table, choices, rules) || !hasTable(database, name) || isEmpty(database, name),
@@ -53,6 +55,7 @@ function change(database: DatabaseSync, rewrite: DatabaseRewrite): void {
     }
   }
   if (choices.kind === 'clone') count('identities left behind', forgetIdentity(database, role))
+  if (choices.kind !== 'move') count('interrupted turns ended', endTurns(database, role))
   if (choices.cron === 'disabled') count('cron jobs disabled', disableCron(database))
   count('workspace keys made anew', rekeyWorkspaces(database, rules))
   const visit = visitDatabase(database, role, walk)

@@ -31,6 +31,7 @@ export const COUNTED: readonly (readonly [table: string, where: string])[] = [
       (table) => [table, '1'] as const,
     ),
     ['delivery_queue_entries', '1'] as const,
+    ['channel_ingress_events', '1'] as const,
     ['secret_store_entries', 'deleted_at_ms IS NULL'] as const,
   ]),
 ]
