@@ -14,8 +14,7 @@ const unit = (name: string, more: object = {}) => ({
 
 const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
 /** They use the populated home that tests/line.test.ts uses, and it is at one path. */
-const SECOND_USERS = ['tests/archives.test.ts']
-const THIRD_USERS = ['tests/compare-real.test.ts']
+const LATER_USERS = ['tests/archives.test.ts', 'tests/compare-real.test.ts', 'tests/moves.test.ts']
 
 const systems = (name: string, groupOrder: number, more: object) => ({
   test: {
@@ -41,9 +40,8 @@ export default defineConfig({
       unit('operator'),
       unit('ui', { environment: 'happy-dom' }),
       // After the unit tests: whole systems want the machine for themselves.
-      systems('e2e', 1, { exclude: [...NO_TESTS, ...SECOND_USERS, ...THIRD_USERS] }),
-      systems('e2e-2', 2, { include: SECOND_USERS }),
-      systems('e2e-3', 3, { include: THIRD_USERS }),
+      systems('e2e', 1, { exclude: [...NO_TESTS, ...LATER_USERS] }),
+      ...LATER_USERS.map((file, i) => systems(`e2e-${i + 2}`, i + 2, { include: [file] })),
     ],
   },
 })
