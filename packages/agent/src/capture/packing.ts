@@ -150,7 +150,8 @@ export class Packing {
     const packed = packClass === 'secret' ? undefined : compress(plain)
     const zstd = packed !== undefined && packed.length < plain.length * WORTH
     filling.writer.add({ stored: zstd ? packed : plain, plainBytes: plain.length, zstd })
-    packed?.buffer.transfer(0)
+    // A small one lies in memory that Node shares among buffers and does not let go.
+    if (packed && packed.buffer.byteLength > Buffer.poolSize) packed.buffer.transfer(0)
     segment.length = 0
     if (filling.writer.isFull) this.#finishPack(packClass, filling)
   }
