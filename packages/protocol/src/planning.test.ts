@@ -213,12 +213,99 @@ describe('where roots go', () => {
     [{ 'workspace:work': '/' }, 'root-invalid'],
     [{ 'workspace:work': '/srv' }, 'root-invalid'],
     [{ 'workspace:none': '/data' }, 'root-invalid'],
-    [{ state: '/data' }, 'root-invalid'],
+    [{ state: '/data' }, 'root-fixed'],
+    [{ home: '/Users/bob' }, 'root-fixed'],
     [{ 'workspace:work': '/srv/bob/.claw/workspace' }, 'roots-collide'],
     [{ 'workspace:work': '/srv/bob/.claw/agents' }, 'roots-collide'],
   ])('refuses %j', (roots, code) => {
     const entries = [entry('state', 'agents/main/x')]
     expect(codes(plan({ manifest: { entries }, choices: { roots } }), 'blocker')).toContain(code)
+  })
+
+  test('home and state may be chosen where the target has them anyway', () => {
+    const made = plan({ choices: { roots: { home: '/srv/bob', state: '/srv/bob/.claw' } } })
+    expect(codes(made, 'blocker')).toEqual([])
+    const elsewhere = plan({ choices: { roots: { state: '/srv/bob/.claw-work' } } })
+    expect(factsOf(elsewhere, 'root-fixed')).toEqual({
+      root: 'state',
+      path: '/srv/bob/.claw',
+      wished: '/srv/bob/.claw-work',
+    })
+  })
+
+  /** From home and state directory to home and state directory, with a text that names places of the source. */
+  test.each([
+    [
+      'another user',
+      ['/home/al', '/home/al/.claw'],
+      ['/home/bob', '/home/bob/.claw'],
+      'cd /home/al/work && ls ~/.claw /home/alice /home/al-2',
+      'cd /home/bob/work && ls ~/.claw /home/alice /home/al-2',
+    ],
+    [
+      'a profile to the default',
+      ['/home/al', '/home/al/.claw-ops'],
+      ['/home/al', '/home/al/.claw'],
+      '/home/al/.claw-ops/x ~/.claw-ops/y /home/al/.claw-ops2',
+      '/home/al/.claw/x ~/.claw/y /home/al/.claw-ops2',
+    ],
+    [
+      'the default to a profile',
+      ['/home/al', '/home/al/.claw'],
+      ['/home/al', '/home/al/.claw-ops'],
+      '/home/al/.claw/x ~/.claw/y /home/al/.claw-dev',
+      '/home/al/.claw-ops/x ~/.claw-ops/y /home/al/.claw-dev',
+    ],
+    [
+      'Linux to macOS',
+      ['/home/al', '/home/al/.claw'],
+      ['/Users/al', '/Users/al/.claw'],
+      'file:///home/al/.claw/a%20b and --dir=/home/al/work',
+      'file:///Users/al/.claw/a%20b and --dir=/Users/al/work',
+    ],
+    [
+      'macOS to Linux, a name with a space',
+      ['/Users/Al B', '/Users/Al B/.claw'],
+      ['/home/al', '/home/al/.claw'],
+      '"/Users/Al B/.claw" /Users/Al\\ B/work file:///Users/Al%20B/x',
+      '"/home/al/.claw" /home/al/work file:///home/al/x',
+    ],
+    [
+      'into a container',
+      ['/home/al', '/home/al/.claw'],
+      ['/home/node', '/home/node/.claw'],
+      'PATH=/home/al/bin:/usr/bin',
+      'PATH=/home/node/bin:/usr/bin',
+    ],
+    [
+      'out of a container, run as root',
+      ['/root', '/root/.claw'],
+      ['/home/al', '/home/al/.claw'],
+      '/root/.claw/x /rootless /mnt/root/y',
+      '/home/al/.claw/x /rootless /mnt/root/y',
+    ],
+    [
+      'a state directory that leaves the home',
+      ['/home/al', '/home/al/.claw'],
+      ['/home/al', '/data/claw'],
+      '~/.claw/x ~/work /home/al/.claw',
+      '/data/claw/x ~/work /data/claw',
+    ],
+    [
+      'and one that comes into it',
+      ['/home/al', '/data/claw'],
+      ['/home/al', '/home/al/.claw'],
+      '/data/claw/x /data/claws',
+      '/home/al/.claw/x /data/claws',
+    ],
+  ] as const)('%s', (_, [home, state], [newHome, newState], before, after) => {
+    const made = plan({
+      manifest: { layout: { ...HERE, roots: { home, state, 'workspace:work': `${home}/work` } } },
+      facts: { layout: { ...THERE, roots: { home: newHome, state: newState } } },
+    })
+    expect(codes(made, 'blocker')).toEqual([])
+    expect(goesTo(made, 'workspace:work')).toBe(`${newHome}/work`)
+    expect(rewriteText(before, made.rules)).toBe(after)
   })
 
   test('two workspaces may change places', () => {

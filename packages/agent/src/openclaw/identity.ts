@@ -19,6 +19,7 @@ const CHANNELS = [
   'googlechat',
   'imessage',
   'irc',
+  'kakao',
   'lark',
   'line',
   'matrix',
@@ -65,6 +66,10 @@ const CREDENTIAL =
 export function configWithoutIdentity(config: Tree): Tree {
   const out: Record<string, unknown> = { ...config }
   if (isTree(config['channels'])) out['channels'] = silenced(config['channels'])
+  const plugins = config['plugins']
+  if (isTree(plugins) && isTree(plugins['entries'])) {
+    out['plugins'] = { ...plugins, entries: mutePlugins(plugins['entries']) }
+  }
   if (isTree(config['auth'])) out['auth'] = withoutOauth(config['auth'], 'mode')
   const env = config['env']
   if (isTree(env)) {
@@ -73,6 +78,15 @@ export function configWithoutIdentity(config: Tree): Tree {
   }
   return out
 }
+
+/** A channel's plugin may hold its credentials instead of the channel. */
+const mutePlugins = (entries: Tree): Tree =>
+  Object.fromEntries(
+    Object.entries(entries).map(([id, entry]) => [
+      id,
+      CHANNELS.includes(id) && isTree(entry) ? withoutCredentials(entry) : entry,
+    ]),
+  )
 
 const withoutVariables = (variables: Tree): Tree =>
   Object.fromEntries(Object.entries(variables).filter(([name]) => !isChannelVariable(name)))
@@ -92,6 +106,11 @@ function withoutCredentials(value: Tree): Tree {
   return Object.fromEntries(
     Object.entries(value).flatMap(([key, inner]) => {
       if (CREDENTIAL.test(key) && (typeof inner === 'string' || isReference(inner))) return []
+      if (Array.isArray(inner)) {
+        return [
+          [key, inner.map((one) => (isTree(one) ? withoutCredentials(one) : (one as unknown)))],
+        ]
+      }
       return [[key, isTree(inner) ? withoutCredentials(inner) : inner]]
     }),
   )
@@ -131,6 +150,9 @@ export function forgetIdentity(database: DatabaseSync, role: DatabaseRole): numb
     for (const key of IDENTITY_STATE_KEYS) {
       run('config_machine_state', 'DELETE FROM config_machine_state WHERE state_key = ?', key)
     }
+    for (const name of channelSecrets(database)) {
+      run('secret_store_entries', 'DELETE FROM secret_store_entries WHERE name = ?', name)
+    }
     for (const table of ['plugin_state_entries', 'plugin_blob_entries']) {
       for (const channel of CHANNELS) {
         run(table, `DELETE FROM ${table} WHERE plugin_id = ?`, channel)
@@ -146,6 +168,16 @@ export function forgetIdentity(database: DatabaseSync, role: DatabaseRole): numb
   if (role === 'agent') forgotten += dropOauth(database, 'auth_profile_store', 'store_json', '1')
   return forgotten
 }
+
+/** A stored secret is used under its name, like a variable. */
+const channelSecrets = (database: DatabaseSync): readonly string[] =>
+  hasTable(database, 'secret_store_entries')
+    ? database
+        .prepare('SELECT name FROM secret_store_entries')
+        .all()
+        .map(({ name }) => String(name))
+        .filter(isChannelVariable)
+    : []
 
 function dropOauth(database: DatabaseSync, table: string, column: string, where: string): number {
   if (countOf(database, table, where) === 0) return 0
