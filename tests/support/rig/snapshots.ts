@@ -68,6 +68,7 @@ export function snapshotOf(
     readonly key: KeyPair
     readonly base?: Snapshot
     readonly entries?: readonly Entry[]
+    readonly ties?: Manifest['ties']
   },
 ): Snapshot {
   const run = startRun(p, {
@@ -141,6 +142,7 @@ export function snapshotOf(
     config: {},
     holdings: [],
     warnings: [],
+    ...(of.ties ? { ties: of.ties } : {}),
     startedAt: 0,
     entries: [...entries, ...(of.entries ?? [])],
     omissions: [],
