@@ -63,3 +63,34 @@ test('says a finding that is an error code in the words of that error, and an un
     'new-thing (count: 3)',
   )
 })
+
+test('shows what is only proposed as a difference, and what may not hold, long lists cut', () => {
+  const edits = [
+    {
+      where: 'workspace:main:MEMORY.md line 2',
+      section: 'workspaces' as const,
+      class: 'prose' as const,
+      before: 'see /home/ada/x',
+      after: 'see /srv/ada/x',
+      done: false,
+    },
+  ]
+  const reports = Array.from({ length: 10 }, (_, n) => ({
+    where: `state:config /mcp/${n}`,
+    section: 'plugins' as const,
+    text: `tool-${n}`,
+    why: 'command-missing' as const,
+  }))
+  const text = planText(plan({ edits, reports }))
+  expect(text).toMatch(/MEMORY\.md line 2\n +- see \/home\/ada\/x\n +\+ see \/srv\/ada\/x/)
+  expect(text).toContain('Programs that the target does not have:')
+  expect(text).toContain('tool-7  (state:config /mcp/7)')
+  expect(text).not.toContain('tool-8')
+  expect(text).toContain('and 2 more')
+})
+
+test('says why in plain words', () => {
+  const item = { what: 'interrupted turns', section: 'history' as const, count: 2, bytes: 0 }
+  const items = [{ ...item, fate: 'left-behind' as const, why: 'ended-elsewhere' }]
+  expect(planText(plan({ items }))).toContain('may have been ended since')
+})

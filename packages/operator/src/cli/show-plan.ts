@@ -12,6 +12,8 @@ export function planText(plan: Plan): string {
     part('Where things go', rootsText(plan)),
     part('What becomes of what', itemsText(plan)),
     part('What is rewritten', editsText(plan)),
+    part('What is only proposed', proposedText(plan)),
+    part('What stays, and may not hold on the target', reportsText(plan)),
     part('To know before you approve', warningsOf(plan).map(findingText).join('\n')),
     part('What forbids it', blockers.map(findingText).join('\n')),
     `${bytes(plan.bytes)} to be written. Plan ${plan.hash.slice(0, 12)}.`,
@@ -56,7 +58,7 @@ function itemsText({ items }: Plan): string {
     String(item.count),
     item.bytes === 0 ? '' : bytes(item.bytes),
     item.fate,
-    item.why,
+    REASONS[item.why] ?? item.why,
   ])
   return rows.length === 0 ? '' : table(['SECTION', 'WHAT', 'COUNT', 'BYTES', 'FATE', 'WHY'], rows)
 }
@@ -80,6 +82,58 @@ function editsText({ edits }: Plan): string {
   ].join('\n')
 }
 
+/** Prose is shown, and left as it is unless it is chosen. */
+function proposedText({ edits }: Plan): string {
+  const left = edits.filter(({ done }) => !done)
+  const first = left
+    .slice(0, EDITS_SHOWN)
+    .map(({ where, before, after }) => `${where}\n  - ${before}\n  + ${after}`)
+  return [...first, ...moreThan(left.length)].join('\n')
+}
+
+const moreThan = (all: number): readonly string[] =>
+  all > EDITS_SHOWN ? [`and ${all - EDITS_SHOWN} more (--json lists all)`] : []
+
+type Why = Plan['reports'][number]['why']
+
+const BECAUSE: Readonly<Record<Why, string>> = {
+  'path-missing': 'Not on the target, and not in the snapshot',
+  'path-nowhere': 'On neither side: it was missing before',
+  'path-unchecked': 'Not in the snapshot; whether the target has it was not asked',
+  'command-missing': 'Programs that the target does not have',
+  'port-in-use': 'Ports that something else on the target listens on',
+  localhost: 'Addresses of the machine itself',
+  'localhost-silent': 'Addresses of the machine itself where nothing answers on the target',
+  host: 'Names and addresses of hosts',
+  'table-unknown': 'Tables and columns that OCM has no rules for; looked through for paths',
+  'schema-unknown': 'Databases of a later schema than OCM knows',
+}
+
+function reportsText({ reports }: Plan): string {
+  return (Object.keys(BECAUSE) as Why[])
+    .flatMap((why) => {
+      const some = reports.filter((one) => one.why === why)
+      if (some.length === 0) return []
+      const first = some.slice(0, EDITS_SHOWN).map(({ where, text }) => `  ${text}  (${where})`)
+      const more = moreThan(some.length).map((text) => `  ${text}`)
+      return [`${BECAUSE[why]}:`, ...first, ...more]
+    })
+    .join('\n')
+}
+
+/** Reasons of the plan in plain words. */
+const REASONS: Readonly<Record<string, string>> = {
+  travels: 'travels as it is',
+  'paths-change': 'its paths change',
+  'one-of-a-kind': 'two nodes with it would be one',
+  'of-this-machine': 'belongs to the old machine',
+  'made-anew': 'makes itself again',
+  chosen: 'as chosen',
+  'sent-since': 'may have been sent or answered since',
+  'taken-up': 'nobody else goes on with them',
+  'ended-elsewhere': 'may have been ended since, or go on elsewhere',
+}
+
 export function findingText({ code, facts }: Finding): string {
   if (code in MEANINGS) {
     const { says, next } = MEANINGS[code as keyof typeof MEANINGS]
@@ -99,6 +153,19 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'same-node': () => 'Source and target are the same node; that would be a restore.',
   'version-unknown': () => 'The version of OpenClaw could not be told on one of the two.',
   'root-invalid': (f) => `The place chosen for ${f['root']} cannot be used: ${f['why']}.`,
+  'root-fixed': (f) =>
+    `The target's agent serves ${f['path']} as its ${f['root']}, not ${f['wished']}. For another profile or account join a second agent there, and choose that node.`,
+  'paths-missing': (f) =>
+    `${f['count']} places are neither on the target nor in the snapshot, the first: ${f['first']}.`,
+  'commands-missing': (f) =>
+    `${f['count']} programs are not installed on the target, the first: ${f['first']}.`,
+  'ports-in-use': (f) => `${f['count']} ports are in use on the target, the first: ${f['first']}.`,
+  'localhost-silent': (f) =>
+    `Nothing answers on the target at ${f['count']} addresses of the machine itself, the first: ${f['first']}.`,
+  'tables-unknown': (f) =>
+    `${f['count']} tables or columns are new to OCM, the first: ${f['first']}. They were looked through for paths; more may have to be done.`,
+  'schema-unknown': (f) =>
+    `A database has a later schema than OCM knows (${f['first']}). Its rows were looked through for paths.`,
   'root-stays': (f) =>
     `${f['root']} stays at ${f['path']}; choose another place with --root if that is not meant.`,
   'root-shared': (f) =>
