@@ -187,6 +187,8 @@ export interface Tried {
   readonly inventory: Inventory | null
   /** Ids of the user's cron jobs, as the running gateway itself answered; null when it did not. */
   readonly cronAsked: readonly string[] | null
+  /** Ids of plugins whose files are neither in the tree nor where the swap carries them over from. */
+  readonly pluginsMissing: readonly string[]
   /** The end of what it printed when it did not become ready. */
   readonly words: string
 }

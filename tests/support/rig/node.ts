@@ -94,7 +94,14 @@ export function installationAt(place: Place): RigInstallation {
       const { healthy } = JSON.parse(config) as { healthy?: boolean }
       const ready = healthy === true
       const inventory = ready ? inventoryIn(config) : null
-      return { ready, isolated: true, inventory, cronAsked: null, words: 'not healthy' }
+      return {
+        ready,
+        isolated: true,
+        inventory,
+        cronAsked: null,
+        pluginsMissing: [],
+        words: 'not healthy',
+      }
     },
     portForTrial: async () => 2222,
     endTrial: async () => {},

@@ -96,6 +96,18 @@ test('a cron job that the running copy does not list is missed, whatever the dat
   await expect(stand.apply.trial(JOB)).rejects.toMatchObject({ code: 'trial-failed' })
 })
 
+test('a plugin that is missing is named, and is a difference', async () => {
+  await stand.stage(await stand.order())
+  const { tryTree } = stand.installation
+  const bare: typeof tryTree = async (...asked) => ({
+    ...(await tryTree(...asked)),
+    pluginsMissing: ['whisper'],
+  })
+  Object.assign(stand.installation, { tryTree: bare })
+  expect(await stand.apply.trial(JOB)).toMatchObject({ ready: true, inventoryEqual: false })
+  expect(stand.hub.logs.join()).toContain('whisper')
+})
+
 test('an order without a trial is answered so, and nothing is copied', async () => {
   await stand.stage(await stand.order({ choices: { trial: false } }))
   expect(await stand.apply.trial(JOB)).toMatchObject({ skipped: true, isolated: false })

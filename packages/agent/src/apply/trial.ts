@@ -192,6 +192,14 @@ function judge(
     return { ready, inventoryEqual: null, isolated }
   }
   work.hub.log(job, `Tried ${network}: ready after ${seconds} s.`)
+  const { pluginsMissing } = tried
+  if (pluginsMissing.length > 0) {
+    const names = pluginsMissing.join(', ')
+    work.hub.log(
+      job,
+      `Plugins whose files are not here, and do not come along: ${names}. Install them here before you go on, or afterwards: openclaw plugins install.`,
+    )
+  }
   if (inventory === null || tried.inventory === null)
     return { ready, inventoryEqual: null, isolated }
   const { equal, lost, missing } = compareInventories(inventory, tried.inventory, kind)
@@ -206,5 +214,5 @@ function judge(
   }
   const count = missing.length + unseen.length
   if (count > 0) throw new OcmError('trial-failed', { why: 'inventory', count })
-  return { ready, inventoryEqual: equal, isolated }
+  return { ready, inventoryEqual: equal && pluginsMissing.length === 0, isolated }
 }

@@ -12,6 +12,7 @@ import { type Server, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { Layout } from '@ocm/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { discover } from './discovery.ts'
@@ -171,6 +172,28 @@ describe.skipIf(process.platform !== 'linux')('a trial', () => {
       isolated: false,
     })
     expect([reached(), calls]).toEqual(['false', 0])
+  })
+
+  test('a plugin whose files are nowhere is told, one that the swap carries over is not', async () => {
+    const { run, tree } = await arrange()
+    const state = tree.layout.roots['state'] as string
+    const at = (inside: string) => ({ installPath: path.join(state, inside) })
+    const installRecords = {
+      lost: at('npm/lost'),
+      carried: at('npm/carried'),
+      here: at('extensions/here'),
+    }
+    mkdirSync(path.join(state, 'extensions/here'), { recursive: true })
+    mkdirSync(path.join(dir, 'live/.openclaw/npm/carried'), { recursive: true })
+    mkdirSync(path.join(state, 'state'))
+    const database = new DatabaseSync(path.join(state, 'state/openclaw.sqlite'))
+    database.exec('CREATE TABLE config_machine_state (state_key TEXT PRIMARY KEY, value_json TEXT)')
+    database
+      .prepare('INSERT INTO config_machine_state VALUES (?, ?)')
+      .run('plugins.installedIndex', JSON.stringify({ index: { installRecords } }))
+    database.exec('CREATE TABLE agent_databases (agent_id TEXT, path TEXT)')
+    database.close()
+    expect(await run()).toMatchObject({ ready: true, pluginsMissing: ['lost'] })
   })
 
   test('one that ends is not waited for, and its last words are told', async () => {

@@ -22,9 +22,11 @@ import { editJson5 } from './config-edit.ts'
 import { type Where, discover } from './discovery.ts'
 import { errno } from './errno.ts'
 import { environOf, gatewayProcesses, waitUntil } from './gateway-watch.ts'
+import { notedPlaces } from './implied.ts'
 import { removeLockTraces } from './lock-traces.ts'
 import { withOwnNode } from './run.ts'
 import { parsed } from './salvage.ts'
+import { REGENERABLE } from './sources.ts'
 import { isTree } from './tree.ts'
 import { ownNetwork } from './trial-network.ts'
 import { threadProgram } from './warden/embedded.ts'
@@ -123,6 +125,7 @@ export async function tryTree(
       isolated: network !== undefined,
       inventory: ready ? inventory() : null,
       cronAsked: asked,
+      pluginsMissing: missingPlugins(site, where),
       words: ready || !existsSync(output) ? '' : readFileSync(output, 'utf8').slice(-WORDS),
     }
   } finally {
@@ -217,6 +220,18 @@ function keepLogInside(config: string, log: string): void {
     config,
     editJson5(text, () => edited),
   )
+}
+
+/** OpenClaw becomes ready without them, and says so in its log alone. */
+function missingPlugins(site: TrialSite, { state }: Pick<Where, 'state'>): readonly string[] {
+  const isCarriedOver = (absolute: string) => {
+    const inside = path.relative(state, absolute)
+    const [name = ''] = inside.split('/')
+    return REGENERABLE.includes(name) && existsSync(path.join(site.stateDir, inside))
+  }
+  return notedPlaces(state, {})
+    .plugins.filter(({ absolute }) => !existsSync(absolute) && !isCarriedOver(absolute))
+    .map(({ id }) => id)
 }
 
 /** Ids of the user's cron jobs, as the gateway lists them; null when it did not answer in a form that is known. */
