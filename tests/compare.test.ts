@@ -109,7 +109,9 @@ describe('a node against a node', () => {
     change(join(stateOf(bert), 'openclaw.json'), (text) =>
       text.replace('"mode": "local"', '"mode": "local", "bind": "lan"'),
     )
-    change(join(stateOf(bert), '.env'), (text) => `${text}ONE_MORE=1\n`)
+    change(join(stateOf(bert), '.env'), (text) =>
+      text.replace('SOME_KEY=', 'SOME_KEY=now-').concat('ONE_MORE=1\n'),
+    )
     change(join(stateOf(bert), 'workspace', 'MEMORY.md'), (text) => `${text}- likes tea\n`)
     change(join(stateOf(bert), 'workspace', 'tool.sh'), (text) => `${text}pwd\n`)
     inDatabase(bert, `UPDATE cron_jobs SET job_json = '${job(bert, 'sweep the floor')}'`)
@@ -133,9 +135,15 @@ describe('a node against a node', () => {
         ],
       },
       { what: 'variables', section: 'environment', kind: 'added', name: 'ONE_MORE' },
+      {
+        what: 'variables',
+        section: 'environment',
+        kind: 'changed',
+        name: 'SOME_KEY',
+        changes: [expect.objectContaining({ before: expect.stringMatching(/^•[0-9a-f]{8}$/) })],
+      },
     ])
     expect(diff.entries.map(({ kind, path }) => `${kind} ${path}`)).toEqual([
-      'changed state:.env',
       'changed workspace:main:MEMORY.md',
       'changed workspace:main:tool.sh',
     ])

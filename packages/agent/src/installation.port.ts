@@ -122,7 +122,7 @@ export interface Captured {
   /** Fingerprints of identities (see protocol/fleet.ts), when this node has the fleet's key; `id` tells keys apart. */
   readonly fleet?: {
     readonly id: string
-    print(kind: FingerprintKind, value: string): Uint8Array
+    print(kind: FingerprintKind | 'secret', value: string): Uint8Array
   }
   /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
   readonly recall: Uint8Array | undefined

@@ -26,10 +26,13 @@ export const MAX_PRINTS = 256
 export const fleetKeyOf = (p: Primitives, { root }: Pick<Vault, 'root'>): Uint8Array =>
   p.hkdf(root.secret, new Uint8Array(0), utf8('ocm/1 fleet'), 32)
 
-/** Of the kind and the value: a token that is also an account's name is two things. */
+/**
+ * Of the kind and the value: a token that is also an account's name is two things. Of a 'secret' the beginning is kept,
+ * sealed, for comparing.
+ */
 export const identityPrint = (
   p: Primitives,
   fleetKey: Uint8Array,
-  kind: FingerprintKind,
+  kind: FingerprintKind | 'secret',
   value: string,
 ): Uint8Array => p.hmacSha256(fleetKey, utf8(`${kind}\0${value}`)).slice(0, 16)

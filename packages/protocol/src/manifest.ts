@@ -135,8 +135,8 @@ export const Views = Strict({
   machine: Type.Array(Type.String()),
   /** `root:path` of files that `config`, `inventory` or `cron` tell by their meaning, so that their bytes need not be compared. */
   files: Type.Array(Type.String()),
-  /** Names of variables that are set for the gateway, sorted; never their values. */
-  environment: Type.Array(Type.String()),
+  /** Variables that are set for the gateway, by name; secrets hidden as in `config`. */
+  environment: Type.Record(Type.String(), Type.String()),
   /** What people decide about each cron job, by id: what it does and when; secrets hidden as in `config`. */
   cron: Type.Record(Type.String(), Type.Unknown()),
 })

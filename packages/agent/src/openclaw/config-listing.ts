@@ -4,7 +4,7 @@ import { isBotToken } from './bot-tokens.ts'
 import type { Config } from './config.ts'
 import { tiesInConfig } from './graft/config-ties.ts'
 import { personaIdsOf, systemPersonaOf } from './personas.ts'
-import { type ConfigPrints, type Print, noPrint, printsInConfig } from './prints.ts'
+import { type ConfigPrints, type Print, markWith, noPrint, printsInConfig } from './prints.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'
 import { viewOf } from './view.ts'
@@ -36,7 +36,7 @@ export const listConfig = ({ tree, files }: Config, print: Print = noPrint): Con
   botTokens: botTokensIn(tree),
   prints: printsInConfig(tree, print),
   ties: tiesInConfig(tree),
-  view: viewOf(tree),
+  view: viewOf(tree, markWith(print)),
 })
 
 function channelsIn(tree: Config['tree']): readonly string[] {

@@ -8,12 +8,19 @@ import type { CapturedFiles } from './captured-files.ts'
 import { isBotToken } from './bot-tokens.ts'
 import type { Sight } from './sight.ts'
 import { type Tree, at, isTree, textAt, treeAt } from './tree.ts'
+import { HIDDEN, type Mark } from './view.ts'
 
 /** @returns 16 bytes in hexadecimal; '' when the node has no key for it. */
-export type Print = (kind: FingerprintKind, value: string) => string
+export type Print = (kind: FingerprintKind | 'secret', value: string) => string
 export type Printed = readonly [kind: FingerprintKind, print: string]
 
 export const noPrint: Print = () => ''
+
+/** For secrets that are compared and not looked at for twins: 32 bits are enough to see a difference. */
+export const markWith =
+  (print: Print): Mark =>
+  (secret) =>
+    `${HIDDEN}${print('secret', secret).slice(0, 8)}`
 
 /** What a configuration says of channels that are on. */
 export interface ConfigPrints {

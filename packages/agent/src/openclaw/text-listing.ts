@@ -1,10 +1,12 @@
 /** What single files list, as names, ids and counts: JSON, and no secret in it. */
+import { isBotToken } from './bot-tokens.ts'
 import { botTokensInEnv } from './config-listing.ts'
 import { type Job, type Profile, jobIn, profilesIn } from './listing.ts'
-import { type Print, printOfPairing, printOfToken } from './prints.ts'
+import { type Print, markWith, printOfPairing, printOfToken } from './prints.ts'
 import { parsed } from './salvage.ts'
 import { at, isTree, textAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'
+import { HIDDEN, variableView } from './view.ts'
 
 /** By kind of file. */
 export interface TextListing {
@@ -14,8 +16,8 @@ export interface TextListing {
   readonly plugin: string
   /** How many bot tokens it holds. */
   readonly env: number
-  /** The names it gives values to, and of each value the fingerprint that it has as a bot's token. */
-  readonly assigned: readonly (readonly [name: string, print: string])[]
+  /** The names it gives values to, of each value the fingerprint that it has as a bot's token, and how it is compared. */
+  readonly assigned: readonly (readonly [name: string, print: string, shown: string])[]
   /** Fingerprints of a file that is a bot's token, of the device it names, and of the account that it is paired with. */
   readonly token: string
   readonly device: string
@@ -35,7 +37,10 @@ export const LIST: { readonly [K in TextKind]: (text: string, print: Print) => T
   plugin: (text) => textAt(parsed(text), 'id') ?? '',
   env: botTokensInEnv,
   assigned: (text, print) =>
-    assignmentsIn(text).map(([name, value]) => [name, printOfToken(value, print)] as const),
+    assignmentsIn(text).map(([name, value]) => {
+      const shown = isOwn(name) ? HIDDEN : variableView(name, value, markWith(print))
+      return [name, printOfToken(value, print), shown] as const
+    }),
   token: printOfToken,
   device: (text, print) => {
     const device = textAt(parsed(text), 'deviceId')
@@ -50,6 +55,9 @@ export const LIST: { readonly [K in TextKind]: (text: string, print: Print) => T
   },
   profiles: (text) => profilesIn(parsed(text)),
 }
+
+/** Of one node alone: who it is for channels, and how its own gateway is reached. */
+const isOwn = (name: string): boolean => isBotToken(name) || name.startsWith('OPENCLAW_')
 
 /** The `name:` of the header between lines of dashes. */
 function titleOf(text: string): string | undefined {

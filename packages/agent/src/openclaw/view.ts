@@ -1,7 +1,7 @@
 /** The configuration as operators compare it: as it is, but for what must not be read. */
 import { isTree } from './tree.ts'
 
-/** Stands for a secret; says nothing of it, not even whether two are the same. */
+/** Stands for a secret; on its own it says nothing of it, not even whether two are the same. */
 export const HIDDEN = '•'
 
 const SECRET_KEY =
@@ -14,14 +14,37 @@ const SECRET_VALUE =
   /^(?:sk|pk|rk|ghp|gho|ghs|github_pat|glpat|xox[abpr]|xapp|AKIA|AIza|ya29|eyJ)[-_A-Za-z0-9./+=]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY|\b\d{6,12}:[A-Za-z0-9_-]{30,}/
 const SECRET_FLAG = /^--?[\w-]*(?:token|secret|passw|key|credential)[\w-]*(?:=|$)/i
 
-export const viewOf = (config: unknown): unknown => shown(config, '', false)
+/** What stands for a secret: a dot, or a dot and the beginning of a keyed fingerprint, so that two can be compared. */
+export type Mark = (secret: string) => string
+const noMark: Mark = () => HIDDEN
 
-function shown(value: unknown, key: string, free: boolean): unknown {
-  if (typeof value === 'string') return text(value, key, free)
-  if (Array.isArray(value)) return list(value, key, free)
+/** @param mark for secrets that may be the same on two nodes; tokens of channels never are. */
+export const viewOf = (config: unknown, mark: Mark = noMark): unknown =>
+  isTree(config)
+    ? Object.fromEntries(
+        Object.entries(config).map(([key, value]) => [
+          key,
+          shown(value, key, FREE_MAPS.has(key), ONE_OF_A_KIND.has(key) ? noMark : mark),
+        ]),
+      )
+    : shown(config, '', false, mark)
+
+/** The value of a variable. */
+export const variableView = (name: string, value: string, mark: Mark): string =>
+  text(value, name, true, mark)
+
+/** Parts of a configuration in which a secret is what a node is known by. */
+const ONE_OF_A_KIND: ReadonlySet<string> = new Set(['channels', 'gateway', 'hooks'])
+
+function shown(value: unknown, key: string, free: boolean, mark: Mark): unknown {
+  if (typeof value === 'string') return text(value, key, free, mark)
+  if (Array.isArray(value)) return list(value, key, free, mark)
   if (isTree(value)) {
     return Object.fromEntries(
-      Object.entries(value).map(([name, inner]) => [name, shown(inner, name, FREE_MAPS.has(key))]),
+      Object.entries(value).map(([name, inner]) => [
+        name,
+        shown(inner, name, FREE_MAPS.has(key), mark),
+      ]),
     )
   }
   if (typeof value === 'bigint' || typeof value === 'function' || value === undefined) return null
@@ -29,23 +52,29 @@ function shown(value: unknown, key: string, free: boolean): unknown {
 }
 
 /** In a command line a secret stands after its flag, in the same word or the next one. */
-function list(items: readonly unknown[], key: string, free: boolean): readonly unknown[] {
+function list(
+  items: readonly unknown[],
+  key: string,
+  free: boolean,
+  mark: Mark,
+): readonly unknown[] {
   return items.map((item, i) => {
     const before = items[i - 1]
     if (typeof before === 'string' && SECRET_FLAG.test(before) && !before.includes('='))
-      return HIDDEN
+      return mark(String(item))
     if (typeof item === 'string' && SECRET_FLAG.test(item) && item.includes('=')) {
-      return `${item.slice(0, item.indexOf('=') + 1)}${HIDDEN}`
+      const value = item.indexOf('=') + 1
+      return `${item.slice(0, value)}${mark(item.slice(value))}`
     }
-    return shown(item, key, free)
+    return shown(item, key, free, mark)
   })
 }
 
-function text(value: string, key: string, free: boolean): string {
+function text(value: string, key: string, free: boolean, mark: Mark): string {
   // Names of variables and of files that hold a secret are no secret.
   if (/^\$\{[A-Z_][A-Z0-9_]*\}$/.test(value) || value === '') return value
-  if (isSecretKey(key) || SECRET_VALUE.test(value)) return HIDDEN
-  if (free && !isHarmless(value)) return HIDDEN
+  if (isSecretKey(key) || SECRET_VALUE.test(value)) return mark(value)
+  if (free && !isHarmless(value)) return mark(value)
   return value
     .replace(/\/\/[^/@\s]*:[^/@\s]*@/g, `//${HIDDEN}@`)
     .replace(/([?&][\w-]*(?:token|key|secret|sig)[\w-]*=)[^&#\s]+/gi, `$1${HIDDEN}`)

@@ -23,8 +23,10 @@ export function viewsOf(sight: Sight, configFiles: readonly PlacedPath[]): Views
     machine: OF_THE_MACHINE.filter((path) => at(config.view, path) !== undefined).map(
       (path) => `/${path.replaceAll('.', '/')}`,
     ),
-    files: [...configFiles, inState('cron/jobs.json')].map(({ root, path }) => `${root}:${path}`),
-    environment: [...new Set(env.map(([name]) => name))].toSorted(),
+    files: [...configFiles, inState('cron/jobs.json'), inState('.env')].map(
+      ({ root, path }) => `${root}:${path}`,
+    ),
+    environment: Object.fromEntries(env.map(([name, , shown]) => [name, shown])),
     cron: Object.fromEntries(
       jobs.filter(({ user }) => user).map(({ id, decided }) => [id, decided]),
     ),

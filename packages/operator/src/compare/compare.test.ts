@@ -55,7 +55,7 @@ const layout = (home: string, more: Partial<Layout> = {}): Layout => ({
   versions: { openclaw: '2026.9.6', schemas: {}, node: '24', agent: '1' },
   ...more,
 })
-const views: Views = { machine: [], files: [], environment: [], cron: {} }
+const views: Views = { machine: [], files: [], environment: {}, cron: {} }
 const manifest = (more: Partial<Manifest> = {}): Manifest => ({
   v: 1,
   layout: layout('/home/alice'),
@@ -152,7 +152,11 @@ describe('comparing two nodes', () => {
     },
     port: 19_001,
   })
-  const machine = { ...views, machine: ['/meta'] }
+  const machine = {
+    ...views,
+    machine: ['/meta'],
+    environment: { KEY: '•1111', SAME: '•3333', PLACE: '/home/alice/x' },
+  }
   const source = manifest({
     config: configAt('/home/alice/.openclaw', '~/desk', 18_789, 'host-of-alice'),
     views: {
@@ -172,6 +176,7 @@ describe('comparing two nodes', () => {
     // The second line was left as it was.
     views: {
       ...machine,
+      environment: { ...machine.environment, PLACE: '/srv/bob/x' },
       files: ['state:openclaw.json'],
       cron: { 1: { payload: { message: 'sweep /mnt/desks/quill\nkeep /home/alice/x' } } },
     },
@@ -209,7 +214,7 @@ describe('comparing two nodes', () => {
       views: {
         ...machine,
         files: ['state:openclaw.json'],
-        environment: ['NEW_KEY'],
+        environment: { NEW_KEY: '•', KEY: '•2222', SAME: '•', PLACE: '/srv/bob/x' },
         cron: { another: { payload: { message: 'sweep /mnt/desks/quill\nand stop' } } },
       },
       inventory: {
@@ -272,6 +277,7 @@ describe('comparing two nodes', () => {
       ['conversations', 'changed', 'ink', ['', 0, 1]],
       ['conversations', 'changed', 'main', ['', 2, 1]],
       ['stored secrets', 'changed', '', ['', 0, 2]],
+      ['variables', 'changed', 'KEY', ['', '•1111', '•2222']],
       ['variables', 'added', 'NEW_KEY'],
     ])
   })

@@ -31,7 +31,7 @@ export function compareLists(sides: Sides): {
   lists.push(...compareHoldings(a, b))
   if (!a.views || !b.views) unknown.push('cron jobs', 'environment')
   else {
-    lists.push(...names('variables', 'environment', a.views.environment, b.views.environment))
+    lists.push(...variables(a.views.environment, b.views.environment, sides))
   }
   return { lists, unknown }
 }
@@ -93,6 +93,20 @@ function names(
   ): ListChange[] =>
     these.filter((name) => !those.includes(name)).map((name) => ({ what, section, kind, name }))
   return [...only('removed', a, b), ...only('added', b, a)]
+}
+
+function variables(
+  a: Readonly<Record<string, string>>,
+  b: Readonly<Record<string, string>>,
+  sides: Sides,
+): readonly ListChange[] {
+  return compareTrees(a, b, sides).map(({ path: name, kind, ...values }) => ({
+    what: 'variables',
+    section: 'environment',
+    kind,
+    name,
+    ...(kind === 'changed' ? { changes: [{ kind, path: '', ...values }] } : {}),
+  }))
 }
 
 const counted = (
