@@ -4,9 +4,11 @@ import path from 'node:path'
 import { type Tie, OcmError } from '@ocm/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NOTHING } from '../../../../tests/support/rig/agent.ts'
+import { undoUnder } from '../../../../tests/support/rig/operator.ts'
 import { inventoryIn } from '../../../../tests/support/rig/node.ts'
 import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { digestOf, treeOf } from '../../../../tests/support/rig/trees.ts'
+import { B, keys, vaultRecord } from '../../../../tests/support/rig/vault.ts'
 import type { GraftRequest, Grafting } from '../installation.port.ts'
 import { createApply } from './apply.ts'
 
@@ -144,4 +146,24 @@ test('a discarded graft leaves nothing behind', async () => {
 test('there is no trial of parts: nothing of them could be started by itself', async () => {
   await staged()
   expect(await stand.apply.trial(JOB)).toMatchObject({ skipped: true })
+})
+
+test('it is taken back with one order, and the next apply clears what was kept for that', async () => {
+  const before = digestOf(stand.place.home)
+  const order = await stand.order({ choices: { only: { personas: ['second'] } } })
+  await stand.stage(order)
+  await activate()
+  const me = { id: B, key: keys.b }
+  const job = '1d'.repeat(16)
+  const description = await stand.apply.describe(vaultRecord())
+  const undo = undoUnder(description, { job, target: me, undoes: order })
+  await stand.apply.undo({ job, order: undo, record: vaultRecord() })
+  const live = digestOf(stand.place.home).filter((line) => !line.includes('.ocm-'))
+  expect(live).toEqual(before)
+  const next = '1c'.repeat(16)
+  const choices = { only: { personas: ['second'] } }
+  await stand.stage(await stand.order({ job: next, choices }), { job: next })
+  expect(await stand.activate(next)).toMatchObject({ spoke: true })
+  const kept = digestOf(stand.place.home).filter((line) => line.includes('.ocm-graft'))
+  expect(kept.every((line) => line.includes(`.ocm-graft-${next}/`))).toBe(true)
 })
