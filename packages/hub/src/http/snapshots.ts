@@ -16,6 +16,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { NodeCatalog, Packs, SnapshotCatalog } from '../nodes/ports.ts'
 import { route } from './route.ts'
+import { sendPieces } from './send-pieces.ts'
 
 export interface SnapshotNeeds {
   readonly snapshots: SnapshotCatalog
@@ -95,9 +96,14 @@ export function snapshotRoutes(api: FastifyInstance, needs: SnapshotNeeds): void
       const last = range.offset + range.length - 1
       void reply.status(206).header('content-range', `bytes ${range.offset}-${last}/${bytes}`)
     }
-    return reply.send(Readable.from(packs.get(id, range.offset, range.length)))
+    if (request.method === 'HEAD') return reply.send(Readable.from([]))
+    const room = new Uint8Array(Math.min(AT_ONCE, range.length))
+    return sendPieces(reply, packs.get(id, range.offset, range.length, room))
   })
 }
+
+/** Bytes of a pack that are on their way at once. */
+const AT_ONCE = 512 * 1024
 
 /** A pack up to the end of its header, which anybody may read. */
 async function startOf(packs: Packs, id: string): Promise<Uint8Array> {

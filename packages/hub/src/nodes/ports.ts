@@ -181,8 +181,11 @@ export interface Packs {
   put(id: string, bytes: number, body: AsyncIterable<Uint8Array>): Promise<void>
   /** Bytes of it; undefined when it is not there. */
   size(id: string): Promise<number | undefined>
-  /** @throws OcmError 'pack-missing' */
-  get(id: string, offset: number, length: number): AsyncIterable<Uint8Array>
+  /**
+   * @param room what pieces are read into, each good until the next is asked for; without it each has memory of its own
+   * @throws OcmError 'pack-missing'
+   */
+  get(id: string, offset: number, length: number, room?: Uint8Array): AsyncIterable<Uint8Array>
   /** Whatever is cut short, there is a slot that opens a secret which opens every epoch. */
   keepVault(vault: {
     readonly record: Uint8Array

@@ -52,17 +52,18 @@ export async function openPackDirectory(root: string): Promise<Packs> {
       await stored(syncDirectory(shelfOf(id)))
     },
 
-    async *get(id, offset, length) {
+    async *get(id, offset, length, room) {
       const file = await openToRead(pathOf(id))
       try {
         const end = offset + length
         for (let at = offset; at < end;) {
-          const piece = Buffer.allocUnsafeSlow(Math.min(AT_ONCE, end - at))
-          const { bytesRead } = await stored(file.read(piece, 0, piece.length, at))
+          const piece = room ?? Buffer.allocUnsafeSlow(Math.min(AT_ONCE, end - at))
+          const wanted = Math.min(piece.length, end - at)
+          const { bytesRead } = await stored(file.read(piece, 0, wanted, at))
           if (bytesRead === 0) return
           at += bytesRead
           yield piece.subarray(0, bytesRead)
-          handOut(bytesRead)
+          if (room === undefined) handOut(bytesRead)
         }
       } finally {
         await file.close()

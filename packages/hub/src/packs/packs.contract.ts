@@ -11,7 +11,7 @@ async function* inPieces(bytes: Uint8Array, size = 1000): AsyncGenerator<Uint8Ar
 
 async function read(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const all: Uint8Array[] = []
-  for await (const piece of pieces) all.push(piece)
+  for await (const piece of pieces) all.push(piece.slice())
   return Buffer.concat(all)
 }
 
@@ -26,6 +26,8 @@ export function packsContract(open: () => Promise<Packs>, reopen: () => Promise<
     expect(await read(packs.get(id, 0, 5000))).toEqual(bytes)
     expect(await read(packs.get(id, 4990, 10))).toEqual(bytes.subarray(4990))
     expect(await read(packs.get(id, 10, 0))).toHaveLength(0)
+    const room = new Uint8Array(700)
+    expect(await read(packs.get(id, 3, 4990, room))).toEqual(bytes.subarray(3, 4993))
   })
 
   test('takes the same pack again, one after the other and at once', async () => {
