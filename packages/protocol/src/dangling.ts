@@ -12,7 +12,8 @@ export function judgeDangling(
   graft: Graft,
   { kind }: Choices,
 ): readonly Finding[] {
-  if (manifest.ties === undefined) return [{ code: 'ties-unknown', weight: 'warning', facts: {} }]
+  // What a part is made of is told by them alone: without them half of it would be left behind unseen.
+  if (manifest.ties === undefined) return [{ code: 'ties-unknown', weight: 'blocker', facts: {} }]
   const coming = manifest.ties.filter(
     (tie) => tie.way === 'brings' && isTaken(tie, graft) && !(kind === 'clone' && tie.identity),
   )

@@ -356,9 +356,9 @@ test.each<
   expect(codes(plan(only, wish), 'blocker')).toContain(code)
 })
 
-test('a snapshot from before there were parts says so instead of that nothing is missing', () => {
+test('a snapshot from before there were parts gives none: nobody knows what they are made of', () => {
   const { ties: _, ...old } = manifest()
-  expect(codes(plan({ cron: ['report'] }, { manifest: old }), 'warning')).toContain('ties-unknown')
+  expect(codes(plan({ cron: ['report'] }, { manifest: old }), 'blocker')).toContain('ties-unknown')
 })
 
 test('the hash is over the choice and over what became of the names', () => {

@@ -207,7 +207,7 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'graft-keeps-own': (f) => `The target has its own ${f['name']} and keeps it.`,
   'graft-replaces': (f) => `${f['count']} parts that are there now are replaced.`,
   'ties-unknown': () =>
-    'The snapshot is from before parts could be chosen: back the source up again, so that what they stand on is known.',
+    'The snapshot is from before parts could be chosen: back the source up again, so that what they are made of is known.',
   'dangling-persona': (f) =>
     `${f['by']} is of the persona ${f['name']}, which is neither chosen nor on the target.`,
   'dangling-channel': (f) =>
