@@ -2,13 +2,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
   renameSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -275,10 +273,4 @@ function rekey(state: string, was: string, is: string): void {
       .run(`${was}/`, `${is}/`)
   }
   database.close()
-}
-
-/** For a row that goes back: the tree as it was. */
-export const copyOf = (folder: string, to: string): void => {
-  rmSync(to, { recursive: true, force: true })
-  cpSync(folder, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
 }
