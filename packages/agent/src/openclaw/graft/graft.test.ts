@@ -423,3 +423,50 @@ test('a configuration that cannot be read as a whole gives no parts', async () =
     code: 'graft-config-unreadable',
   })
 })
+
+test('a restored persona is as it was, with its bindings and what it may run, and nobody else is touched', async () => {
+  const { a, b } = twoHomes()
+  const approve = (home: Home, agents: object) => {
+    const file = new DatabaseSync(path.join(home.state, 'state/openclaw.sqlite'))
+    file
+      .prepare('INSERT INTO exec_approvals_config VALUES (?, ?, ?, 0, 0)')
+      .run('current', JSON.stringify({ version: 1, socket: { token: home.home }, agents }), '/s')
+    file.close()
+  }
+  approve(a, { work: { allowlist: [{ pattern: 'x' }] }, main: { allowlist: [] } })
+  approve(b, { work: { allowlist: [] }, other: { allowlist: [{ pattern: 'o' }] } })
+  const config = path.join(b.state, 'openclaw.json')
+  const bindings = `[{ agentId: 'work', match: { channel: 'slack' } }, { agentId: 'other', match: { channel: 'irc' } }]`
+  writeFileSync(
+    config,
+    readFileSync(config, 'utf8').replace('gateway:', `bindings: ${bindings},\n  gateway:`),
+  )
+  const made = await graft(
+    a,
+    b,
+    { personas: [{ from: 'work', to: 'work' }], cron: [{ from: 'report', to: 'report' }] },
+    'restore',
+  )
+  const after = configAfter(b, made)
+  expect(after['agents'].entries.work).toMatchObject({
+    name: 'work',
+    workspace: `${b.home}/grafted-ws`,
+    subagents: { allowAgents: ['work', 'main'] },
+  })
+  expect(after['bindings']).toEqual([
+    { agentId: 'other', match: { channel: 'irc' } },
+    { agentId: 'work', match: { channel: 'telegram' } },
+  ])
+  const file = made.freshOf('state/openclaw.sqlite')
+  const [row] = rows(
+    file,
+    'SELECT raw_json, agent_count, allowlist_count FROM exec_approvals_config',
+  )
+  expect(JSON.parse(String(row?.['raw_json']))).toEqual({
+    version: 1,
+    socket: { token: b.home },
+    agents: { work: { allowlist: [{ pattern: 'x' }] }, other: { allowlist: [{ pattern: 'o' }] } },
+  })
+  expect([row?.['agent_count'], row?.['allowlist_count']]).toEqual([2, 2])
+  expect(made.inventory.personas).toEqual(['work'])
+})
