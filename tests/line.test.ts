@@ -42,6 +42,17 @@ interface Snapshot {
   readonly metrics: { readonly cronJobs: number }
 }
 
+/** Nodes that an alarm is raised for; each of them says what it goes by. */
+async function twins(): Promise<readonly string[]> {
+  const nodes =
+    await fleet.operator.json<
+      { label: string; checked: boolean; lastSnapshot: object | null; twins: object[] }[]
+    >('nodes')
+  const told = nodes.filter(({ lastSnapshot }) => lastSnapshot !== null)
+  expect(told.filter(({ checked }) => !checked)).toEqual([])
+  return nodes.filter((node) => node.twins.length > 0).map(({ label }) => label)
+}
+
 const desk = (home: string) => join(home, `desk-${NAMES.persona}`)
 
 let alice: string
@@ -128,6 +139,20 @@ describe('a real node', () => {
     expect(config).toContain('// tuned by hand: do not lose this line')
   })
 
+  test('differs from its source in nothing that matters, and is nobody’s twin', async () => {
+    await fleet.operator.json('backup', 'beta')
+    const diff = await fleet.operator.json<{ entries: { section: string; path: string }[] }>(
+      'diff',
+      'alpha',
+      'beta',
+    )
+    expect(diff).toMatchObject({ config: [], lists: [], unknown: [] })
+    // What a gateway notes beside its databases while it runs is its own business.
+    const kept = ['workspaces', 'skills', 'plugins', 'credentials', 'cron', 'environment']
+    expect(diff.entries.filter(({ section }) => kept.includes(section))).toEqual([])
+    expect(await twins()).toEqual([])
+  })
+
   test('runs its command job in the new directory', async () => {
     const job = before.userCron.find(({ name }) => name === NAMES.commandJob)
     await openclaw(bob, ['cron', 'run', job?.id ?? ''])
@@ -187,6 +212,8 @@ describe('a real node', () => {
     const cron = (await openclawJson(carol, ['cron', 'list', '--all', '--json'])) as {
       jobs: { id: string; enabled: boolean; declarationKey?: string }[]
     }
+    await fleet.operator.json('backup', 'gamma')
+    expect(await twins()).toEqual([])
     const user = cron.jobs.filter((job) => job.declarationKey === undefined)
     expect(user.map(({ id }) => id).toSorted()).toEqual(before.userCron.map(({ id }) => id))
     expect(user.filter(({ enabled }) => enabled)).toEqual([])
