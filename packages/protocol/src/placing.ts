@@ -71,13 +71,13 @@ export function judgePlacement(
   const invalid = (root: string, why: string) =>
     findings.push({ code: 'root-invalid', weight: 'blocker', facts: { root, why } })
   for (const root of Object.keys(choices.roots)) {
-    const place = placed.find((one) => one.root === root)
+    const own = placed.find((one) => one.root === root)
     // An agent serves one home and one state directory; another profile or account is another node.
     if (rank(root) < 2) {
-      const facts = { root, path: place?.to ?? '', wished: choices.roots[root] ?? '' }
+      const facts = { root, path: own?.to ?? '', wished: choices.roots[root] ?? '' }
       if (facts.path !== facts.wished)
         findings.push({ code: 'root-fixed', weight: 'blocker', facts })
-    } else if (!placed.some((place) => place.root === root)) invalid(root, 'unknown')
+    } else if (own === undefined) invalid(root, 'unknown')
   }
   for (const { root, to, from, by } of placed) {
     if (!isPlain(to) && !(root === 'home' && to === '/')) invalid(root, 'path')

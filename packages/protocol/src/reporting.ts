@@ -58,9 +58,10 @@ export function wishOf(manifest: Manifest, part: Part): TargetWish {
     if (asked.mention.kind === 'command') commands.add(asked.mention.text)
     if (asked.port !== undefined) ports.add(asked.port)
   }
-  const some = <T>(of: ReadonlySet<T>) => [...of].slice(0, MOST)
   return { paths: some(paths), commands: some(commands), ports: some(ports) }
 }
+
+const some = <T>(of: ReadonlySet<T>): T[] => [...of].slice(0, MOST)
 
 /** Everything that stays as it is and may not hold on the target. */
 export function reportsOf(
@@ -120,9 +121,7 @@ function whyOf(
 ): PlanReport['why'] | undefined {
   switch (mention.kind) {
     case 'path':
-      if (places.length === 0 || places.every(({ becomes }) => paths.get(becomes) === true)) {
-        return undefined
-      }
+      if (places.every(({ becomes }) => paths.get(becomes) === true)) return undefined
       if (places.some(({ becomes }) => !paths.has(becomes))) return 'path-unchecked'
       return mention.missing ? 'path-nowhere' : 'path-missing'
     case 'command':
@@ -239,10 +238,10 @@ const join = (top: string, path: string) => (path === '' ? top : `${top}/${path}
 /** What is told of the reports as a whole; by weight in the order of the plan's other findings. */
 export function findingsOf(reports: readonly PlanReport[]): readonly Finding[] {
   return WEIGHTS.flatMap(([why, code, weight]) => {
-    const some = reports.filter((one) => one.why === why)
-    const [first] = some
+    const found = reports.filter((one) => one.why === why)
+    const [first] = found
     if (first === undefined) return []
-    return [{ code, weight, facts: { count: some.length, first: first.text } }]
+    return [{ code, weight, facts: { count: found.length, first: first.text } }]
   })
 }
 

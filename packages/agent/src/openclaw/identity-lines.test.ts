@@ -232,7 +232,9 @@ test.each(['restore', 'move', 'clone'] as const)(
     )
     const { sessionId, ...says } = JSON.parse(String(entry))
     expect(sessionId).toBe('s2')
-    if (kind !== 'move') expect(says).toEqual({ status: 'killed', abortedLastRun: false })
+    const over = { status: 'killed', abortedLastRun: false }
+    const busy = { status: 'running', abortedLastRun: true, restartRecoveryRuns: [{ runId: 'r' }] }
+    expect(says).toEqual(kind === 'move' ? busy : over)
     expect(of.rows("subagent_runs WHERE run_id = 'over'")).toBe(1)
     expect(of.rows("flow_runs WHERE status = 'done'")).toBe(1)
 
