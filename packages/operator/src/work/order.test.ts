@@ -6,6 +6,7 @@ import {
   type TargetFacts,
   decodeRoot,
   fromBase64url,
+  fleetKeyOf,
   fromUtf8,
   openChoices,
   openGrant,
@@ -79,6 +80,7 @@ async function asTarget(statement: Uint8Array) {
   const operators = unlocked.record.operators.map(({ key }) => key)
   const order = readStatement(p, 'order', Order, statement, operators)
   const grant = openGrant(p, jobKey, order, order.grant)
+  expect(grant.fleet).toEqual(fleetKeyOf(p, unlocked.vault))
   const packs = new Packs(
     p,
     decodeRoot(grant.root),
