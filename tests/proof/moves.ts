@@ -26,7 +26,8 @@ const { values } = parseArgs({
 if (process.env['OCM_DIST'] === undefined) setup()
 const ground = freshMachine('moves')
 const fleet = await startFleet(ground)
-const program = standIn(join(ground, 'stand-in'))
+// Where all is asked for, the real one judges what is staged, too.
+const program = standIn(join(ground, 'stand-in'), { asksReal: values.few !== true })
 const openclaw = values['stand-in'] ? program : OPENCLAW
 const depth = values.few ? 'few' : 'all'
 const before = await listed(seatAt(await populatedHome()), NAMES.persona, depth)

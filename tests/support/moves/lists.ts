@@ -25,7 +25,10 @@ const run = promisify(execFile)
 /** @returns what one command of OpenClaw prints as JSON. */
 async function ask(seat: Seat, args: readonly string[], program: string): Promise<unknown> {
   const { home, under = {} } = seat
-  const { stdout } = await run(process.execPath, [program, ...args, '--json'], {
+  // The environment alone does not tell the command line of a profile, as it tells a service.
+  const profile = under.env?.['OPENCLAW_PROFILE']
+  const words = [...(profile === undefined ? [] : ['--profile', profile]), ...args, '--json']
+  const { stdout } = await run(process.execPath, [program, ...words], {
     cwd: home,
     env: { ...openclawEnv(home), ...under.env },
     maxBuffer: 64 << 20,

@@ -116,7 +116,7 @@ export const ROWS: readonly Row[] = [
     },
   },
   {
-    name: 'a profile, and back to none',
+    name: 'from none to a profile',
     lay: ({ machine }) => ({
       target: homeAt(machine, 'srv', 'bob'),
       targetUnder: { env: { OPENCLAW_PROFILE: 'ops' } },
