@@ -424,15 +424,16 @@ test('a configuration that cannot be read as a whole gives no parts', async () =
   })
 })
 
+function approve(home: Home, agents: object): void {
+  const file = new DatabaseSync(path.join(home.state, 'state/openclaw.sqlite'))
+  file
+    .prepare('INSERT INTO exec_approvals_config VALUES (?, ?, ?, 0, 0)')
+    .run('current', JSON.stringify({ version: 1, socket: { token: home.home }, agents }), '/s')
+  file.close()
+}
+
 test('a restored persona is as it was, with its bindings and what it may run, and nobody else is touched', async () => {
   const { a, b } = twoHomes()
-  const approve = (home: Home, agents: object) => {
-    const file = new DatabaseSync(path.join(home.state, 'state/openclaw.sqlite'))
-    file
-      .prepare('INSERT INTO exec_approvals_config VALUES (?, ?, ?, 0, 0)')
-      .run('current', JSON.stringify({ version: 1, socket: { token: home.home }, agents }), '/s')
-    file.close()
-  }
   approve(a, { work: { allowlist: [{ pattern: 'x' }] }, main: { allowlist: [] } })
   approve(b, { work: { allowlist: [] }, other: { allowlist: [{ pattern: 'o' }] } })
   const config = path.join(b.state, 'openclaw.json')

@@ -1,14 +1,14 @@
 /** Puts chosen parts of a staged snapshot among what is live here, in copies of the few files that everything shares. */
 import { mkdirSync, statSync } from 'node:fs'
-import { chmod, rename, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { backup } from 'node:sqlite'
 import { type Inventory, OcmError } from '@ocm/protocol'
-import { copyDatabases } from '../../capture/database-copy.ts'
-import type { DatabaseSource, GraftRequest, Grafted } from '../../installation.port.ts'
+import type { GraftRequest, Grafted } from '../../installation.port.ts'
 import { changeWhole } from '../change-whole.ts'
 import { readConfig, readFromDisk } from '../config.ts'
 import { listConfig } from '../config-listing.ts'
-import { openImmutable } from '../databases.ts'
+import { openImmutable, openLive } from '../databases.ts'
 import type { Where } from '../discovery.ts'
 import { stateDatabaseOf } from '../implied.ts'
 import { type Located, agentDatabaseOf } from '../layout.ts'
@@ -124,27 +124,22 @@ async function writeLike(live: string, fresh: string, text: string): Promise<str
   return fresh
 }
 
-/** Consistent, whether or not somebody writes to it. */
-async function copyOf(database: string, fresh: string): Promise<string> {
-  const room = `${fresh}.copy`
-  mkdirSync(room, { mode: 0o700 })
-  const source: DatabaseSource = {
-    section: 'gateway',
-    class: 'state',
-    travel: 'always',
-    place: { root: 'state', path: 'state/openclaw.sqlite' },
-    absolute: database,
-    role: 'state',
+/** Of one moment, whether or not somebody writes to it: all pages in one go, out of one read transaction. */
+async function copyOf(live: string, fresh: string): Promise<string> {
+  const database = openLive(live)
+  if (database === undefined) throw new OcmError('openclaw-unhealthy', { step: 'database' })
+  try {
+    database.exec('BEGIN')
+    database.prepare('SELECT count(*) FROM sqlite_master').get()
+    await backup(database, fresh, { rate: ALL_PAGES })
+  } finally {
+    database.close()
   }
-  const [copied] = await copyDatabases([source], room)
-  if (copied === undefined || 'omit' in copied || copied.flaw !== '') {
-    const why = copied === undefined || 'omit' in copied ? 'unreadable' : copied.flaw
-    throw new OcmError('openclaw-unhealthy', { step: 'database' }, { cause: new Error(why) })
-  }
-  await rename(copied.absolute, fresh)
-  await chmod(fresh, statSync(database).mode & 0o7777)
+  await chmod(fresh, statSync(live).mode & 0o7777)
   return fresh
 }
+
+const ALL_PAGES = 2 ** 31 - 1
 
 /** All that was here and is not replaced, and what has come to it. */
 function expected(
