@@ -118,6 +118,7 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     await page.fill(at('passphrase'), old)
     await page.click(at('passphrase-open'))
     await page.waitForSelector(at('passphrase-form'), { state: 'detached' })
+    expect(await page.locator(at('problem')).count()).toBe(0)
     passphrase = next
   })
 

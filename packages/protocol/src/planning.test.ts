@@ -563,7 +563,7 @@ describe('findings', () => {
     ['config-read-only', 'blocker', { facts: { readOnlyConfig: true } }],
     ['target-fenced', 'warning', { facts: { fenced: true } }],
     ['target-occupied', 'warning', { facts: { occupied: true } }],
-    ['trial-skipped', 'warning', { choices: { trial: false } }],
+    ['trial-skipped', 'warning', { choices: { trial: false as const } }],
     ['trial-not-isolated', 'warning', { facts: { trial: { isolated: false } } }],
     [
       'gateway-not-managed',

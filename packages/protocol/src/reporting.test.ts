@@ -240,5 +240,7 @@ test('a wish opens for the node and the description that it is for', () => {
   const wish = { paths: ['/home/al/secret-project'], commands: ['npx'], ports: [1] }
   const sealed = sealWish(p, key.public, about, wish)
   expect(openWish(p, key, about, sealed)).toEqual(wish)
-  expect(() => openWish(p, key, { ...about, nonce: p.random(32) }, sealed)).toThrow()
+  expect(() => openWish(p, key, { ...about, nonce: p.random(32) }, sealed)).toThrow(
+    expect.objectContaining({ code: 'seal-broken' }),
+  )
 })

@@ -8,11 +8,17 @@ export type Chosen = Partial<Omit<Choices, 'kind' | 'trial' | 'only'>> & {
 }
 
 export function chooseAmong(
-  { kind: _, trial, only, ...before }: Choices,
+  { trial, only, roots, port, cron, gatewayToken, prose, allowUpgrade, partial }: Choices,
   { trial: wanted = trial !== false, only: parts = only ?? null, ...chosen }: Chosen,
 ): Omit<Choices, 'kind'> {
   return {
-    ...before,
+    roots,
+    port,
+    cron,
+    gatewayToken,
+    prose,
+    allowUpgrade,
+    ...(partial === undefined ? {} : { partial }),
     ...chosen,
     ...(wanted ? {} : { trial: false as const }),
     ...(parts === null ? {} : { only: parts }),

@@ -1,6 +1,8 @@
 /** A comparison as people look at it: by section, each with what came, went and changed. */
-import type { Comparison, ConfigChange, EntryChange, ListChange } from '@ocm/operator'
+import type { Comparison, ConfigChange, EntryChange, ListChange, TextDiff } from '@ocm/operator'
 import { type NodeState, SECTIONS, type Section, type SnapshotState } from '@ocm/protocol'
+
+export type { Comparison, TextDiff }
 
 export type ChangeLine =
   | { readonly of: 'config'; readonly change: ConfigChange }

@@ -19,13 +19,14 @@ test('of many things that are kept some are folded, and never what is not simply
   expect(itemsBySection(all)[0]?.items[0]?.what).toBe('token')
 })
 
+const report = (why: PlanReport['why'], text: string): PlanReport => ({
+  where: 'x',
+  section: 'plugins',
+  text,
+  why,
+})
+
 test('what may not hold is told by why, what matters most first', () => {
-  const report = (why: PlanReport['why'], text: string): PlanReport => ({
-    where: 'x',
-    section: 'plugins',
-    text,
-    why,
-  })
   const groups = reportsByWhy([
     report('localhost', 'a'),
     report('command-missing', 'b'),
