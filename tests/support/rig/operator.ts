@@ -26,6 +26,8 @@ export interface Wish {
   readonly snapshot: Snapshot
   readonly fenceEpoch?: number
   readonly choices?: Partial<Choices>
+  /** It is to be tried first; most tests go without. */
+  readonly isTried?: true
   /** What the order says otherwise. */
   readonly order?: Partial<Order>
   readonly signer?: KeyPair
@@ -36,7 +38,12 @@ export function orderUnder(description: Uint8Array, wish: Wish): Uint8Array {
   const { kind, source, target, snapshot } = wish
   const said = readStatement(p, 'description', Description, description, [target.key.public])
   const facts = openFacts(p, vault.sealing, said)
-  const choices: Choices = { ...defaultChoices(kind), port: facts.layout.port, ...wish.choices }
+  const choices: Choices = {
+    ...defaultChoices(kind),
+    port: facts.layout.port,
+    ...(!wish.isTried && { trial: false }),
+    ...wish.choices,
+  }
   const plan = planApply(p, snapshot.manifest, facts, choices, { source, target: target.id })
   return sign(wish, { nonce: said.nonce, jobKey: said.jobKey, choices, plan: plan.hash })
 }

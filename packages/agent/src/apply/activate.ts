@@ -6,9 +6,15 @@ import { OcmError, base64url, fromBase64url, openGrant } from '@ocm/protocol'
 import type { Gateway } from '../installation.port.ts'
 import type { ActivateRequest } from './apply.ts'
 import { compareInventories } from './compare.ts'
-import { noteTakenOver, takenOver } from './continues.ts'
+import { noteTakenOver, setTakenOver, takenOver } from './continues.ts'
 import { exists } from './disk.ts'
-import { forgetOld, newestApply, removeOldCopies, supersedeFence } from './leftovers.ts'
+import {
+  forgetOld,
+  newestApply,
+  removeOldCopies,
+  restoreFence,
+  supersedeFence,
+} from './leftovers.ts'
 import type { TargetRecord } from './journal.ts'
 import { readFenced, readNamedSnapshot } from './orders.ts'
 import { swapBack, swapForward } from './renames.ts'
@@ -41,6 +47,10 @@ export async function activate(
     case 'prepared':
       throw new OcmError('order-invalid', { why: 'not-staged' })
     case 'staged': {
+      if (record.mustBeTried && record.trial?.outcome?.ready !== true) {
+        work.hub.log(record.job, 'It was to be tried before it is activated, and was not.')
+        return abort(work, record, 'trial-failed')
+      }
       // Of a move whose source is attested to be off there may be no last delta.
       const isAlone = record.unfenced === true && request.fenced.length === 0
       const ready =
@@ -271,6 +281,9 @@ async function rollBack(work: Work, from: TargetRecord, code: string): Promise<T
       ? from
       : await work.journal.write<TargetRecord>({ ...from, state: 'rolling-back', code })
   const gateway = await putOldBack(work, record)
+  // Cut off between the end of a launch and its record: what it had ended goes on.
+  await restoreFence(work, record)
+  if (record.before) await setTakenOver(work.stateDir, record.before.continued)
   if (record.gateway) await runAsBefore(work, record.gateway, gateway, job)
   return abort(work, record, code)
 }

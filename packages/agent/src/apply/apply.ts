@@ -21,7 +21,7 @@ import type { ApplyParts } from './parts.port.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
 import { type TrialOutcome, endTrial, tryStaged } from './trial.ts'
-import { goOnUndoing, settleUndo, undo, undoable } from './undo.ts'
+import { goOnUndoing, settleUndo, undo, undoBegun, undoable } from './undo.ts'
 import { turns } from '../turns.ts'
 
 export type { ActivateRequest, Activated, Apply } from './asked.ts'
@@ -143,6 +143,8 @@ export function createApply(parts: ApplyParts): Apply {
       return goOnUndoing(work, known)
     }
     useUp(wish.nonce)
+    const begun = undoBegun(await journal.all(), wish.undoes)
+    if (begun) return goOnUndoing(work, begun)
     // First: what is staged gives way only to an undo that takes place.
     const newest = await undoable(await journal.all(), wish.undoes)
     await endOthers()

@@ -11,7 +11,7 @@ import {
 } from '@ocm/protocol'
 import type { Offer } from './apply.ts'
 import type { JobRecord } from './journal.ts'
-import { undoable } from './undo.ts'
+import { undoBegun, undoable } from './undo.ts'
 import type { Work } from './work.ts'
 
 export async function describe(
@@ -51,7 +51,8 @@ async function standing(
     return { fence: { job, order, fenceEpoch, target } }
   }
   try {
-    const { job, order, kind, source, outcome } = await undoable(records)
+    const open = undoBegun(records) ?? (await undoable(records))
+    const { job, order, kind, source, outcome } = open
     return { lastApply: { job, order, kind, source, at: outcome?.startedAt ?? 0 } }
   } catch (error) {
     // Why not is said to whoever orders an undo.

@@ -89,7 +89,7 @@ function equip(): void {
 }
 
 const staged = async () => {
-  const order = await stand.order({ choices: { only: { personas: ['second'] } } })
+  const order = await stand.order({ isTried: true, choices: { only: { personas: ['second'] } } })
   await stand.stage(order)
 }
 const activate = () => stand.apply.activate({ job: JOB, fenced: NOTHING, header: NOTHING })

@@ -110,6 +110,8 @@ export interface TargetRecord {
   readonly lost?: number
   /** Only where parts were chosen. */
   readonly graft?: GraftMemory
+  /** Not to be activated before a trial found it ready; absent in older records. */
+  readonly mustBeTried?: true
   /** From the moment on when a trial was begun, or was found not to be wanted. */
   readonly trial?: TrialRecord
   readonly renames: readonly Rename[]

@@ -28,7 +28,7 @@ export async function supersedeFence(work: Work, by: TargetRecord): Promise<void
   }
 }
 
-/** The apply that had ended a fence was taken back. */
+/** The apply that had ended a fence was taken back, or has failed after all. */
 export async function restoreFence(work: Work, undone: TargetRecord): Promise<void> {
   for (const record of await work.journal.all()) {
     if (record.role !== 'source' || record.supersededBy !== undone.job) continue

@@ -1,12 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Abort, Fenced, OcmError, hex, makeStatement, readStatement } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NOTHING, partsOf, stageBy } from '../../../../tests/support/rig/agent.ts'
 import { type RigInstallation, installationAt } from '../../../../tests/support/rig/node.ts'
-import { type Wish, orderUnder } from '../../../../tests/support/rig/operator.ts'
+import { type Wish, orderUnder, undoUnder } from '../../../../tests/support/rig/operator.ts'
 import { type Snapshot, deltaOf, snapshotOf } from '../../../../tests/support/rig/snapshots.ts'
-import { JOB, Stand } from '../../../../tests/support/rig/stand.ts'
+import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { type Place, digestOf, layDown, treeOf } from '../../../../tests/support/rig/trees.ts'
 import { A, B, keys, vaultRecord } from '../../../../tests/support/rig/vault.ts'
 import { type Apply, createApply } from './apply.ts'
@@ -302,4 +302,51 @@ test('a node that was moved away comes back by a snapshot, and its fence is over
   await expect(release(order, (await late).outcome)).rejects.toMatchObject({
     facts: { why: 'superseded' },
   })
+})
+
+test('a node that came to life anew, was cut off at the very end and fails is fenced as before', async () => {
+  const order = await move()
+  await stand.stage(order)
+  await handOver(await fence(order))
+  const job = '1c'.repeat(16)
+  const theirs = snapshotOf(ELSEWHERE, treeOf(ELSEWHERE, 'new'), { node: B, key: keys.b })
+  for (const [id, bytes] of theirs.packs) stand.hub.packs.set(id, bytes)
+  const target = { id: A, key: keys.a }
+  await stageBy(source, { job, kind: 'clone', source: B, target, snapshot: theirs })
+  const activate = () => source.activate({ job, fenced: NOTHING, header: NOTHING })
+  const sourceState = () =>
+    (JSON.parse(readFileSync(`${a.agent}/journal/${JOB}/source.json`, 'utf8')) as { state: string })
+      .state
+
+  // Between the end of the fence and the end of the job.
+  const inTheWay = `${a.agent}/continues`
+  const gateway = await installation.gateway()
+  const { waitReady } = gateway
+  const isReady: typeof waitReady = async (...asked) => {
+    mkdirSync(inTheWay, { recursive: true })
+    return waitReady(...asked)
+  }
+  Object.assign(gateway, { waitReady: isReady })
+  await expect(activate()).rejects.toThrow(/directory/i)
+  expect(sourceState()).toBe('superseded')
+  rmSync(inTheWay, { recursive: true })
+  Object.assign(gateway, { waitReady: async () => false })
+  expect(await activate()).toMatchObject({ spoke: false, code: 'openclaw-unhealthy' })
+  Object.assign(gateway, { waitReady })
+  expect([sourceState(), existsSync(tombstone()), stateOf(a).running]).toEqual([
+    'fenced',
+    true,
+    false,
+  ])
+
+  const undo = '1d'.repeat(16)
+  const described = await stand.apply.describe(vaultRecord())
+  const wish = { job: undo, target: { id: B, key: keys.b }, undoes: order }
+  const { abort } = await stand.apply.undo({
+    job: undo,
+    order: undoUnder(described, wish),
+    record: vaultRecord(),
+  })
+  await release(order, abort)
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
 })

@@ -170,9 +170,9 @@ async function write(
   if (units.length === 0) throw new OcmError('malformed', { what: 'snapshot' })
   const items = units.map((unit) => itemsOf(unit, placed))
   for (const some of items) checkEntries(some)
+  const { kind, trial } = plan.choices
+  const isTried = kind !== 'restore' && trial !== false
   if (base.length === 0) {
-    const { kind, trial } = plan.choices
-    const isTried = kind !== 'restore' && trial !== false
     const state = plan.roots.find(({ root }) => root === 'state')
     await checkSpace(units, placed, isTried ? state?.to : undefined)
   }
@@ -226,6 +226,7 @@ async function write(
     return await work.journal.write<TargetRecord>({
       ...record,
       state: 'staged',
+      ...(isTried && { mustBeTried: isTried }),
       units,
       layout,
       // What was left out on purpose would be missed.

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import {
   Abort,
   Description,
@@ -192,4 +192,29 @@ test('a node that was moved away since is not changed behind the back of where i
   // Nothing can be captured here: it is fenced all the same.
   expect((await fencing).fenced.length).toBeGreaterThan(0)
   await expect(undo(await statement(order))).rejects.toMatchObject({ code: 'source-fenced' })
+})
+
+test('an undo whose ABORT may be lost is answered with it again, under another statement too', async () => {
+  const order = await applied({ kind: 'move', order: { unfenced: true } })
+  const { abort } = await undo(await statement(order))
+  const starts = stand.manager.starts.length
+  expect(await lastApply()).toMatchObject({ order: hex(p.sha256(order)) })
+  const job = '1e'.repeat(16)
+  expect(await undo(await statement(order, { job }), job)).toEqual({ abort })
+  expect([stand.live, stand.manager.starts.length]).toEqual([before, starts])
+})
+
+test('an undo that could go neither on nor back is gone on with by the next one', async () => {
+  const order = await applied({ kind: 'move', order: { unfenced: true } })
+  const inTheWay = `${stand.place.agent}/continues`
+  rmSync(inTheWay)
+  mkdirSync(inTheWay)
+  await expect(undo(await statement(order))).rejects.toThrow(/directory/i)
+  expect(stateOf().running).toBe(false)
+  rmSync(inTheWay, { recursive: true })
+  const job = '1e'.repeat(16)
+  expect(await lastApply()).toMatchObject({ order: hex(p.sha256(order)) })
+  await undo(await statement(order, { job }), job)
+  expect(stand.live).toEqual(before)
+  expect(stateOf()).toEqual({ running: true, masked: false })
 })

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { treeOf } from '../../../../tests/support/rig/trees.ts'
 import { createApply } from './apply.ts'
@@ -26,7 +26,7 @@ const unhealthy = () => {
 
 test('a copy of what is staged is tried at a place of its own, and nothing of it is left', async () => {
   const before = stand.live
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const staged = stand.leftovers
   const done = await stand.apply.trial(JOB)
 
@@ -55,7 +55,7 @@ const unmade = (): never => {
 test('a copy that does not start ends the job with nothing of it left', async () => {
   unhealthy()
   const before = stand.live
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   expect(await stand.apply.trial(JOB)).toEqual({
     ready: false,
     inventoryEqual: null,
@@ -70,7 +70,7 @@ test('a copy that does not start ends the job with nothing of it left', async ()
 })
 
 test('a copy that starts and lacks what was captured ends the job', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const { tryTree } = stand.installation
   const forgetful: typeof tryTree = async (...asked) => {
     const found = await tryTree(...asked)
@@ -86,7 +86,7 @@ test('a copy that starts and lacks what was captured ends the job', async () => 
 })
 
 test('a cron job that the running copy does not list is missed, whatever the database holds', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const { tryTree } = stand.installation
   const blind: typeof tryTree = async (...asked) => ({
     ...(await tryTree(...asked)),
@@ -97,7 +97,7 @@ test('a cron job that the running copy does not list is missed, whatever the dat
 })
 
 test('a plugin that is missing is named, and is a difference', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const { tryTree } = stand.installation
   const bare: typeof tryTree = async (...asked) => ({
     ...(await tryTree(...asked)),
@@ -116,7 +116,7 @@ test('an order without a trial is answered so, and nothing is copied', async () 
 })
 
 test('asked again or twice at once, it is tried once', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const [one, two] = await Promise.all([stand.apply.trial(JOB), stand.apply.trial(JOB)])
   expect(one).toEqual(two)
   expect(await stand.apply.trial(JOB)).toEqual(one)
@@ -124,7 +124,7 @@ test('asked again or twice at once, it is tried once', async () => {
 })
 
 test('a job that is discarded in the middle of its trial ends it', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const begun = Promise.withResolvers<void>()
   stand.installation.whileTrying = (signal) => {
     begun.resolve()
@@ -139,8 +139,35 @@ test('a job that is discarded in the middle of its trial ends it', async () => {
   expect(stand.leftovers).toEqual([])
 })
 
+test('what was to be tried is not activated without, whatever the hub asks', async () => {
+  const before = stand.live
+  await stand.stage(await stand.order({ isTried: true }))
+  expect(await stand.activate()).toMatchObject({ spoke: false, code: 'trial-failed' })
+  expect(stand.live).toEqual(before)
+  expect(stand.leftovers).toEqual([])
+  expect(stand.manager.stateOf(stand.place.home)).toEqual({ running: true, masked: false })
+  await expect(stand.apply.trial(JOB)).rejects.toMatchObject({ code: 'trial-failed' })
+})
+
+test('a trial that was cut off, and asked for no more, does not count; one that ended does', async () => {
+  await stand.stage(await stand.order({ isTried: true }))
+  await stand.apply.trial(JOB)
+  stand.restart()
+  await stand.apply.recover()
+  expect(await stand.activate()).toMatchObject({ spoke: true })
+
+  const job = '1c'.repeat(16)
+  await stand.stage(await stand.order({ job, isTried: true }), { job })
+  stand.installation.whileTrying = () => new Promise(() => {})
+  void stand.apply.trial(job)
+  await vi.waitUntil(() => stand.leftovers.some((line) => line.includes('made-by-a-start')))
+  stand.restart()
+  await stand.apply.recover()
+  expect(await stand.activate(job)).toMatchObject({ spoke: false, code: 'trial-failed' })
+})
+
 test('an agent that was killed in the middle leaves nothing of a trial when it starts again', async () => {
-  await stand.stage(await stand.order())
+  await stand.stage(await stand.order({ isTried: true }))
   const staged = stand.leftovers
   const begun = Promise.withResolvers<void>()
   stand.installation.whileTrying = () => {

@@ -39,6 +39,18 @@ export async function undoable(
   return newest
 }
 
+/**
+ * An undo of that order that was begun under another statement and could not end, or whose ABORT may not have reached the
+ * source: it is gone on with, because nothing else would.
+ */
+export function undoBegun(records: readonly JobRecord[], order?: string): TargetRecord | undefined {
+  const newest = newestApply(records)
+  if (newest === undefined || (order !== undefined && newest.order !== order)) return undefined
+  const { state, kind } = newest
+  const isOpen = state === 'undoing' || state === 'redoing'
+  return isOpen || (state === 'undone' && kind === 'move') ? newest : undefined
+}
+
 const IN_FENCE: ReadonlySet<string> = new Set(['stopping', 'fenced', 'putting-back', 'releasing'])
 
 /** @param committed what `undoable` gave. @param by the undo's own job, and the hash of its statement. */
