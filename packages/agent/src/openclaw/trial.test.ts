@@ -5,7 +5,9 @@ import {
   readFileSync,
   readdirSync,
   realpathSync,
+  renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { type Server, createServer } from 'node:http'
@@ -146,6 +148,17 @@ describe.skipIf(process.platform !== 'linux')('a trial', () => {
     expect(JSON.parse(config)).toMatchObject({
       logging: { file: `${directory}/tmp/openclaw.log` },
     })
+  })
+
+  test('a configuration that is a link out of the copy is read, and what it leads to stays as it is', async () => {
+    const { run, tree } = await arrange()
+    const config = `${tree.layout.roots['state']}/openclaw.json`
+    const live = path.join(dir, 'dotfiles.json')
+    renameSync(config, live)
+    symlinkSync(live, config)
+    const before = readFileSync(live, 'utf8')
+    expect(await run()).toMatchObject({ ready: true })
+    expect(readFileSync(live, 'utf8')).toBe(before)
   })
 
   test.skipIf(network === undefined)(

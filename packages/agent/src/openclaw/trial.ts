@@ -4,7 +4,16 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -91,6 +100,7 @@ export async function tryTree(
   const scratch = path.join(directory, 'tmp')
   mkdirSync(scratch, { recursive: true, mode: 0o700 })
   mkdirSync(where.home, { recursive: true, mode: 0o700 })
+  cutLoose(directory, where.config)
   keepLogInside(where.config, path.join(scratch, 'openclaw.log'))
   const network = await findNetwork()
   const env = {
@@ -205,6 +215,18 @@ function environmentOf(site: TrialSite, { layout, from }: TrialTree): Record<str
     ...Object.fromEntries(own.map(([name, value]) => [name, rewriteText(value, rules)])),
     PATH: withOwnNode(live['PATH'] ?? process.env['PATH']),
   }
+}
+
+/**
+ * A configuration may be a link to a file that lies outside of all roots, so the copy's link leads to what is live; it is
+ * written to here and by OpenClaw.
+ */
+function cutLoose(directory: string, config: string): void {
+  if (!lstatSync(config, { throwIfNoEntry: false })?.isSymbolicLink() || !existsSync(config)) return
+  if (isWithin(realpathSync(directory), realpathSync(config))) return
+  const text = readFileSync(config)
+  rmSync(config)
+  writeFileSync(config, text, { mode: 0o600 })
 }
 
 /** OpenClaw logs to a file that all gateways of the account share unless it is told another one. */
