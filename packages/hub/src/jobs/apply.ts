@@ -30,6 +30,8 @@ export async function apply(work: Work, needs: ApplyNeeds): Promise<void> {
   await work.step('activate', async () => {
     const outcome = await activate(work, needs, { fenced: '', header: '' })
     if (!outcome.spoke) throw whyAborted(outcome)
+    // One that was moved away goes on as a node of its own.
+    await needs.nodes.setMovedTo(work.job.node, null)
   })
 }
 

@@ -96,6 +96,8 @@ async function handOver(work: Work, needs: MoveNeeds): Promise<void> {
     throw whyAborted(outcome)
   }
   await nodes.setMovedTo(source.id, target)
+  // One that was moved away itself before goes on here.
+  await nodes.setMovedTo(target, null)
   if (isAlone) await work.save({}, { unfenced: 'owed' })
   if (fencedAt !== null) {
     // The target's clock says when it started; it cannot have been after its answer.
@@ -114,7 +116,9 @@ const AGAIN_MS = 3_000
  * why stands in the job.
  */
 async function wordOf(work: Work, needs: MoveNeeds, final: { fenced: string; header: string }) {
-  for (;;) {
+  for (let round = 0; ; round++) {
+    // Told to leave off it has an ABORT to give at once; one that has neither is not to be asked all the time.
+    if (round > 1) await needs.pause(AGAIN_MS, work.signal)
     for (const method of ['activate', 'discard'] as const) {
       try {
         if (method === 'activate') return await activate(work, needs, final)

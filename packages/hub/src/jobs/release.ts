@@ -1,6 +1,7 @@
 /** A fenced source runs again because an operator attests that its target is off for good. */
 import { base64url, type Job, OcmError, TargetOff } from '@ocm/protocol'
 import type { Publish } from '../events.ts'
+import type { Presence } from '../nodes/presence.ts'
 import type { ApplyNeeds } from './apply.ts'
 import { checkNode, readByOperator } from './order.ts'
 import type { UndoNeeds } from './undo.ts'
@@ -25,17 +26,24 @@ export async function readTargetOff(
 }
 
 export interface ReleaseNeeds extends ApplyNeeds {
+  readonly presence: Presence
   readonly publish: Publish
 }
 
-export const release = (work: Work, { vault, nodes, publish }: ReleaseNeeds): Promise<void> =>
+/** @throws OcmError 'target-online' when the target has come back while the source was waited for */
+export const release = (work: Work, needs: ReleaseNeeds): Promise<void> =>
   work.step('release', async () => {
+    const { p, vault, nodes, presence, publish } = needs
     const { id, node } = work.job
-    await work.ask(node, 'letGo', async () => ({
-      job: id,
-      order: base64url(work.order),
-      record: base64url(vault.needed().statement),
-    }))
+    await work.ask(node, 'letGo', async () => {
+      const { target } = readByOperator(p, vault, 'target-off', TargetOff, work.order)
+      if (presence.get(target)) throw new OcmError('target-online')
+      return {
+        job: id,
+        order: base64url(work.order),
+        record: base64url(vault.needed().statement),
+      }
+    })
     await nodes.setMovedTo(node, null)
     publish({ kind: 'node-changed', node })
   })

@@ -124,6 +124,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
         case 'restore':
         case 'clone':
           await apply(work, needs)
+          publish({ kind: 'node-changed', node: work.job.node })
           break
         case 'move':
           await move(work, needs)

@@ -169,6 +169,14 @@ describe('an undo', () => {
     expect(parts.b.asked).not.toContain('undo')
   })
 
+  test('a node that was moved away and applied to is moved no more, until that is taken back', async () => {
+    await done(orderTo('move', a, b))
+    const back = await done(orderTo('restore', a, a))
+    expect((await stateOf(a)).movedTo).toBeNull()
+    await ended((await undo(a, back.hash)).id)
+    expect((await stateOf(a)).movedTo).toBe(b.id)
+  })
+
   test('of nobody whom the vault names is refused', async () => {
     const clone = await done(orderTo('clone', a, b))
     const body: Undo = { ...common(), node: b.id, undoes: clone.hash }
@@ -251,6 +259,44 @@ describe('after FENCED', () => {
       error: { code: 'openclaw-unhealthy' },
     })
     expect(parts.a.asked).toEqual(['fence', 'release'])
+  })
+
+  test('a target that knows nothing of it any more is asked, and not without a pause', async () => {
+    const times: number[] = []
+    parts.b.before = (method) => {
+      if (method !== 'activate') return
+      times.push(performance.now())
+      if (times.length < 3) throw new OcmError('not-found', { what: 'job' })
+    }
+    const { id } = await orderTo('move', a, b)
+    expect((await ended(id)).state).toBe('done')
+    const [, second = 0, third = 0] = times
+    expect(third - second).toBeGreaterThan(1000)
+  })
+
+  test('a target that comes back while the source is waited for is not left beside it', async () => {
+    parts.b.before = async (method) => {
+      if (method !== 'activate') return
+      b.cut()
+      await new Promise(() => {})
+    }
+    const { hash } = await orderTo('move', a, b)
+    await until(
+      () => stateOf(b),
+      ({ online }) => !online,
+    )
+    await leave()
+    const body: TargetOff = { ...common(), node: a.id, target: b.id, order: hash, fenceEpoch: 1 }
+    const statement = base64url(makeStatement(p, 'target-off', body, hub.operator.key))
+    const { body: said } = await start({ kind: 'release', order: statement })
+    await b.dial()
+    await until(
+      () => stateOf(b),
+      ({ online }) => online,
+    )
+    await a.dial()
+    expect((await ended(said.id)).error?.code).toBe('target-online')
+    expect(parts.a.asked).not.toContain('letGo')
   })
 
   test('a target that is gone for good holds the source until an operator attests it', async () => {

@@ -75,9 +75,20 @@ export const undo = (work: Work, needs: TakeBackNeeds): Promise<void> =>
       order: base64url(work.order),
       record: base64url(needs.vault.needed().statement),
     }))
+    await needs.nodes.setMovedTo(node, await whereBefore(needs.jobs, undone.job))
     if (undone.job.kind === 'move') await giveBack(work, needs, undone, abort)
     needs.publish({ kind: 'node-changed', node })
   })
+
+/** Where a node had been moved to when an apply, which is taken back now, let it go on. */
+async function whereBefore(jobs: JobCatalog, { node, createdAt }: Job): Promise<string | null> {
+  const done = (await jobs.jobs(node)).filter(({ state }) => state === 'done')
+  const ended = new Set(done.map(({ undoes }) => undoes))
+  const last = done.find(
+    (job) => isApplyDone(job) && job.createdAt < createdAt && !ended.has(job.id),
+  )
+  return last?.kind === 'move' && last.source === node ? last.node : null
+}
 
 async function giveBack(
   work: Work,
@@ -96,11 +107,11 @@ async function giveBack(
   const source = await nodeOf(needs, move.source)
   // Read anew: the source may have come back and been fenced meanwhile.
   const now = await jobs.job(move.id)
-  const wasOwed = now?.job.unfenced === 'owed'
-  if (now && wasOwed) {
-    await jobs.saveJob({ ...now, job: { ...now.job, unfenced: 'attested' } })
-    await work.save({}, { unfenced: 'owed' })
-  }
+  const isOwed = now?.job.unfenced === 'owed'
+  const wasOwed = isOwed || work.job.unfenced === 'owed'
+  // In this order: cut off in between, the source is still known to have something to hear.
+  if (isOwed) await work.save({}, { unfenced: 'owed' })
+  if (now && isOwed) await jobs.saveJob({ ...now, job: { ...now.job, unfenced: 'attested' } })
   await nodes.setMovedTo(source.id, null)
   publish({ kind: 'node-changed', node: source.id })
   // One that may be off for good is told when it comes: see owed.ts.
