@@ -92,6 +92,11 @@ export const Mention = Strict({
   needed: Type.Optional(Type.Literal(true)),
   /** It was not there when the snapshot was captured. */
   missing: Type.Optional(Type.Literal(true)),
+  /**
+   * Nothing stands there: the place is found from this directory around it; '' when only the process was told of it.
+   * See `placeToName`.
+   */
+  implied: Type.Optional(Type.String()),
 })
 export type Mention = Static<typeof Mention>
 

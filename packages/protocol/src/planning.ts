@@ -16,7 +16,7 @@ import { placeRoots } from './placing.ts'
 import type { Plan, PlanEdit, RewriteRule } from './plan.ts'
 import type { Primitives } from './primitives/primitives.ts'
 import { ADVICE, reportsOf, whereOf } from './reporting.ts'
-import { rewriteText, rulesBetween } from './rewrite.ts'
+import { placeToName, rewriteText, rulesBetween } from './rewrite.ts'
 
 /** The node the snapshot is of and the node it is to be applied to, by id. */
 export interface Between {
@@ -114,13 +114,18 @@ function editsOf(
   )
   return manifest.mentions.flatMap((mention) => {
     const entry = keyOf(mention)
-    const after = textAfter(mention, part.rules, part.port)
-    if (stays.has(entry) || after === mention.text) return []
+    const { implied } = mention
+    const before = implied === undefined ? mention.text : ''
+    const after =
+      implied === undefined
+        ? textAfter(mention, part.rules, part.port)
+        : (placeToName({ text: mention.text, implied }, part.rules, part.kind) ?? '')
+    if (stays.has(entry) || after === before) return []
     const edit: PlanEdit = {
       where: whereOf(mention),
       section: mention.section,
       class: mention.class,
-      before: mention.text,
+      before,
       after,
       done: mention.class !== 'prose' || part.choices.prose,
     }

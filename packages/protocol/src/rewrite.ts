@@ -61,6 +61,23 @@ export function rewritePath(path: string, rules: readonly RewriteRule[]): string
   return path
 }
 
+/**
+ * Where a place is to be named on the target that the source did not have to name.
+ * @param implied the directory around it that it is found from; '' when only the process was told of it
+ * @returns undefined when it is found there as it was
+ */
+export function placeToName(
+  place: { readonly text: string; readonly implied: string },
+  rules: readonly RewriteRule[],
+  kind: 'restore' | 'move' | 'clone',
+): string | undefined {
+  const { text, implied } = place
+  const to = rewritePath(text, rules)
+  if (implied === '') return kind === 'restore' && to === text ? undefined : to
+  const rest = text.slice(implied === '/' ? 0 : implied.length)
+  return to === join(rewritePath(implied, rules), rest) ? undefined : to
+}
+
 /** The root that `path`, one path and nothing else, lies under. */
 export const rootOfPath = (path: string, rules: readonly RewriteRule[]): string | undefined =>
   wholePaths(rules).find(({ find }) => path === find || path.startsWith(`${find}/`))?.root

@@ -18,7 +18,8 @@ import { type Persona, personasOf } from './personas.ts'
 import { parsed } from './salvage.ts'
 import type { Print } from './prints.ts'
 import type { Walk } from './strings.ts'
-import { at } from './tree.ts'
+import { at, isTree } from './tree.ts'
+import { unnamedIn } from './unnamed-workspaces.ts'
 import { variablesOf } from './variables.ts'
 
 export interface ConfigurationFindings {
@@ -85,11 +86,16 @@ export function findInConfiguration(
     const file = find(absolute)
     return file !== undefined && travels(file) ? source(file) : undefined
   })
+  const personas = personasOf(where, config.tree, variablesOf(where, config.tree, readAt))
+  const main = parts.find(({ prefix, text }) => prefix.length === 0 && isTree(parsed(text)))
   const found = {
     reads: [...reads.values()],
     listing: listConfig(config, print),
-    personas: personasOf(where, config.tree, variablesOf(where, config.tree, readAt)),
-    files: parts.map((part) => ({ ...part.file.place, told: toldIn(part, walk) })),
+    personas,
+    files: parts.map((part) => ({
+      ...part.file.place,
+      told: [...toldIn(part, walk), ...(part === main ? unnamedIn(personas, walk) : [])],
+    })),
   }
   return isSame ? memory.keep(NAME, found) : asRecalled(found)
 }

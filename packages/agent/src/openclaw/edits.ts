@@ -6,6 +6,7 @@ import { type FileEdits, type SourceFile, configurationOf } from './file-strings
 import { configWithoutIdentity, isChannelVariable, withoutOauth } from './identity.ts'
 import { parsed } from './salvage.ts'
 import { type Tree, at, isTree, treeAt } from './tree.ts'
+import { namingsFor, withNamings } from './unnamed-workspaces.ts'
 
 export function editsFor(
   staged: Staged,
@@ -13,7 +14,12 @@ export function editsFor(
   count: (what: string, n: number) => void,
 ): FileEdits {
   const { choices } = staged
-  const parts = configurationOf(files).map(({ prefix, text }) => wrap(prefix, parsed(text)))
+  const found = configurationOf(files).map((part) => {
+    return { ...part, tree: wrap(part.prefix, parsed(part.text)) }
+  })
+  const parts = found.map(({ tree }) => tree)
+  const namings = namingsFor(staged, files, found)
+  count('workspaces named', namings.length)
   const somewhere = (path: string) => parts.some((part) => at(part, path) !== undefined)
   const fresh = choices.gatewayToken === 'new' ? newSecrets(somewhere) : []
 
@@ -45,7 +51,9 @@ export function editsFor(
   return {
     config(value, prefix) {
       const whole = wrap(prefix, value)
-      return isTree(whole) ? unwrap(prefix, config(whole, prefix.length === 0)) : value
+      if (!isTree(whole)) return value
+      const named = withNamings(whole, prefix.length, namings)
+      return unwrap(prefix, config(named, prefix.length === 0))
     },
     env,
     json(value, place) {

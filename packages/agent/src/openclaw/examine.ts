@@ -28,7 +28,7 @@ import { viewsOf } from './views.ts'
 import { exists } from './wished.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 6
+const RULES = 7
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10

@@ -81,8 +81,12 @@ export function configurationFrom(
     return file === undefined ? undefined : new TextDecoder().decode(file.read())
   }
   const found = new Map<string, ConfigurationPart>()
-  for (const { absolute } of starts) {
-    for (const part of configFilesFrom(absolute, read)) {
+  const wholes = starts.map(({ absolute }) => configFilesFrom(absolute, read))
+  // What another one includes stands where that one has it, whichever of them comes first.
+  const included = new Set(wholes.flatMap(([, ...rest]) => rest.map(({ absolute }) => absolute)))
+  const isIncluded = ([first]: (typeof wholes)[number]) => included.has(first?.absolute ?? '')
+  for (const whole of wholes.toSorted((a, b) => Number(isIncluded(a)) - Number(isIncluded(b)))) {
+    for (const part of whole) {
       const file = find(part.absolute)
       if (file && !found.has(part.absolute)) found.set(part.absolute, { ...part, file })
     }

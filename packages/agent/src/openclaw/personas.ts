@@ -1,5 +1,6 @@
 /** The personas of a configuration, in either of the two shapes OpenClaw has had for them. */
 import path from 'node:path'
+import { isWithin } from '@ocm/protocol'
 import { type Where, onThisDisk, resolveUserPath } from './discovery.ts'
 import { type Tree, at, isTree, textAt } from './tree.ts'
 import { type Variables, expand } from './variables.ts'
@@ -7,12 +8,20 @@ import { type Variables, expand } from './variables.ts'
 export interface Persona {
   readonly id: string
   readonly workspace: string
+  /**
+   * Of a workspace that no field names outright: the directory around it that it is found from; '' when only a variable
+   * of the process names it.
+   */
+  readonly implied?: string
+  /** The keys of its entry, or of what stands for one. */
+  readonly keys: readonly string[]
   /** Where its own database and accounts lie. */
   readonly directory: string
 }
 
 interface Entry {
   readonly id: string
+  readonly keys: readonly string[]
   readonly fields: Tree
 }
 
@@ -23,13 +32,15 @@ export function personasOf(where: Where, tree: Tree, variables: Variables): read
     onThisDisk(where, resolveUserPath(expand(text, variables), where.home))
   const heir = heirOf(tree, entries)
   const shared = textAt(tree, 'agents.defaults.workspace')
-  return entries.map(({ id, fields }) => {
+  return entries.map(({ id, keys, fields }) => {
     const own = textAt(fields, 'workspace')
     const directory = textAt(fields, 'agentDir')
     return {
       id,
-      workspace:
-        own === undefined ? inherited(where, shared, id, id === heir, resolve) : resolve(own),
+      keys,
+      ...(own === undefined
+        ? inherited(where, shared, id, id === heir, resolve)
+        : named(where, own, resolve)),
       directory:
         directory === undefined
           ? path.join(where.state, 'agents', id, 'agent')
@@ -42,8 +53,8 @@ export const personaIdsOf = (tree: Tree): readonly string[] => entriesOf(tree).m
 
 /** Who does what belongs to no persona in particular; '' when nobody is named. */
 export function systemPersonaOf(tree: Tree): string {
-  const named = textAt(tree, 'agents.defaults.systemAgent.agentId')
-  if (named !== undefined) return personaId(named)
+  const written = textAt(tree, 'agents.defaults.systemAgent.agentId')
+  if (written !== undefined) return personaId(written)
   return heirOf(tree, entriesOf(tree)) ?? ''
 }
 
@@ -59,16 +70,24 @@ function entriesOf(tree: Tree): readonly Entry[] {
   const keyed = at(tree, 'agents.entries')
   const listed = at(tree, 'agents.list')
   const raw: readonly Entry[] = isTree(keyed)
-    ? Object.entries(keyed).map(([id, fields]) => ({ id, fields: isTree(fields) ? fields : {} }))
+    ? Object.entries(keyed).map(([id, fields]) => ({
+        id,
+        keys: ['agents', 'entries', id],
+        fields: isTree(fields) ? fields : {},
+      }))
     : Array.isArray(listed)
-      ? listed.filter(isTree).map((fields) => ({ id: String(fields['id'] ?? ''), fields }))
-      : [{ id: 'main', fields: {} }]
+      ? listed.flatMap((fields: unknown, i) =>
+          isTree(fields)
+            ? [{ id: String(fields['id'] ?? ''), keys: ['agents', 'list', String(i)], fields }]
+            : [],
+        )
+      : [{ id: 'main', keys: ['agents', 'defaults'], fields: {} }]
   const seen = new Set<string>()
-  return raw.flatMap(({ id: written, fields }) => {
-    const id = personaId(written)
+  return raw.flatMap((entry) => {
+    const id = personaId(entry.id)
     if (seen.has(id)) return []
     seen.add(id)
-    return [{ id, fields }]
+    return [{ ...entry, id }]
   })
 }
 
@@ -82,15 +101,32 @@ function heirOf(tree: Tree, entries: readonly Entry[]): string | undefined {
   return Array.isArray(at(tree, 'agents.list')) ? entries[0]?.id : undefined
 }
 
+type Workspace = Pick<Persona, 'workspace' | 'implied'>
+
 function inherited(
   where: Where,
   shared: string | undefined,
   id: string,
   heir: boolean,
   resolve: (text: string) => string,
-): string {
-  if (shared !== undefined) return heir ? resolve(shared) : path.join(resolve(shared), id)
-  if (!heir) return path.join(where.state, `workspace-${id}`)
+): Workspace {
+  if (shared !== undefined) {
+    const { workspace, implied } = named(where, shared, resolve)
+    if (heir) return { workspace, ...(implied === undefined ? {} : { implied }) }
+    return { workspace: path.join(workspace, id), implied: implied ?? workspace }
+  }
+  const { state } = where
+  if (!heir) return { workspace: path.join(state, `workspace-${id}`), implied: state }
   const pinned = where.env['OPENCLAW_WORKSPACE_DIR']?.trim()
-  return pinned ? path.resolve(pinned) : path.join(where.state, 'workspace')
+  return pinned
+    ? { workspace: path.resolve(pinned), implied: '' }
+    : { workspace: path.join(state, 'workspace'), implied: state }
+}
+
+/** A relative path is found from the home, and so is what begins with its variable: no rule changes such a text. */
+function named(where: Where, text: string, resolve: (text: string) => string): Workspace {
+  const workspace = resolve(text)
+  const trimmed = text.trim()
+  if (/^(?:[/~]|\$\{(?!HOME\}))/.test(trimmed)) return { workspace }
+  return { workspace, implied: isWithin(where.home, workspace) ? where.home : '' }
 }

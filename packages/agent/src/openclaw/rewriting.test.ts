@@ -480,6 +480,22 @@ describe('a clone', () => {
     expect(values(stateOf(awake.at, awake.to), enabled)).toHaveLength(3)
   })
 
+  test('has no login out of a file that lies elsewhere and comes before what includes it', async () => {
+    const { home } = makeNode()
+    const file = home.write('a/channels.json5', `{ telegram: { botToken: '789:token-elsewhere' } }`)
+    home.write('.openclaw/openclaw.json', `{ channels: { $include: '${file}' } }`)
+    const name = 'extra:config-channels.json5'
+    const node = { home, layout: layoutOf(home.home, { [name]: file }) }
+    const to = there({ ...BOB, roots: { ...BOB.roots, [name]: '/etc/channels.json5' } })
+    const { staged, at } = stage(node, to, { kind: 'clone' })
+    const [first, rest] = [true, false].map((elsewhere) =>
+      staged.files.filter(({ absolute }) => absolute.startsWith('/etc') === elsewhere),
+    )
+    await rewriteStaged({ ...staged, files: [...(first ?? []), ...(rest ?? [])] })
+    const text = readFileSync(at('/etc/channels.json5'), 'utf8')
+    expect(JSON5.parse(text)).toEqual({ telegram: { enabled: false } })
+  })
+
   test('keeps its gateway token when that is chosen', async () => {
     const { at, to } = await cloned({ gatewayToken: 'keep' })
     expect(configOf(at, to).gateway.auth.token).toBe('gateway-token-of-a')
