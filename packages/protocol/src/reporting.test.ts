@@ -244,3 +244,22 @@ test('a wish opens for the node and the description that it is for', () => {
     expect.objectContaining({ code: 'seal-broken' }),
   )
 })
+
+test('what is no port and no path of any system is not asked about, so that the wish can be read', () => {
+  const key = p.x25519Pair()
+  const about = { node: 'b', nonce: p.random(32) }
+  const whole = manifest([
+    mention('http://localhost:99999/v1', { kind: 'host' }),
+    mention('http://127.0.0.1:0', { kind: 'host' }),
+    mention('70000', { kind: 'port' }),
+    mention('http://localhost:9999/v1', { kind: 'host' }),
+    mention(`/opt/${'long/'.repeat(1000)}x`),
+    mention('/opt/tool'),
+  ])
+  const wish = wishOf(whole, { kind: 'move', rules: [], port: { from: 28_910, to: 28_910 } })
+  expect(openWish(p, key, about, sealWish(p, key.public, about, wish))).toEqual({
+    paths: ['/opt/tool'],
+    commands: [],
+    ports: [9999],
+  })
+})

@@ -15,10 +15,12 @@ import { openSealed, sealTo } from './sealing.ts'
 import { Strict, decodeAs } from './shapes.ts'
 
 const MOST = 2000
+/** No system takes a longer one. */
+const LONGEST_PATH = 4096
 
 /** What a plan would like to know of its target, beside what every target tells. It names places: it is sealed. */
 export const TargetWish = Strict({
-  paths: Type.Array(Type.String({ maxLength: 4096 }), { maxItems: MOST }),
+  paths: Type.Array(Type.String({ maxLength: LONGEST_PATH }), { maxItems: MOST }),
   /** Programs by name. */
   commands: Type.Array(Type.String({ maxLength: 64 }), { maxItems: MOST }),
   ports: Type.Array(Type.Integer({ minimum: 1, maximum: 65_535 }), { maxItems: MOST }),
@@ -54,7 +56,7 @@ export function wishOf(manifest: Manifest, part: Part): TargetWish {
   const commands = new Set<string>()
   const ports = new Set<number>()
   for (const asked of askedOf(manifest, part)) {
-    for (const { becomes } of asked.places) paths.add(becomes)
+    for (const { becomes } of asked.places) if (becomes.length <= LONGEST_PATH) paths.add(becomes)
     if (asked.mention.kind === 'command') commands.add(asked.mention.text)
     if (asked.port !== undefined) ports.add(asked.port)
   }
@@ -153,7 +155,7 @@ function askedOf(manifest: Manifest, part: Part): readonly Asked[] {
     }
     if (kind === 'host') return [{ mention, places: [], port: localPort(text) }]
     // The gateway's own is looked at by itself.
-    const number = kind === 'port' && /^\d+$/.test(text) ? Number(text) : undefined
+    const number = kind === 'port' ? asPort(text) : undefined
     const port = number === part.port.from ? undefined : number
     return kind === 'command' || port !== undefined ? [{ mention, places: [], port }] : []
   })
@@ -167,7 +169,13 @@ function localPort(text: string): number | undefined {
   const found = LOCAL.exec(text)
   if (!found) return undefined
   const scheme = /^[a-z]+/i.exec(text)?.[0].toLowerCase() ?? ''
-  return found[1] === undefined ? (SCHEME_PORTS[scheme] ?? 80) : Number(found[1])
+  return found[1] === undefined ? (SCHEME_PORTS[scheme] ?? 80) : asPort(found[1])
+}
+
+/** People write what they like: what is no port is not asked about. */
+function asPort(text: string): number | undefined {
+  const number = /^\d+$/.test(text) ? Number(text) : 0
+  return number >= 1 && number <= 65_535 ? number : undefined
 }
 
 /** The absolute places that a text names, as on the source. Patterns and variables are no places. */
