@@ -17,6 +17,13 @@ import { isNeverFenced } from './undo.ts'
 
 const AGAIN_MS = 30_000
 
+/** By today's vault record: its operator or a node of it was removed. Nothing was done about it. */
+const WORTHLESS: ReadonlySet<string> = new Set([
+  'node-unconfirmed',
+  'order-invalid',
+  'signature-invalid',
+])
+
 export interface OwedNeeds extends MoveNeeds {
   readonly jobs: JobCatalog
   readonly log: Logger
@@ -35,20 +42,38 @@ export function createOwed(needs: OwedNeeds): Owed {
 
   async function tellAll(node: string): Promise<void> {
     while (!stopping.signal.aborted) {
-      const [next] = await jobs.owedTo(node)
+      const owed = await jobs.owedTo(node)
       const conversation = presence.get(node)
-      if (!next || !conversation) return
-      try {
-        await (next.job.kind === 'undo' ? undone : fence)(next, conversation)
-        publish({ kind: 'node-changed', node })
-        publish({ kind: 'node-changed', node: next.job.node })
-      } catch (error) {
-        if (stopping.signal.aborted) return
-        const { code } = toWireError(error)
-        log.warn({ code, job: next.job.id, node }, 'a source that came back is not fenced yet')
-        await pause(AGAIN_MS, stopping.signal)
+      if (owed.length === 0 || !conversation) return
+      let isTold = true
+      for (const next of owed) {
+        const refused = await tellOne(next, conversation, node)
+        if (refused === undefined) continue
+        isTold = false
+        // In the order in which they were given; but one that counts for nothing any more keeps no other from being heard.
+        if (!WORTHLESS.has(refused)) break
       }
+      if (!isTold) await pause(AGAIN_MS, stopping.signal)
     }
+  }
+
+  /** @returns the code of what went wrong, if something did. */
+  async function tellOne(
+    next: StoredJob,
+    conversation: NodeConversation,
+    node: string,
+  ): Promise<string | undefined> {
+    try {
+      await (next.job.kind === 'undo' ? undone : fence)(next, conversation)
+    } catch (error) {
+      stopping.signal.throwIfAborted()
+      const { code } = toWireError(error)
+      log.warn({ code, job: next.job.id, node }, 'a source that came back is not fenced yet')
+      return code
+    }
+    publish({ kind: 'node-changed', node })
+    publish({ kind: 'node-changed', node: next.job.node })
+    return undefined
   }
 
   async function fence(stored: StoredJob, conversation: NodeConversation): Promise<void> {

@@ -214,6 +214,22 @@ describe('a move whose source is attested to be off', () => {
     expect(last.trigger).toBe('move')
   })
 
+  test('is fenced under another order when the first one counts for nothing any more', async () => {
+    await leave()
+    const first = await done(alone())
+    const second = await done(alone())
+    let asked = 0
+    parts.a.before = (method) => {
+      if (method === 'fence' && ++asked === 1) throw new OcmError('node-unconfirmed')
+    }
+    await a.dial()
+    await until(
+      () => job(second.id),
+      ({ unfenced }) => unfenced === 'fenced',
+    )
+    expect((await job(first.id)).unfenced).toBe('owed')
+  })
+
   test('fails before anything is decided when the source is there after all', async () => {
     const failed = await ended((await alone()).id)
     expect(failed.error?.code).toBe('source-online')
