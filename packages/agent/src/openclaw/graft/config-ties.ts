@@ -1,5 +1,6 @@
 /** What the parts of a configuration stand on, and what they bring to others. */
 import type { Tie } from '@ocm/protocol'
+import { personaId } from '../personas.ts'
 import { pointer } from '../strings.ts'
 import { type Tree, at, findAll, isTree, textAt, treeAt } from '../tree.ts'
 
@@ -62,13 +63,13 @@ export function tiesInConfig(tree: Tree): readonly Tie[] {
     const id = textAt(binding, 'agentId')
     const channel = textAt(binding, 'match.channel')
     if (id === undefined) continue
-    if (channel !== undefined) found.push(needs(persona(id), 'channel', channel))
+    if (channel !== undefined) found.push(needs(persona(personaId(id)), 'channel', channel))
   }
   for (const [i, binding] of bindingsIn(tree).entries()) {
     const id = textAt(binding, 'agentId')
     const channel = textAt(binding, 'match.channel')
     const part = place(['bindings', String(i)])
-    if (id !== undefined) found.push(needs(part, 'persona', id))
+    if (id !== undefined) found.push(needs(part, 'persona', personaId(id)))
     if (channel !== undefined) found.push(needs(part, 'channel', channel))
   }
   return found
@@ -79,23 +80,23 @@ export const bindingsIn = (tree: Tree): readonly Tree[] => {
   return Array.isArray(bindings) ? bindings.filter(isTree) : []
 }
 
-/** The personas as they are written, in either of the two shapes. */
+/** The personas, by the ids that OpenClaw makes of what is written, in either of the two shapes. */
 export function entriesIn(
   tree: Tree,
 ): readonly { readonly id: string; readonly keys: readonly string[]; readonly fields: Tree }[] {
   const keyed = at(tree, 'agents.entries')
   const listed = at(tree, 'agents.list')
   if (isTree(keyed)) {
-    return Object.entries(keyed).map(([id, fields]) => ({
-      id,
-      keys: ['agents', 'entries', id],
+    return Object.entries(keyed).map(([written, fields]) => ({
+      id: personaId(written),
+      keys: ['agents', 'entries', written],
       fields: isTree(fields) ? fields : {},
     }))
   }
   if (!Array.isArray(listed)) return []
   return listed.flatMap((fields: unknown, i) =>
     isTree(fields) && typeof fields['id'] === 'string'
-      ? [{ id: fields['id'], keys: ['agents', 'list', String(i)], fields }]
+      ? [{ id: personaId(fields['id']), keys: ['agents', 'list', String(i)], fields }]
       : [],
   )
 }

@@ -7,7 +7,7 @@ import { editJson5 } from '../config-edit.ts'
 import { configFilesFrom } from '../config-strings.ts'
 import type { Where } from '../discovery.ts'
 import { rootName } from '../extras.ts'
-import { personasOf } from '../personas.ts'
+import { personaId, personasOf } from '../personas.ts'
 import { type Tree, at, isTree, textAt } from '../tree.ts'
 import { variablesOf } from '../variables.ts'
 import { bindingsIn, entriesIn } from './config-ties.ts'
@@ -112,25 +112,29 @@ function addPersonas(draft: Draft, merge: ConfigMerge): void {
     const entry = { ...rest, ...placesOf(merge, from, fields) }
     const listed = at(draft.tree, 'agents.list')
     if (Array.isArray(listed) && !isTree(at(draft.tree, 'agents.entries'))) {
-      const others = listed.filter((one) => textAt(one, 'id') !== to)
+      const others = listed.filter((one) => personaId(textAt(one, 'id')) !== to)
       draft.set(['agents', 'list'], [...others, { id: to, ...entry }])
-    } else draft.set(['agents', 'entries', to], entry)
+    } else {
+      const own = entriesIn(draft.tree).find(({ id }) => id === to)
+      draft.set(own?.keys ?? ['agents', 'entries', to], entry)
+    }
   }
   const ids = new Set(graft.personas.map(({ to }) => to))
   const coming = (renameInValue(bindingsIn(source), graft.personas) as readonly Tree[]).filter(
-    (binding) => ids.has(textAt(binding, 'agentId') ?? ''),
+    (binding) => isOf(binding, ids),
   )
   const own = bindingsIn(draft.tree)
   const kept = isRestore
-    ? own.filter(
-        (one) =>
-          !ids.has(textAt(one, 'agentId') ?? '') ||
-          coming.some((other) => isDeepStrictEqual(other, one)),
-      )
+    ? own.filter((one) => !isOf(one, ids) || coming.some((other) => isDeepStrictEqual(other, one)))
     : own
   const fresh = coming.filter((one) => !kept.some((other) => isDeepStrictEqual(other, one)))
   const bindings = [...kept, ...fresh]
   if (bindings.length > 0 || own.length > 0) draft.set(['bindings'], bindings)
+}
+
+const isOf = (binding: Tree, personas: ReadonlySet<string>): boolean => {
+  const written = textAt(binding, 'agentId')
+  return written !== undefined && personas.has(personaId(written))
 }
 
 /** Where its things are on this node, said outright: what it inherited on the source may be something else here. */

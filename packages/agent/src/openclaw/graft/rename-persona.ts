@@ -49,7 +49,7 @@ export function renameInValue(value: unknown, personas: readonly Renamed[]): unk
     text: (text, keys) => {
       for (const { from, to } of personas) {
         if (from === to) continue
-        if (text === from && isId(keys)) return to
+        if (isId(keys) && text.trim().toLowerCase() === from) return to
         if (text.startsWith(`agent:${from}:`)) return `agent:${to}${text.slice(6 + from.length)}`
       }
       return text
