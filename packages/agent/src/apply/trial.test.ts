@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { chmodSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
@@ -51,6 +51,18 @@ test('a copy of what is staged is tried at a place of its own, and nothing of it
 const unmade = (): never => {
   throw new Error('nothing was tried')
 }
+
+test('what its owner may not write to can be rewritten in the copy, and stays as it is in the stage', async () => {
+  await stand.stage(await stand.order({ isTried: true }))
+  const staged = `${stand.place.home}/work.ocm-stage-${JOB}`
+  chmodSync(`${staged}/tools`, 0o555)
+  chmodSync(`${staged}/only-new.txt`, 0o400)
+  expect(await stand.apply.trial(JOB)).toMatchObject({ ready: true })
+  const digest = stand.installation.trials[0]?.digest.join('\n')
+  expect(digest).toContain('home/work/tools/ 755')
+  expect(digest).toContain('home/work/only-new.txt 600')
+  expect(stand.leftovers.join('\n')).toContain('only-new.txt 400')
+})
 
 test('a copy that does not start ends the job with nothing of it left', async () => {
   unhealthy()

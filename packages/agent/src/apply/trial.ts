@@ -161,7 +161,10 @@ async function copyUnits(work: Work, record: TargetRecord, directory: string): P
   }
 }
 
-/** Bytes of its own for every file, shared only where the disk keeps them apart as soon as one side writes. */
+/**
+ * Bytes of its own for every file, shared only where the disk keeps them apart as soon as one side writes. Its owner may
+ * write everywhere: the stage was rewritten before it got its permissions, the copy is rewritten when it has them.
+ */
 async function copyTree(from: string, to: string, copied: (bytes: number) => void): Promise<void> {
   const stat = await lstat(onDisk(from))
   if (stat.isSymbolicLink()) {
@@ -172,9 +175,10 @@ async function copyTree(from: string, to: string, copied: (bytes: number) => voi
       const inside = pathFromBytes(name)
       await copyTree(`${from}/${inside}`, `${to}/${inside}`, copied)
     }
-    await chmod(onDisk(to), stat.mode & 0o7777)
+    await chmod(onDisk(to), (stat.mode & 0o7777) | 0o700)
   } else {
     await copyFile(onDisk(from), onDisk(to), constants.COPYFILE_FICLONE)
+    if ((stat.mode & 0o600) !== 0o600) await chmod(onDisk(to), (stat.mode & 0o7777) | 0o600)
     copied(stat.size)
   }
 }
