@@ -78,7 +78,9 @@ const TIES: readonly Tie[] = [
   tie('section', 'skills', 'brings', 'directory', 'state:skills/cook'),
   tie('section', 'skills', 'brings', 'directory', 'state:skills/sew'),
   tie('section', 'gateway', 'brings', 'shared', 'state:config.json'),
-  tie('section', 'gateway', 'brings', 'shared', 'state:state.db'),
+  ...['personas', 'cron', 'credentials', 'workspaces'].map((of) =>
+    tie('section', of, 'brings', 'shared', 'state:state.db'),
+  ),
 ]
 const entry = (root: string, path: string, more: Partial<Entry> = {}): Entry => ({
   root,
@@ -306,6 +308,17 @@ test('a part of the configuration brings the directory that it runs from', () =>
     to: '/srv/bob/tool',
   })
   expect(takenBy(made)).toContain('extra:tool:run.sh')
+})
+
+test('keys are granted for no file that none of the chosen parts is in', () => {
+  const has = (only: Selection) => takenBy(plan(only)).includes('state:state.db')
+  expect(takenBy(plan({ config: ['/mcp/servers/demo'] }))).toEqual([
+    'state:config.json',
+    'extra:tool:run.sh',
+  ])
+  expect(has({ sections: ['skills'] })).toBe(false)
+  expect(has({ sections: ['credentials'] })).toBe(true)
+  expect(has({ cron: ['report'] })).toBe(true)
 })
 
 test('a section adds what the target does not have, and leaves what it has', () => {

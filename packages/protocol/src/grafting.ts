@@ -50,13 +50,7 @@ export function graftOf(
     sections,
   }
   const { carried, kept } = carry(manifest, facts, choices, chosen)
-  const graft: Graft = {
-    ...chosen,
-    carried,
-    shared: unique(
-      (manifest.ties ?? []).flatMap(({ what, name }) => (what === 'shared' ? [name] : [])),
-    ),
-  }
+  const graft: Graft = { ...chosen, carried, shared: sharedBy(manifest, chosen) }
   for (const name of kept) findings.push(keepsOwn(name))
   for (const { from, to } of [...chosen.personas, ...chosen.cron]) {
     if (from === to) continue
@@ -71,6 +65,24 @@ export function graftOf(
     !sections.some((section) => WITHIN_FILES.has(section))
   if (isNothing) findings.push(blocker('choice-empty'))
   return { graft, findings }
+}
+
+/**
+ * Files are read for the parts that are in them, and their keys are granted for no others: a skill does not need the
+ * database that holds every login. The gateway's own are needed for any part.
+ */
+function sharedBy(
+  { ties = [] }: Manifest,
+  { personas, cron, sections }: Pick<Graft, 'personas' | 'cron' | 'sections'>,
+): readonly string[] {
+  const taken = new Set<string>(['gateway', ...sections])
+  if (personas.length > 0) taken.add('personas')
+  if (cron.length > 0) taken.add('cron')
+  return unique(
+    ties.flatMap(({ part, what, name }) =>
+      what === 'shared' && taken.has(part.name) ? [name] : [],
+    ),
+  )
 }
 
 const NOTHING: Holds = { inventory: null, config: null, ties: [], names: {} }

@@ -267,9 +267,10 @@ const WEIGHTS: readonly (readonly [PlanReport['why'], string, Finding['weight']]
 ]
 
 /**
- * Findings that depend on what the target was asked, or has come to have since. They decide nothing that is written, so
- * an order is not bound to them.
+ * Findings that depend on what the target was asked, or has come to have since, or on whether its gateway happens to run
+ * by itself just then. They decide nothing that is written, so an order is not bound to them.
  */
-export const ADVICE: ReadonlySet<string> = new Set(
-  WEIGHTS.map(([, code]) => code).filter((code) => !code.endsWith('-unknown')),
-)
+export const ADVICE: ReadonlySet<string> = new Set([
+  'gateway-not-managed',
+  ...WEIGHTS.map(([, code]) => code).filter((code) => !code.endsWith('-unknown')),
+])

@@ -42,6 +42,7 @@ export async function pointsOf(scene: Scene, from: Side): Promise<readonly Met[]
   const { pair } = scene
   const halts = haltsOf(pair, from)
   for (const halting of Object.values(halts)) halting.clear()
+  scene.telegram.forget()
   const answer = await pair.move(from, ...(scene.options ?? []))
   if (answer.code !== 0) throw new Error(`the undisturbed move failed: ${answer.out}${answer.err}`)
   const wrong = await judge(scene, other(from))

@@ -123,6 +123,8 @@ async function putOldBack(work: Work, record: TargetRecord): Promise<Gateway> {
     await gateway.stop()
     await gateway.mask()
     await swapBack(record.renames, strayOf(record))
+    // What was started meanwhile runs on what was applied, and would speak beside the source.
+    if (await gateway.isRunning()) await gateway.stop()
   }
   return gateway
 }

@@ -218,3 +218,30 @@ test('an undo that could go neither on nor back is gone on with by the next one'
   expect(stand.live).toEqual(before)
   expect(stateOf()).toEqual({ running: true, masked: false })
 })
+
+test('a gateway that is started while the trees change places does not outlive them', async () => {
+  const order = await applied({ kind: 'move', order: { unfenced: true } })
+  const gateway = await stand.installation.gateway()
+  const { isRunning, stop, mask } = gateway
+  let isMasked = false
+  let wakes = 1
+  Object.assign(gateway, {
+    mask: async () => {
+      await mask()
+      isMasked = true
+    },
+    // By something that heeds no mask, just when it was found gone.
+    isRunning: async () => {
+      const is = await isRunning()
+      if (isMasked && !is && wakes-- > 0) {
+        await gateway.unmask()
+        await stand.manager.start(stand.place.home, stand.place.port)
+      }
+      return is
+    },
+    stop,
+  })
+  await undo(await statement(order))
+  expect(stand.live).toEqual(before)
+  expect(stand.manager.starts.at(-1)?.config).toContain('job-old')
+})

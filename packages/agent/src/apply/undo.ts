@@ -117,6 +117,8 @@ async function takeBack(work: Work, from: TargetRecord): Promise<TargetRecord> {
     record = await write(work, record, 'undoing', { ...undoingOf(record), sides })
     report(work, job, 'swapping')
     await putBack(work, record)
+    // What was started meanwhile runs on what was applied, and would speak beside the source.
+    if (await gateway.isRunning()) await gateway.stop()
   } catch (error) {
     const { code } = failure(work, job, 'taking back', error)
     return redo(work, await write(work, record, 'redoing', { ...undoingOf(record), code }))

@@ -7,6 +7,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { countOf, hasTable } from './databases.ts'
 import { hasColumn } from './database-rows.ts'
 import type { DatabaseRole } from './rows.ts'
+import { parsed } from './salvage.ts'
 import { at, isTree } from './tree.ts'
 
 const RUNNING = "status = 'running'"
@@ -59,7 +60,7 @@ function endConversations(database: DatabaseSync): number {
 const GOES_ON = /^(?:restartRecovery|mainRestartRecovery|pendingFinalDelivery)/
 
 function ended(text: string): string {
-  const entry: unknown = JSON.parse(text)
+  const entry = parsed(text)
   if (!isTree(entry)) return text
   const rest = Object.entries(entry).filter(([key]) => !GOES_ON.test(key))
   return JSON.stringify({ ...Object.fromEntries(rest), status: 'killed', abortedLastRun: false })
@@ -71,7 +72,7 @@ function openSubagents(database: DatabaseSync): readonly string[] {
   const rows = database.prepare('SELECT run_id AS id, payload_json AS run FROM subagent_runs').all()
   return rows
     .filter((row) => {
-      const run: unknown = JSON.parse(String(row['run']))
+      const run = parsed(String(row['run']))
       return at(run, 'execution.endedAt') === undefined && at(run, 'endedAt') === undefined
     })
     .map((row) => String(row['id']))

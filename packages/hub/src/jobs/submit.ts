@@ -91,8 +91,15 @@ async function submitRelease(needs: SubmitNeeds, statement: Uint8Array, by: stri
   })
   await audit.note({ at, actor: by, action: 'release-attested', subject: `${node} ${target}` })
   await runner.add(stored(job, statement), orderHash(p, statement))
-  // It waits for the very word that will not come.
-  if (move) runner.giveUp(move.id, new OcmError('target-off'))
+  // They wait for the very word that will not come: the move, or an undo of it.
+  const waiting = move
+    ? (await needs.jobs.unfinished()).filter((one) =>
+        [one.job.id, one.job.undoes].includes(move.id),
+      )
+    : []
+  for (const one of waiting) {
+    if (one.job.kind !== 'release') runner.giveUp(one.job.id, new OcmError('target-off'))
+  }
   return job
 }
 

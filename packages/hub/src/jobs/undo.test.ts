@@ -290,6 +290,26 @@ describe('after FENCED', () => {
     expect(third - second).toBeGreaterThan(1000)
   })
 
+  test('the attestation ends an undo that waits for the target, too', async () => {
+    const { hash } = await done(orderTo('move', a, b))
+    b.cut()
+    await until(
+      () => stateOf(b),
+      ({ online }) => !online,
+    )
+    const waiting = await undo(b, hash)
+    await until(
+      () => job(waiting.id),
+      ({ state }) => state === 'waiting',
+    )
+    const body: TargetOff = { ...common(), node: a.id, target: b.id, order: hash, fenceEpoch: 1 }
+    const statement = base64url(makeStatement(p, 'target-off', body, hub.operator.key))
+    const { body: said } = await start({ kind: 'release', order: statement })
+    expect((await ended(waiting.id)).error?.code).toBe('target-off')
+    expect((await ended(said.id)).state).toBe('done')
+    expect(parts.a.asked).toEqual(['fence', 'letGo'])
+  })
+
   test('a target that comes back while the source is waited for is not left beside it', async () => {
     parts.b.before = async (method) => {
       if (method !== 'activate') return

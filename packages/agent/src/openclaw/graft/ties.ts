@@ -15,6 +15,8 @@ export interface Taken {
 
 const DATABASE: PlacedPath = { root: 'state', path: 'state/openclaw.sqlite' }
 const ENV: PlacedPath = { root: 'state', path: '.env' }
+/** Sections whose parts have rows in it, or stand on some. */
+const IN_DATABASE = ['personas', 'cron', 'credentials', 'workspaces']
 
 /** Sorted, each once. */
 export function tiesOf(
@@ -74,9 +76,11 @@ function variables(sight: Sight): readonly Tie[] {
 function things(sight: Sight, personas: readonly Persona[], taken: Taken): readonly Tie[] {
   const { layout } = sight
   const found: Tie[] = []
-  for (const file of [DATABASE, ENV, ...taken.files]) {
-    found.push(brings(section('gateway'), 'shared', `${file.root}:${file.path}`))
-  }
+  const shares = (part: string, { root, path }: PlacedPath) =>
+    found.push(brings(section(part), 'shared', `${root}:${path}`))
+  for (const file of taken.files) shares('gateway', file)
+  for (const part of IN_DATABASE) shares(part, DATABASE)
+  shares('environment', ENV)
   for (const { id, workspace, directory } of personas) {
     for (const [root, absolute] of Object.entries(layout.roots)) {
       if (absolute !== workspace || root === 'home' || root === 'state') continue
