@@ -596,6 +596,14 @@ describe('findings', () => {
 })
 
 describe('the hash', () => {
+  test('is not over whether a gateway without a manager happens to run', () => {
+    const gateway = { kind: 'none' as const, running: false }
+    const before = plan({ facts: { gateway } })
+    expect(before.findings.map(({ code }) => code)).toContain('gateway-not-managed')
+    const after = plan({ facts: { gateway: { kind: 'process', running: true } } })
+    expect(after.hash).toBe(before.hash)
+  })
+
   test('is the same for the same input, whatever the order of keys', () => {
     const roots = Object.fromEntries(Object.entries(HERE.roots).toReversed())
     expect(plan({ manifest: { layout: { ...HERE, roots } } }).hash).toBe(plan().hash)
