@@ -283,10 +283,10 @@ async function rollBack(work: Work, from: TargetRecord, code: string): Promise<T
       ? from
       : await work.journal.write<TargetRecord>({ ...from, state: 'rolling-back', code })
   const gateway = await putOldBack(work, record)
-  // Cut off between the end of a launch and its record: what it had ended goes on.
+  if (record.gateway) await runAsBefore(work, record.gateway, gateway, job)
+  // Cut off between the end of a launch and its record: what it had ended goes on. Last, because it may want for space.
   await restoreFence(work, record)
   if (record.before) await setTakenOver(work.stateDir, record.before.continued)
-  if (record.gateway) await runAsBefore(work, record.gateway, gateway, job)
   return abort(work, record, code)
 }
 
