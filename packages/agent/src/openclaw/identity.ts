@@ -60,7 +60,7 @@ const CHANNEL_VARIABLE = new RegExp(`^(?:${PREFIXES.join('|')})_`)
 export const isChannelVariable = (name: string): boolean => CHANNEL_VARIABLE.test(name)
 
 const CREDENTIAL =
-  /(?:token|secret|password|privateKey|apiKey|appKey|encryptKey|credentials|serviceAccount|serviceAccountFile|tokenFile|secretFile|passwordFile|certificatePath|authDir)$/i
+  /(?:token|secret|password|passphrase|(?:private|api|app|encrypt|aes|access|recovery|signing)Key|credentials|serviceAccount|serviceAccountFile|tokenFile|secretFile|passwordFile|certificatePath|authDir|incomingUrl)$|^code$/i
 
 /** The whole configuration, or the part of it that one file holds, without logins and with every channel off. */
 export function configWithoutIdentity(config: Tree): Tree {
