@@ -1,7 +1,7 @@
 /** The tables of a database, and those of their rows in which something may stand that is looked for. */
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite'
 import { marksOf } from '@ocm/protocol'
-import type { Row, Table } from './rows.ts'
+import { type Row, type Table, howOf } from './rows.ts'
 import type { As, Walk } from './strings.ts'
 
 export interface Shape {
@@ -127,7 +127,7 @@ interface Filter {
 /** Exact: what it passes over holds nothing that a visit would find. */
 function filterOf(table: Table, columns: readonly string[], marks: readonly string[]): Filter {
   const parts = columns.map((column) => {
-    const how = table.columns[column] ?? table.rest
+    const how = howOf(table, column)
     if (how === 'path') return { sql: `substr(${quote(column)}, 1, 1) IN ('/', '~')`, values: [] }
     if (!isOfRoots(how)) return undefined
     // A letter escaped in JSON may be any of them.

@@ -10,7 +10,7 @@ import {
   uniqueIn,
 } from './database-rows.ts'
 import { isOfKnownKind, knownColumns } from './known-schema.ts'
-import { type DatabaseRole, type How, type Row, type Table, tablesOf } from './rows.ts'
+import { type DatabaseRole, type How, type Row, type Table, howOf, tablesOf } from './rows.ts'
 import { type Walk, visitText, visitTree } from './strings.ts'
 
 /** A table that is not declared: whole paths are unknown ones, paths in words are prose. */
@@ -29,7 +29,7 @@ export function* visitDatabase(
   const declared = tablesOf(role)
   const changed: Record<string, number> = {}
   for (const { name, hasRowids } of tablesIn(database)) {
-    const own = declared[name]
+    const own = Object.hasOwn(declared, name) ? declared[name] : undefined
     if (isEmpty(database, name)) continue
     const shape = shapeOf(database, name, hasRowids)
     const table = own === undefined ? UNKNOWN : withUnknowns(own, newColumns(role, shape))
@@ -86,7 +86,7 @@ function* editsIn(
   table: Table,
   walk: Walk,
 ): Generator<undefined, readonly Edit[]> {
-  const columns = shape.texts.filter((column) => (table.columns[column] ?? table.rest) !== 'skip')
+  const columns = shape.texts.filter((column) => howOf(table, column) !== 'skip')
   if (columns.length === 0) return []
   const edits: Edit[] = []
   for (const row of rowsToVisit(database, shape, table, columns, walk)) {
@@ -98,7 +98,7 @@ function* editsIn(
     for (const column of columns) {
       const text = row[column]
       if (typeof text !== 'string') continue
-      const declared = table.columns[column] ?? table.rest
+      const declared = howOf(table, column)
       const how = typeof declared === 'function' ? declared(row) : declared
       const value = visitColumn(walk, table, how, () => labelOf(column, shape, row), text)
       if (value !== text) values.set(column, value)

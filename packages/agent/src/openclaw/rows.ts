@@ -291,5 +291,9 @@ export function roleOf(place: PlacedPath): DatabaseRole | undefined {
   return place.root === 'state' ? 'other' : undefined
 }
 
+/** As what a column is looked at. Plugins name theirs as they like, `constructor` too. */
+export const howOf = ({ columns, rest }: Table, column: string): Table['columns'][string] =>
+  (Object.hasOwn(columns, column) ? columns[column] : undefined) ?? rest
+
 export const tablesOf = (role: DatabaseRole): Readonly<Record<string, Table>> =>
   role === 'state' ? STATE_TABLES : role === 'agent' ? AGENT_TABLES : {}

@@ -72,3 +72,20 @@ test('a second capture of the same content remembers what was unknown in it', as
   const second = await findingsOf(node, first.remember)
   expect(second.unknowns).toEqual(first.unknowns)
 })
+
+test('what is called like something that every object has is a table and a column like any other', async () => {
+  const node = makeNode(`
+    CREATE TABLE constructor (valueOf TEXT, place TEXT);
+    CREATE TABLE plain (id INTEGER PRIMARY KEY, constructor TEXT);`)
+  const H = node.home.home
+  const database = new DatabaseSync(node.home.at('.openclaw/state/openclaw.sqlite'))
+  database.exec(`INSERT INTO constructor VALUES ('${H}/work/a', '${H}/work/b')`)
+  database.exec(`INSERT INTO plain VALUES (1, '${H}/work/c')`)
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+  database.close()
+  const { mentions } = await findingsOf(node)
+  const found = mentions.filter(({ at }) => /^(?:constructor|plain)\./.test(at))
+  expect(found.map(({ text }) => text).toSorted()).toEqual(
+    ['a', 'b', 'c'].map((name) => `${H}/work/${name}`),
+  )
+})
