@@ -77,8 +77,18 @@ async function textsAt(pair: Pair, path: string): Promise<readonly [string, stri
   return [before, after]
 }
 
-const entryAt = ({ manifest }: OpenedSnapshot, path: string): Entry | undefined =>
-  manifest.entries.find((entry) => `${entry.root}:${pathFromBytes(entry.path)}` === path)
+const byPlace = new WeakMap<OpenedSnapshot, ReadonlyMap<string, Entry>>()
+
+/** Many are looked up, and a large node has very many. */
+function entryAt(snapshot: OpenedSnapshot, path: string): Entry | undefined {
+  let entries = byPlace.get(snapshot)
+  if (entries === undefined) {
+    const { entries: all } = snapshot.manifest
+    entries = new Map(all.map((entry) => [`${entry.root}:${pathFromBytes(entry.path)}`, entry]))
+    byPlace.set(snapshot, entries)
+  }
+  return entries.get(path)
+}
 
 /** By the class of its packs, and by its section: an empty file has no packs. */
 function isSecretIn({ root }: OpenedSnapshot, { section, extents = [] }: Entry): boolean {
