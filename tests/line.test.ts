@@ -193,6 +193,8 @@ describe('a real node', () => {
       'clone',
       'beta',
       'gamma',
+      // Trials are tried elsewhere, and the move above had one.
+      '--no-trial',
       '--port',
       String(PORT_C),
       '--root',
