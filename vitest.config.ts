@@ -14,7 +14,12 @@ const unit = (name: string, more: object = {}) => ({
 
 const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
 /** They use the populated home that tests/line.test.ts uses, and it is at one path. */
-const LATER_USERS = ['tests/archives.test.ts', 'tests/compare-real.test.ts', 'tests/moves.test.ts']
+const LATER_USERS = [
+  'tests/archives.test.ts',
+  'tests/compare-real.test.ts',
+  'tests/graft.test.ts',
+  'tests/moves.test.ts',
+]
 
 const systems = (name: string, groupOrder: number, more: object) => ({
   test: {
