@@ -63,10 +63,8 @@ test('an answer in pieces of no said length is read as well', async () => {
     response.write(Buffer.alloc(60, 3))
     response.end(Buffer.alloc(40, 4))
   }
-  for (const _ of ['plainly at first', 'and then not']) {
-    const pack = await wholePack(100)
-    expect([pack[59], pack[60], pack[99]]).toEqual([3, 4, 4])
-  }
+  const pack = await wholePack(100)
+  expect([pack[59], pack[60], pack[99]]).toEqual([3, 4, 4])
 })
 
 test('an answer that is shorter than the pack is malformed, and one that is longer is not read', async () => {

@@ -3,7 +3,6 @@ import http from 'node:http'
 import https from 'node:https'
 import { handOut } from '@ocm/protocol/node'
 import type { FetchBytes } from '../api/client.ts'
-import { NotPlain, plainFetcher } from './fetch-plainly.ts'
 
 const PATIENCE_MS = 180_000
 /** What an error may say of itself. */
@@ -11,27 +10,11 @@ const ERROR_BYTES = 64 * 1024
 
 /** Connections stay open while there is more to ask for, and do not keep a process that has nothing else to do. */
 export function bytesFetcher(): FetchBytes {
-  const byNode = nodeFetcher()
-  const plainly = plainFetcher()
-  let isPlain = true
-  return async (url, headers, into) => {
-    if (!isPlain || url.startsWith('https:')) return byNode(url, headers, into)
-    try {
-      return await plainly(url, headers, into)
-    } catch (error) {
-      if (!(error instanceof NotPlain)) throw error
-      isPlain = false
-      return byNode(url, headers, into)
-    }
-  }
-}
-
-function nodeFetcher(): FetchBytes {
   const agents = {
     'http:': new http.Agent({ keepAlive: true }),
     'https:': new https.Agent({ keepAlive: true }),
   }
-  return (url, headers, into) =>
+  const fetchBytes: FetchBytes = (url, headers, into) =>
     new Promise((resolve, reject) => {
       const { request } = url.startsWith('https:') ? https : http
       const agent = url.startsWith('https:') ? agents['https:'] : agents['http:']
@@ -60,7 +43,13 @@ function nodeFetcher(): FetchBytes {
             })
         })
       })
-      asked.on('error', reject)
+      asked.on('error', (error) => {
+        // A hub ends a connection that was idle, just when it is wanted again.
+        const isStale = asked.reusedSocket && 'code' in error && error.code === 'ECONNRESET'
+        if (isStale) resolve(fetchBytes(url, headers, into))
+        else reject(error)
+      })
       asked.end()
     })
+  return fetchBytes
 }
