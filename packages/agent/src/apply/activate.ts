@@ -4,7 +4,7 @@
  */
 import { OcmError, base64url, fromBase64url, openGrant } from '@ocm/protocol'
 import type { Gateway } from '../installation.port.ts'
-import type { ActivateRequest } from './apply.ts'
+import type { ActivateRequest } from './asked.ts'
 import { compareInventories } from './compare.ts'
 import { noteTakenOver, setTakenOver, takenOver } from './continues.ts'
 import { exists } from './disk.ts'

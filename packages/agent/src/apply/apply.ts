@@ -4,15 +4,14 @@
  */
 import {
   OcmError,
-  type KeyPair,
   base64url,
   equal,
   fromBase64url,
   fromWireError,
 } from '@ocm/protocol'
 import { activate, goOn, settle } from './activate.ts'
-import type { StageRequest, StageResult, ByOperator, Apply } from './asked.ts'
-import { describe } from './describe.ts'
+import type { Apply, ByOperator, StageRequest, StageResult, TrialOutcome } from './asked.ts'
+import { type Offer, describe } from './describe.ts'
 import { fence, keepStill, letGo, release as releaseSource, settleSource } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
 import { forgetOld } from './leftovers.ts'
@@ -20,17 +19,11 @@ import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } fro
 import type { ApplyParts } from './parts.port.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
-import { type TrialOutcome, endTrial, tryStaged } from './trial.ts'
+import { endTrial, tryStaged } from './trial.ts'
 import { goOnUndoing, settleUndo, undo, undoBegun, undoable } from './undo.ts'
 import { turns } from '../turns.ts'
 
 export type { ActivateRequest, Activated, Apply } from './asked.ts'
-
-/** What this node has offered last: an order has to name it, and is the only one that ever does. */
-export interface Offer {
-  readonly nonce: Uint8Array
-  readonly jobKey: KeyPair
-}
 
 export function createApply(parts: ApplyParts): Apply {
   const work: Work = { ...parts, journal: openJournal(parts.stateDir) }

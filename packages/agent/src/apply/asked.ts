@@ -1,5 +1,4 @@
 /** What is asked of an apply, and what it answers. Byte strings are the statements as they arrived. */
-import type { TrialOutcome } from './trial.ts'
 
 export interface StageRequest {
   readonly job: string
@@ -16,6 +15,14 @@ export interface StageResult {
   readonly bytes: number
   /** Files that could not be read and were left out, which an operator had chosen. */
   readonly lost: number
+}
+
+/** How a trial ended; in the journal, because it is not made twice. */
+export interface TrialOutcome {
+  readonly ready: boolean
+  readonly inventoryEqual: boolean | null
+  readonly isolated: boolean
+  readonly skipped?: true
 }
 
 export interface ActivateRequest {

@@ -1,6 +1,7 @@
 /** What this node tells operators about itself before a plan, with a new nonce and a new job key for the order. */
 import {
   type Description,
+  type KeyPair,
   OcmError,
   type TargetFacts,
   type TargetWish,
@@ -9,10 +10,15 @@ import {
   openWish,
   sealFacts,
 } from '@ocm/protocol'
-import type { Offer } from './apply.ts'
 import type { JobRecord } from './journal.ts'
 import { undoBegun, undoable } from './undo.ts'
 import type { Work } from './work.ts'
+
+/** What this node has offered last: an order has to name it, and is the only one that ever does. */
+export interface Offer {
+  readonly nonce: Uint8Array
+  readonly jobKey: KeyPair
+}
 
 export async function describe(
   { p, identity, installation, journal }: Work,

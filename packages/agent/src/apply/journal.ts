@@ -15,10 +15,9 @@ import {
   fromUtf8,
 } from '@ocm/protocol'
 import { readDurable, writeDurable } from '../store/durable.ts'
-import type { Activated } from './apply.ts'
+import type { Activated, TrialOutcome } from './asked.ts'
 import type { Continued } from './continues.ts'
 import type { Rename } from './renames.ts'
-import type { TrialRecord } from './trial.ts'
 import type { Unit } from './units.ts'
 
 /** A gateway as it ran before the job. */
@@ -80,6 +79,13 @@ export interface GraftMemory {
   }[]
   /** Of what is carried. */
   readonly databases: readonly string[]
+}
+
+/** A trial that was begun; without an outcome it was cut off, or is at work. */
+export interface TrialRecord {
+  /** '' when there was none to be made. */
+  readonly directory: string
+  readonly outcome: TrialOutcome | null
 }
 
 export interface TargetRecord {

@@ -6,6 +6,7 @@ import { constants } from 'node:fs'
 import { chmod, copyFile, lstat, mkdir, readdir, readlink, symlink } from 'node:fs/promises'
 import { type Layout, OcmError, isWithin, pathFromBytes, rulesBetween } from '@ocm/protocol'
 import type { Staged, Tried } from '../installation.port.ts'
+import type { TrialOutcome } from './asked.ts'
 import { compareInventories } from './compare.ts'
 import { onDisk, parentOf, removeTree } from './disk.ts'
 import type { TargetRecord } from './journal.ts'
@@ -13,21 +14,6 @@ import { type Unit, resolved } from './units.ts'
 import { type Held, type Work, report } from './work.ts'
 
 const READY_MS = 240_000
-
-/** How a trial ended; in the journal, because it is not made twice. */
-export interface TrialOutcome {
-  readonly ready: boolean
-  readonly inventoryEqual: boolean | null
-  readonly isolated: boolean
-  readonly skipped?: true
-}
-
-/** A trial that was begun; without an outcome it was cut off, or is at work. */
-export interface TrialRecord {
-  /** '' when there was none to be made. */
-  readonly directory: string
-  readonly outcome: TrialOutcome | null
-}
 
 /**
  * @returns the outcome, and the record that has it; what was made for it is gone.

@@ -13,7 +13,7 @@ import {
 } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
 import type { Seen } from '../reading/write-files.ts'
-import type { Activated } from './apply.ts'
+import type { Activated } from './asked.ts'
 import { removeTree } from './disk.ts'
 import type { Journal, TargetRecord } from './journal.ts'
 import type { VerifiedOrder } from './orders.ts'
