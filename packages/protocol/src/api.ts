@@ -11,7 +11,7 @@
  *     GET  /api/tickets               [TicketState]   POST /api/tickets        TicketRequest → TicketState
  *     GET  /api/nodes                 [NodeState]     GET  /api/nodes/:id      NodeState
  *     PATCH /api/nodes/:id            { label } → NodeState                    POST /api/nodes/:id/retire  {} → NodeState
- *     POST /api/nodes/:id/describe    DescribeRequest → DescribeAnswer
+ *     POST /api/nodes/:id/describe    DescribeRequest → DescribeAnswer        PUT  /api/nodes/:id/schedule  SetSchedule → NodeState
  *     GET  /api/snapshots?node=&pruned=  [SnapshotState], newest first; pruned ones too with `pruned=true`
  *     GET  /api/snapshots/:id         SnapshotState   GET  /api/snapshots/:id/header  HeaderState
  *     GET  /api/snapshots/:id/damage  [PackDamage]: which of its packs are damaged or missing
@@ -28,6 +28,7 @@
  *     GET  /api/jobs?node=            [Job], newest first                      POST /api/jobs              JobRequest → Job
  *     GET  /api/jobs/:id              Job             POST /api/jobs/:id/cancel  {} → Job
  *     GET  /api/jobs/:id/log          JobLog          GET  /api/audit          [AuditEntry], newest first
+ *     …    /api/ssh/leases, /api/nodes/:id/ssh      see ssh/leases.ts
  *     GET  /api/live                  WebSocket: one LiveEvent as JSON per message
  *
  * A bearer token (`Authorization: Bearer …`) goes wherever the session cookie goes. A state-changing request with a
@@ -39,8 +40,10 @@ import { Hash, Id } from './ids.ts'
 import { Job, JobKind } from './job.ts'
 import { B64 } from './messages.ts'
 import { RetentionLock, RetentionPolicy, RetentionVerdict } from './retention.ts'
+import { NodeSchedule } from './schedule.ts'
 import { Metrics, Trigger } from './snapshot.ts'
 import { Count, Millis, Strict } from './shapes.ts'
+import { SshLease } from './ssh/leases.ts'
 
 const Name = Type.String({ minLength: 1, maxLength: 64 })
 const Password = Type.String({ minLength: 10, maxLength: 256 })
@@ -69,6 +72,10 @@ export const SetupState = Strict({
   /** The hub's Ed25519 public key, for the vault record and join strings. */
   hubKey: B64,
   version: Type.String(),
+  /** The hub serves a certificate that no authority vouches for: its SHA-256, for join strings. */
+  certificate: Type.Optional(B64),
+  /** It was told to listen beyond this machine without TLS. */
+  insecure: Type.Optional(Type.Literal(true)),
 })
 export type SetupState = Static<typeof SetupState>
 
@@ -143,14 +150,18 @@ export const NodeState = Strict({
   /** The job at work on it. */
   job: Type.Union([Id, Type.Null()]),
   /**
-   * Of both nodes of an unfenced move, 'owed': the target speaks and the source is not fenced yet. Of a source, 'held':
-   * it is fenced under a move that has ended without the target's word, and nobody speaks.
+   * Of both nodes of an unfenced move, 'owed': the target speaks or may speak, and the source is not fenced yet. Of a source,
+   * 'held': it is fenced under a move that has ended without the target's word, or has still to hear it, and nobody speaks.
    */
   fence: Type.Optional(Strict({ job: Id, state: Type.Enum(['owed', 'held']) })),
   /** Other active nodes whose newest snapshot shows the same identity: two that speak as one. Absent: none. */
   twins: Type.Optional(Type.Array(Strict({ node: Id, kinds: Type.Array(FingerprintKind) }))),
   /** Whether its newest snapshot says which identities it has; false before the first, and without a fleet key. */
   checked: Type.Optional(Type.Boolean()),
+  /** When the hub backs it up by itself. Absent: only when somebody asks for it. */
+  schedule: Type.Optional(NodeSchedule),
+  /** 'ssh': it has no agent of its own and is there for the length of a lease. Absent: 'agent'. */
+  reach: Type.Optional(Type.Enum(['agent', 'ssh'])),
   /** For the operator's own check (see proveNode); empty when enrolled without a ticket. */
   proof: Strict({ ticket: B64, enrolment: B64 }),
 })
@@ -331,6 +342,7 @@ export const LiveEvent = Type.Union([
   Strict({ kind: Type.Literal('keeping-changed') }),
   Strict({ kind: Type.Literal('job-changed'), job: Job }),
   Strict({ kind: Type.Literal('ticket-used'), ticket: Id, node: Id }),
+  Strict({ kind: Type.Literal('lease-changed'), lease: SshLease }),
 ])
 export type LiveEvent = Static<typeof LiveEvent>
 

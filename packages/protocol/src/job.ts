@@ -88,11 +88,13 @@ export const Job = Strict({
    */
   warnings: Type.Optional(Count),
   /**
-   * Of a move whose order attests that the source is off. 'owed': the target speaks, and the source has still to be
-   * fenced when it comes back; 'fenced': it has been. Of the undo of such a move, 'owed': the source has still to hear
-   * of it when it comes back.
+   * Of a move whose order attests that the source is off. 'owed': the target speaks or may speak, and the source has still
+   * to be fenced when it comes back; 'fenced': it has been. Of the undo of such a move, and of one that has failed, 'owed':
+   * the source has still to hear that it may run.
    */
   unfenced: Type.Optional(Type.Enum(['attested', 'owed', 'fenced'])),
+  /** While it waits: its nodes that are reached by ssh and for which a credential has to be lent. */
+  asks: Type.Optional(Type.Array(Id)),
   /** Of an undo: the job that it takes back. Of a release: the move under which its node was fenced. */
   undoes: Type.Optional(Id),
 })

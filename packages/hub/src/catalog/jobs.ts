@@ -83,6 +83,7 @@ export const jobsIn = (db: Database): JobCatalog => ({
       .selectAll()
       .where('source', '=', source)
       .where('unfenced', '=', 'owed')
+      .where('state', 'not in', UNFINISHED)
       .orderBy('created_at')
       .execute()
     return rows.map(storedFrom)
@@ -91,7 +92,8 @@ export const jobsIn = (db: Database): JobCatalog => ({
   async fences() {
     const rows = await db
       .selectFrom('jobs as move')
-      .select(['move.id', 'move.node', 'move.source', 'move.unfenced'])
+      .select(['move.id', 'move.node', 'move.source', 'move.unfenced', 'move.state'])
+      .select((is) => is('move.outcome_statement', 'is not', null).as('has_word'))
       .where('move.kind', '=', 'move')
       .where((is) =>
         is.or([
@@ -116,8 +118,10 @@ export const jobsIn = (db: Database): JobCatalog => ({
       )
       .execute()
     const fences = new Map<string, { job: string; state: 'owed' | 'held' }>()
-    for (const { id: job, node, source, unfenced } of rows) {
-      const state = unfenced === 'owed' ? 'owed' : 'held'
+    for (const { id: job, node, source, unfenced, state: ended, has_word } of rows) {
+      // One that failed with a word of its target was taken back: the source may be fenced, and has still to hear of it.
+      const isTakenBack = ended === 'failed' && Boolean(has_word)
+      const state = unfenced === 'owed' && !isTakenBack ? 'owed' : 'held'
       if (source !== null) fences.set(source, { job, state })
       if (state === 'owed') fences.set(node, { job, state })
     }

@@ -87,6 +87,17 @@ export async function activate(
   return answer
 }
 
+/** Whether a word that is kept is an ABORT. @param key the target's */
+export function isAbort(p: Primitives, outcome: Uint8Array, key: Uint8Array): boolean {
+  try {
+    readStatement(p, 'abort', Abort, outcome, [key])
+    return true
+  } catch (error) {
+    if (error instanceof OcmError && error.code === 'signature-invalid') return false
+    throw error
+  }
+}
+
 export const whyAborted = ({ code }: Outcome): OcmError => fromWireError({ code, facts: {} })
 
 /** Names an order in every later statement. */

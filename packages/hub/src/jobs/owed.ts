@@ -1,19 +1,14 @@
 /**
- * What a source has still to hear that was off when its move was ordered: that it is fenced, or that the move was undone.
- * It is told as soon as it comes, and asked until it has done it; the job shows that it is owed until then.
+ * What a source has still to hear that was off when its move was ordered: that it is fenced, or that it is not after all,
+ * because the target said ABORT or the move was undone. It is told as soon as it comes, and asked until it has done it; the
+ * job shows that it is owed until then. While a move is at work it sees to that itself: see alone.ts.
  */
-import {
-  base64url,
-  fromBase64url,
-  type NodeConversation,
-  OcmError,
-  toWireError,
-} from '@ocm/protocol'
-import type { Logger } from 'pino'
-import { nodeOf } from './apply.ts'
-import { checkFenced, type MoveNeeds } from './move.ts'
+import { base64url, type NodeConversation, OcmError, toWireError } from '@ocm/protocol'
+import { isAbort, nodeOf } from './apply.ts'
+import { askFenced } from './fenced.ts'
 import type { JobCatalog, StoredJob } from './ports.ts'
 import { isNeverFenced } from './undo.ts'
+import type { MoveNeeds } from './word.ts'
 
 const AGAIN_MS = 30_000
 
@@ -26,12 +21,11 @@ const WORTHLESS: ReadonlySet<string> = new Set([
 
 export interface OwedNeeds extends MoveNeeds {
   readonly jobs: JobCatalog
-  readonly log: Logger
 }
 
 export interface Owed {
   /** There may be something to tell a node, and it may be there. Never throws. */
-  tell(node: string | null): void
+  tell(node: string): void
   stop(): Promise<void>
 }
 
@@ -42,7 +36,7 @@ export function createOwed(needs: OwedNeeds): Owed {
 
   async function tellAll(node: string): Promise<void> {
     while (!stopping.signal.aborted) {
-      const owed = await jobs.owedTo(node)
+      const owed = await owedNow(node)
       const conversation = presence.get(node)
       if (owed.length === 0 || !conversation) return
       let isTold = true
@@ -57,6 +51,13 @@ export function createOwed(needs: OwedNeeds): Owed {
     }
   }
 
+  /** Not what an operator wants to end just now, by attesting that the target is off. */
+  async function owedNow(node: string): Promise<StoredJob[]> {
+    const ending = (await jobs.unfinished()).filter(({ job }) => job.kind === 'release')
+    const moves = new Set(ending.map(({ job }) => job.undoes))
+    return (await jobs.owedTo(node)).filter(({ job }) => !moves.has(job.id))
+  }
+
   /** @returns the code of what went wrong, if something did. */
   async function tellOne(
     next: StoredJob,
@@ -64,7 +65,9 @@ export function createOwed(needs: OwedNeeds): Owed {
     node: string,
   ): Promise<string | undefined> {
     try {
-      await (next.job.kind === 'undo' ? undone : fence)(next, conversation)
+      if (next.job.kind === 'undo') await undone(next, conversation)
+      else if (await hasAborted(next)) await release(next, next, conversation)
+      else await fence(next, conversation)
     } catch (error) {
       stopping.signal.throwIfAborted()
       const { code } = toWireError(error)
@@ -76,25 +79,28 @@ export function createOwed(needs: OwedNeeds): Owed {
     return undefined
   }
 
+  /** One that was asked to fence itself before the target said ABORT. */
+  const hasAborted = async ({ job, outcome }: StoredJob): Promise<boolean> =>
+    outcome !== null && isAbort(needs.p, outcome, (await nodeOf(needs, job.node)).key)
+
   async function fence(stored: StoredJob, conversation: NodeConversation): Promise<void> {
-    const { job, order } = stored
-    if (!order) throw new OcmError('internal', { what: 'order' })
-    const source = await nodeOf(needs, job.source)
-    const asked = {
-      job: job.id,
-      order: base64url(order),
-      record: base64url(needs.vault.needed().statement),
-    }
-    const { result } = await conversation.request('fence', asked, wait())
-    const fenced = fromBase64url(result.fenced)
-    const finalSnapshot = await checkFenced(needs, order, source, fenced)
-    await settle(job.id, { fenced, finalSnapshot }, 'fenced')
+    const said = await askFenced(needs, stored, conversation, stopping.signal)
+    await settle(stored.job.id, said, 'fenced')
   }
 
   async function undone(stored: StoredJob, conversation: NodeConversation): Promise<void> {
-    const { job, outcome } = stored
-    const move = job.undoes === undefined ? undefined : await jobs.job(job.undoes)
-    if (!outcome || !move?.order) throw new OcmError('internal', { what: 'order' })
+    const { undoes } = stored.job
+    const move = undoes === undefined ? undefined : await jobs.job(undoes)
+    if (!move) throw new OcmError('internal', { what: 'order' })
+    await release(stored, move, conversation)
+  }
+
+  async function release(
+    { job, outcome }: StoredJob,
+    move: StoredJob,
+    conversation: NodeConversation,
+  ): Promise<void> {
+    if (!outcome || !move.order) throw new OcmError('internal', { what: 'order' })
     const asked = { job: move.job.id, order: base64url(move.order), abort: base64url(outcome) }
     try {
       await conversation.request('release', asked, wait())
@@ -121,7 +127,7 @@ export function createOwed(needs: OwedNeeds): Owed {
 
   return {
     tell(node) {
-      if (node === null || telling.has(node)) return
+      if (telling.has(node)) return
       const told = tellAll(node)
         .catch((error: unknown) => {
           if (!stopping.signal.aborted) log.error({ err: error, node }, 'what is owed is not told')

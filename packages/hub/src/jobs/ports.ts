@@ -14,6 +14,7 @@ export interface StoredJob {
   readonly outcome: Uint8Array | null
   /** What the source of a move captured last. */
   readonly finalSnapshot: string | null
+  /** When the source had said FENCED; of a source that was attested to be off, when it was first asked to. */
   readonly fencedAt: number | null
 }
 
@@ -28,7 +29,7 @@ export interface JobCatalog {
   unfinished(): Promise<StoredJob[]>
   /** The job of an order, by the hash of its statement. */
   ofOrder(hash: string): Promise<StoredJob | undefined>
-  /** Jobs with something that this source has still to hear: see Job.unfenced. */
+  /** Jobs that have ended with something that this source has still to hear: see Job.unfenced. */
   owedTo(source: string): Promise<StoredJob[]>
   /** See NodeState.fence. */
   fences(): Promise<Map<string, { job: string; state: 'owed' | 'held' }>>

@@ -4,6 +4,7 @@ import type { Publish } from '../events.ts'
 import type { Presence } from '../nodes/presence.ts'
 import type { ApplyNeeds } from './apply.ts'
 import { checkNode, readByOperator } from './order.ts'
+import type { JobCatalog } from './ports.ts'
 import type { UndoNeeds } from './undo.ts'
 import type { Work } from './work.ts'
 
@@ -26,6 +27,7 @@ export async function readTargetOff(
 }
 
 export interface ReleaseNeeds extends ApplyNeeds {
+  readonly jobs: JobCatalog
   readonly presence: Presence
   readonly publish: Publish
 }
@@ -33,8 +35,8 @@ export interface ReleaseNeeds extends ApplyNeeds {
 /** @throws OcmError 'target-online' when the target has come back while the source was waited for */
 export const release = (work: Work, needs: ReleaseNeeds): Promise<void> =>
   work.step('release', async () => {
-    const { p, vault, nodes, presence, publish } = needs
-    const { id, node } = work.job
+    const { p, vault, nodes, jobs, presence, publish } = needs
+    const { id, node, undoes } = work.job
     await work.ask(node, 'letGo', async () => {
       const { target } = readByOperator(p, vault, 'target-off', TargetOff, work.order)
       if (presence.get(target)) throw new OcmError('target-online')
@@ -44,6 +46,11 @@ export const release = (work: Work, needs: ReleaseNeeds): Promise<void> =>
         record: base64url(vault.needed().statement),
       }
     })
+    // It was fenced, though the hub may not have heard of it.
+    const move = undoes === undefined ? undefined : await jobs.job(undoes)
+    if (move?.job.unfenced === 'owed') {
+      await jobs.saveJob({ ...move, job: { ...move.job, unfenced: 'attested' } })
+    }
     await nodes.setMovedTo(node, null)
     publish({ kind: 'node-changed', node })
   })

@@ -3,23 +3,21 @@
  * before all others. A move is at work on both of its nodes.
  */
 import { type ErrorCode, type Job, isFinal, OcmError, toWireError } from '@ocm/protocol'
-import type { Logger } from 'pino'
 import { apply } from './apply.ts'
 import { backUp } from './backup.ts'
-import { move, type MoveNeeds } from './move.ts'
+import { move } from './move.ts'
 import { createOwed } from './owed.ts'
 import type { StoredJob } from './ports.ts'
 import { release } from './release.ts'
 import { undo } from './undo.ts'
+import type { MoveNeeds } from './word.ts'
 import { type Progress, Stopped, Work, type WorkNeeds } from './work.ts'
 
 const DISCARD_MS = 60_000
 /** After the catalog has failed. */
 const AGAIN_MS = 5_000
 
-export interface RunnerNeeds extends WorkNeeds, MoveNeeds {
-  readonly log: Logger
-}
+export interface RunnerNeeds extends WorkNeeds, MoveNeeds {}
 
 export interface Runner {
   /** Takes up every job that has not ended. */
@@ -105,6 +103,8 @@ export function createRunner(needs: RunnerNeeds): Runner {
       await work.finish(outcome)
       log.info({ job: id, kind, state: work.job.state, code: work.job.error?.code }, 'job ended')
       if (work.stored.discardOwed) await came(work.job.node)
+      // Now that nobody else writes the job.
+      for (const node of nodesOf(work.job)) owed.tell(node)
     } catch (error) {
       log.error({ err: error, job: id }, 'job cannot be written down')
       await needs.pause(AGAIN_MS, work.signal).catch(() => undefined)
@@ -128,11 +128,9 @@ export function createRunner(needs: RunnerNeeds): Runner {
           break
         case 'move':
           await move(work, needs)
-          owed.tell(work.job.source)
           break
         case 'undo':
           await undo(work, needs)
-          owed.tell(work.job.source)
           break
         case 'release':
           await release(work, needs)

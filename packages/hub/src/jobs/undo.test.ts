@@ -237,6 +237,91 @@ describe('a move whose source is attested to be off', () => {
     await until(async () => parts.b.asked.includes('discard'), Boolean)
   })
 
+  /** The target is asked to activate, and answers when it is let. */
+  function holdTarget() {
+    const [asked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    parts.b.before = (method) => {
+      if (method !== 'activate') return
+      asked.resolve()
+      return go.promise
+    }
+    return { asked: asked.promise, go: go.resolve }
+  }
+
+  test('is fenced when it comes while the target has not answered yet, also after a restart of the hub', async () => {
+    await leave()
+    const b1 = holdTarget()
+    const { id } = await alone()
+    await b1.asked
+    expect((await job(id)).unfenced).toBe('owed')
+    expect((await stateOf(a)).fence).toEqual({ job: id, state: 'owed' })
+    await hub.stop()
+    await hub.restart()
+    await Promise.all([a.dial(), b.dial()])
+    const fenced = await until(
+      () => job(id),
+      ({ unfenced }) => unfenced === 'fenced',
+    )
+    expect(fenced.endedAt).toBeNull()
+    expect(parts.a.asked).toEqual(['fence'])
+    b1.go()
+    expect(await ended(id)).toMatchObject({ state: 'done', unfenced: 'fenced', downtimeMs: null })
+    expect((await stateOf(a)).movedTo).toBe(b.id)
+    expect(parts.a.asked).toEqual(['fence'])
+  })
+
+  test('that came in between is released by the ABORT, however long it is away then', async () => {
+    await leave()
+    const b1 = holdTarget()
+    const { id } = await alone()
+    await b1.asked
+    parts.a.before = async (method) => {
+      if (method !== 'fence') return
+      a.cut()
+      await new Promise(() => {})
+    }
+    await a.dial()
+    await until(
+      () => stateOf(a),
+      ({ online }) => !online && parts.a.asked.includes('fence'),
+    )
+    parts.b.outcome = 'abort'
+    b1.go()
+    const failed = await ended(id)
+    expect(failed).toMatchObject({ unfenced: 'owed', error: { code: 'openclaw-unhealthy' } })
+    expect((await stateOf(a)).fence).toEqual({ job: id, state: 'held' })
+    await a.dial()
+    await until(
+      () => job(id),
+      ({ unfenced }) => unfenced === 'attested',
+    )
+    expect(parts.a.asked).toEqual(['fence', 'release'])
+    const now = await stateOf(a)
+    expect([now.fence, now.movedTo]).toEqual([undefined, null])
+  })
+
+  test('is asked nothing when the target aborts before it came', async () => {
+    await leave()
+    parts.b.outcome = 'abort'
+    const { id } = await alone()
+    expect(await ended(id)).toMatchObject({ state: 'failed', unfenced: 'attested' })
+    await a.dial()
+    const { body } = await start({ kind: 'backup', node: a.id })
+    await ended(body.id)
+    expect(parts.a.asked).toEqual(['capture'])
+  })
+
+  test('that comes just before the target is asked ends the move, and is not fenced', async () => {
+    await leave()
+    parts.b.before = async (method) => {
+      if (method === 'trial') await a.dial()
+    }
+    const failed = await ended((await alone()).id)
+    expect(failed).toMatchObject({ error: { code: 'source-online' }, unfenced: 'attested' })
+    expect(parts.a.asked).toEqual([])
+    expect(parts.b.asked).not.toContain('activate')
+  })
+
   test('undone before the source came, it is never fenced, and hears of the undo when it comes', async () => {
     await leave()
     const move = await done(alone())

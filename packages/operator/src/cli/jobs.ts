@@ -41,7 +41,9 @@ export async function listJobs({ terminal, ports }: Context): Promise<void> {
 }
 
 function stateText({ state, error, warnings = 0, unfenced }: Job): string {
-  if (unfenced === 'owed') return `${state} (the source is not fenced yet)`
+  const owed =
+    state === 'failed' ? 'the source has not heard of it yet' : 'the source is not fenced yet'
+  if (unfenced === 'owed') return `${state} (${error === null ? owed : `${error.code}, ${owed}`})`
   if (error !== null) return `${state} (${error.code})`
   return warnings === 0 ? state : `${state} (${count(warnings, 'warning')})`
 }
