@@ -34,6 +34,7 @@ import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
 import { createAccept } from './nodes/accept.ts'
 import { createCommit } from './nodes/commit.ts'
+import { addBackup } from './jobs/submit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { serveStoring } from './nodes/storing.ts'
@@ -52,6 +53,8 @@ export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly log?: Logger
 }
 
+import { createSchedules, schedulesOf } from './schedules/schedules.ts'
+import { certificateOf } from './tls/certificate.ts'
 export interface Hub {
   readonly fastify: FastifyInstance
   /** Where it listens. */
@@ -149,6 +152,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     vault,
     audit,
     hubKey,
+    schedules: () => schedulesOf({ schedules: catalog.schedules, now }),
     now,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
     enrolled(node, ticket) {
@@ -170,6 +174,18 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     { agentKey, welcome }: { readonly agentKey: Uint8Array; readonly welcome: Welcome },
   ): void {
     const id = welcome.node
+  const schedules = createSchedules({
+    schedules: catalog.schedules,
+    nodes: roster.list,
+    atWork: async () =>
+      (await jobs.unfinished()).filter(({ trigger }) => trigger === 'schedule').length,
+    backUp: async (node) =>
+      void (await addBackup({ p, runner, now }, { node, by: 'schedule' }, 'schedule')),
+    audit,
+    publish,
+    now,
+    log,
+  })
     const node = { id, key: agentKey }
     serveStoring(session, node, {
       snapshots,
@@ -182,7 +198,10 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     const settled = nodes.setSequence(id, settleSequence(welcome.seq))
     presence.opened(id, session)
     publish({ kind: 'node-changed', node: id })
-    settled.then(() => runner.came(id)).catch(fault)
+    settled
+      .then(() => runner.came(id))
+      .then(schedules.look)
+      .catch(fault)
     const leave = async () => {
       await session.closed
       if (!presence.closed(id, session)) return
@@ -249,7 +268,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
         },
       })
       vaultRoutes(api, { vault, roster, audit, now })
-      nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now })
+      nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now, schedules })
       snapshotRoutes(api, { snapshots, nodes, packs })
       retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, presence, runner, audit, now })
@@ -295,3 +314,5 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
 
 const clearTimer = (timer: unknown) => clearTimeout(timer as NodeJS.Timeout)
 const codeOf = (error: unknown) => (error instanceof OcmError ? error.code : 'internal')
+    await schedules.stop()
+    schedules.start()

@@ -26,6 +26,7 @@ export { type TargetWish, openWish, placesIn, sealWish, wishOf } from './reporti
 export * from './retention.ts'
 export * from './rewrite.ts'
 export * from './sealing.ts'
+export * from './schedule.ts'
 export * from './selection.ts'
 export * from './shapes.ts'
 export { compareVersions } from './skew.ts'

@@ -11,12 +11,14 @@ import { jobsIn } from './jobs.ts'
 import { keepingIn } from './keeping.ts'
 import { nodesIn } from './nodes.ts'
 import { peopleIn } from './people.ts'
+import { schedulesIn } from './schedules.ts'
 import type { Database, Schema } from './schema.ts'
 import { snapshotsIn } from './snapshots.ts'
 import { up as first } from './steps/0001-first.ts'
 import { up as keeping } from './steps/0002-keeping.ts'
 import { up as epochs } from './steps/0003-epochs.ts'
 import { up as undo } from './steps/0004-undo.ts'
+import { up as schedules } from './steps/0005-schedules.ts'
 import { vaultIn } from './vault.ts'
 
 const STEPS = {
@@ -24,6 +26,7 @@ const STEPS = {
   '0002-keeping': { up: keeping },
   '0003-epochs': { up: epochs },
   '0004-undo': { up: undo },
+  '0005-schedules': { up: schedules },
 }
 
 /** @throws OcmError 'catalog-failed' with the cause */
@@ -54,6 +57,7 @@ export const catalogOver = (db: Database) => ({
   nodes: nodesIn(db),
   snapshots: snapshotsIn(db),
   jobs: jobsIn(db),
+  schedules: schedulesIn(db),
   keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
   /** @throws when the catalog cannot be written */
   async probe() {

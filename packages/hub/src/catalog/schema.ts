@@ -142,6 +142,15 @@ export interface Schema {
     scrubbed_at: number | null
   }
 
+  schedules: {
+    node: string
+    /** JSON of a Schedule. */
+    schedule: string
+    since: number
+    /** The target of a move to whom it was handed on. */
+    handed_to: string | null
+  }
+
   audit: {
     seq: Generated<number>
     at: number

@@ -6,6 +6,7 @@ import {
   Id,
   NodeState,
   OcmError,
+  SetSchedule,
   Strict,
   TicketRequest,
   TicketState,
@@ -17,6 +18,7 @@ import type { Presence } from '../nodes/presence.ts'
 import type { Roster } from '../nodes/roster.ts'
 import { addTicket, ticketState, type TicketNeeds } from '../nodes/tickets.ts'
 import type { Audit } from '../people/ports.ts'
+import type { Schedules } from '../schedules/schedules.ts'
 import { bytesOf } from './bytes.ts'
 import { route } from './route.ts'
 import { operatorOf } from './who.ts'
@@ -26,6 +28,7 @@ export interface NodeNeeds extends TicketNeeds {
   readonly presence: Presence
   readonly roster: Roster
   readonly audit: Audit
+  readonly schedules: Pick<Schedules, 'set'>
 }
 
 const ById = Strict({ id: Id })
@@ -73,6 +76,18 @@ export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
     await audit.note({ at: now(), actor, action: 'node-retired', subject: id })
     return roster.retire(id)
   })
+
+  route(
+    api,
+    'PUT',
+    '/nodes/:id/schedule',
+    { params: ById, body: SetSchedule, answer: NodeState },
+    async (request) => {
+      const { id } = await roster.one(request.params.id)
+      await needs.schedules.set(id, request.body.schedule, operatorOf(request).name)
+      return roster.one(id)
+    },
+  )
 
   route(
     api,

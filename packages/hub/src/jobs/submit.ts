@@ -27,8 +27,7 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
     }
     const job = newJob({ id: newId(p), kind: 'backup', node: node.id, by, at })
     await audit.note({ at, actor: by, action: 'backup', subject: node.id })
-    await runner.add(stored(job, null), null)
-    return job
+    return addBackup(needs, { node: node.id, by })
   }
 
   const statement = bytesOf(request.order)
@@ -64,6 +63,17 @@ async function submitUndo(needs: SubmitNeeds, statement: Uint8Array, by: string)
   const job = newJob({
     id: undo.job,
     kind: 'undo',
+/** @param of a node that is active */
+export async function addBackup(
+  { p, runner, now }: Pick<SubmitNeeds, 'p' | 'runner' | 'now'>,
+  of: { readonly node: string; readonly by: string },
+  trigger: Trigger = 'manual',
+): Promise<Job> {
+  const job = newJob({ id: newId(p), kind: 'backup', at: now(), ...of })
+  await runner.add({ ...stored(job, null), trigger }, null)
+  return job
+}
+
     node: undo.node,
     // A source that is fenced is released by it.
     ...(undone.job.kind === 'move' && { source: undone.job.source ?? '' }),

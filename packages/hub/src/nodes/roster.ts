@@ -1,5 +1,12 @@
 /** The nodes as people see them, and what people decide about them. */
-import { base64url, equal, type ErrorCode, type NodeState, OcmError } from '@ocm/protocol'
+import {
+  base64url,
+  equal,
+  type ErrorCode,
+  type NodeSchedule,
+  type NodeState,
+  OcmError,
+} from '@ocm/protocol'
 import type { Publish } from '../events.ts'
 import type { CloseLink, Node, NodeCatalog, NodeStanding, SnapshotCatalog } from './ports.ts'
 import type { Presence } from './presence.ts'
@@ -18,6 +25,7 @@ export interface RosterNeeds {
   readonly twins: ReturnType<typeof createTwins>
   /** See NodeState.fence. */
   readonly fences: () => Promise<ReadonlyMap<string, NonNullable<NodeState['fence']>>>
+  readonly schedules: () => Promise<ReadonlyMap<string, NodeSchedule>>
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
 }
@@ -39,10 +47,11 @@ export function createRoster(needs: RosterNeeds): Roster {
   const { catalog, snapshots, presence, vault, publish, closeLink } = needs
 
   async function states(nodes: readonly Node[]): Promise<NodeState[]> {
-    const [newest, jobs, fences] = await Promise.all([
+    const [newest, jobs, fences, schedules] = await Promise.all([
       snapshots.newestOfEach(),
       needs.jobsAtWork(),
       needs.fences(),
+      needs.schedules(),
     ])
     const standing = await needs.twins(await catalog.nodes(), newest)
     return nodes.map((node) => ({
@@ -59,6 +68,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       lastSnapshot: newest.get(node.id) ?? null,
       job: jobs.get(node.id) ?? null,
       ...fenceOf(fences.get(node.id)),
+      ...scheduleOf(schedules.get(node.id)),
       twins: standing.get(node.id)?.twins ?? [],
       checked: standing.get(node.id)?.checked ?? false,
       proof: { ticket: base64url(node.ticket), enrolment: base64url(node.enrolment) },
@@ -103,6 +113,9 @@ export function createRoster(needs: RosterNeeds): Roster {
     },
   }
 }
+
+const scheduleOf = (schedule: NodeState['schedule']): Pick<NodeState, 'schedule'> =>
+  schedule === undefined ? {} : { schedule }
 
 const fenceOf = (fence: NodeState['fence']): Pick<NodeState, 'fence'> =>
   fence === undefined ? {} : { fence }

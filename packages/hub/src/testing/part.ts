@@ -39,9 +39,9 @@ export function play(part: Part): (session: AgentSession, agent: TestAgent) => v
     const sign = (kind: 'fenced' | 'speak' | 'abort', body: object) =>
       makeStatement(p, kind, { v: 1, ...body }, agent.key)
 
-    session.handle('capture', async ({ job }) => {
+    session.handle('capture', async ({ job, trigger }) => {
       await asked('capture')
-      return { snapshot: await agent.capture(job, [p.random(1000)]) }
+      return { snapshot: await agent.capture(job, [p.random(1000)], { trigger }) }
     })
     session.handle('stage', async ({ job, order }) => {
       await asked('stage')
