@@ -45,6 +45,8 @@ const JoinString = Strict({
   secret: Bytes(32),
   /** See fleet.ts. */
   fleet: Type.Optional(Bytes(32)),
+  /** The one certificate to be taken from the hub, see certificate-pin.ts. */
+  certificate: Type.Optional(Bytes(32)),
 })
 export type JoinString = Static<typeof JoinString>
 

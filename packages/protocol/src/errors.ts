@@ -129,6 +129,11 @@ export const MEANINGS = {
     'Check the address. If the hub was rebuilt, enrol this node again.',
     'later',
   ),
+  'certificate-changed': meaning(
+    'The hub showed another certificate than the one that is pinned here.',
+    'Somebody may be in between. If the hub has a new certificate on purpose, join or log in again with its fingerprint.',
+    'later',
+  ),
   'hub-unreachable': meaning(
     'The hub does not answer.',
     'Check its address and that it runs.',
@@ -180,9 +185,109 @@ export const MEANINGS = {
   'hub-stopping': meaning('The hub is being stopped.', 'The agent comes back by itself.', 'later'),
   'deadline-passed': meaning('The other side did not answer in time.', 'Try again.', 'later'),
 
+  // nodes without an agent
+  'ssh-address-refused': meaning(
+    (f) => `This ${f['what']} is refused (${f['why']}).`,
+    'Give a plain name or address, without options, spaces or a zone; link-local and metadata addresses are never dialled.',
+  ),
+  'ssh-missing': meaning(
+    'There is no OpenSSH client (8.5 or newer) on this machine.',
+    'Install it beside the hub: apt install openssh-client.',
+  ),
+  'ssh-unreachable': meaning(
+    (f) => `The host does not answer to ssh (${f['why']}).`,
+    'Check address and port, and that sshd runs there.',
+    'now',
+  ),
+  'ssh-host-key-unknown': meaning(
+    'No key of this host has been approved.',
+    'Look at the host first and compare the fingerprint with the one on its console.',
+  ),
+  'ssh-host-key-changed': meaning(
+    'The host shows another key than the one that was approved. Nothing was sent to it.',
+    'If the machine was not set up anew, somebody stands in between. Approve the new key only after comparing it on the console.',
+  ),
+  'ssh-too-weak': meaning(
+    'The host offers only algorithms that are broken.',
+    'Update the OpenSSH server there.',
+  ),
+  'ssh-auth-failed': meaning(
+    'The host did not let this user in with what was lent.',
+    'Check user and credential, and lend it again. One attempt was made.',
+    'now',
+  ),
+  'ssh-passphrase-wrong': meaning(
+    'The passphrase does not open the private key.',
+    'Lend it again. Nothing was dialled.',
+    'now',
+  ),
+  'ssh-key-unreadable': meaning(
+    'This is not a private key that OpenSSH can read.',
+    'Lend the file as ssh-keygen made it, whole.',
+    'now',
+  ),
+  'ssh-sudo-failed': meaning(
+    (f) =>
+      f['why'] === 'missing'
+        ? 'There is no sudo on the host.'
+        : 'sudo did not allow it. One attempt was made.',
+    'Log in as the account of OpenClaw itself, or check the sudo rule and its password.',
+    'now',
+  ),
+  'ssh-container-failed': meaning(
+    'The container could not be entered.',
+    'Check that it runs, and that the account may use docker or podman.',
+    'now',
+  ),
+  'ssh-no-node': meaning(
+    (f) =>
+      f['found'] === ''
+        ? 'There is no Node.js on the host.'
+        : `Node.js on the host is too old (${f['found']}).`,
+    'Install Node.js 24.16 or newer for the account of OpenClaw.',
+  ),
+  'ssh-no-answer': meaning(
+    'The account answered with something else than the agent.',
+    'It needs a shell that runs commands, or a forced command `ocm-agent stdio`.',
+  ),
+  'ssh-no-place': meaning(
+    'The agent cannot write into its directory on the host.',
+    'Make ~/.local/state writable for the account, and free space if the disk is full.',
+  ),
+  'ssh-bundle-altered': meaning(
+    'The agent arrived altered on the host and was not run.',
+    'Try again; if it stays so, somebody changes what is sent.',
+    'now',
+  ),
+  'ssh-busy': meaning(
+    (f) => `${f['most']} connections are open, which is as many as the hub makes.`,
+    'Wait until one of them has ended, or release one.',
+    'later',
+  ),
+  'ssh-lease-ended': meaning(
+    'The lease has ended, and the credential with it.',
+    'Lend it again.',
+    'now',
+  ),
+  'ssh-helper-failed': meaning(
+    'The process that holds lent credentials ended.',
+    'Lend it again; if it stays so, look into the log of the hub.',
+    'now',
+  ),
+
   'keys-exposed': meaning(
     "Others on this machine could read the agent's keys.",
     'Remove the --state directory and enrol the node again, with a directory that is its account’s alone.',
+  ),
+
+  // an agent that came over SSH stays
+  'user-manager-missing': meaning(
+    'The account has no service manager of its own (systemd --user) that answers.',
+    'Allow it once as root on the node: loginctl enable-linger ACCOUNT. Without systemd, start the agent by hand: ocm-agent run.',
+  ),
+  'agent-not-installed': meaning(
+    (f) => `The agent could not be installed (${f['step'] ?? 'program'}).`,
+    'Look at `systemctl --user status ocm-agent` on the node, then try again; nothing of its history is lost.',
   ),
 
   // OpenClaw on the node
@@ -362,6 +467,13 @@ export const MEANINGS = {
     'The hub could not store a pack.',
     "Check the disk of the hub's data directory.",
     'later',
+  ),
+  'certificate-unusable': meaning(
+    (f) =>
+      f['why'] === 'mismatch'
+        ? 'The key is not that of the certificate.'
+        : `The TLS ${f['why'] === 'key' ? 'key' : 'certificate'} cannot be ${f['why'] === 'form' ? 'understood' : 'read'}.`,
+    'Name PEM files with --tls-cert and --tls-key that the hub may read.',
   ),
   'port-taken': meaning(
     (f) => `Port ${f['port']} is in use.`,

@@ -23,6 +23,10 @@ export type SealUse =
   | 'enrolment'
   | 'epoch'
   | 'handover'
+  | 'ssh-connection'
+  | 'ssh-credential'
+  | 'ssh-lent'
+  | 'ssh-delegation'
 
 const Sealed = Strict({
   /** Ephemeral X25519 public key. */

@@ -25,6 +25,8 @@ export type StatementKind =
   | 'undo'
   | 'target-off'
   | 'receipt'
+  | 'ssh-connection'
+  | 'ssh-credential'
 
 const Statement = Strict({
   /** The body's CBOR, as it was signed. */
