@@ -1,5 +1,13 @@
 /** What an operator asks for becomes a job. */
-import { fromBase64url, type Job, type JobRequest, newId, OcmError, STEPS } from '@ocm/protocol'
+import {
+  fromBase64url,
+  type Job,
+  type JobRequest,
+  newId,
+  OcmError,
+  STEPS,
+  type Trigger,
+} from '@ocm/protocol'
 import type { Audit } from '../people/ports.ts'
 import { orderHash } from './apply.ts'
 import { readOrder } from './order.ts'
@@ -25,7 +33,6 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
     if (node.state !== 'active') {
       throw new OcmError(node.state === 'revoked' ? 'node-revoked' : 'node-cloned')
     }
-    const job = newJob({ id: newId(p), kind: 'backup', node: node.id, by, at })
     await audit.note({ at, actor: by, action: 'backup', subject: node.id })
     return addBackup(needs, { node: node.id, by })
   }
@@ -56,13 +63,6 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
   return job
 }
 
-async function submitUndo(needs: SubmitNeeds, statement: Uint8Array, by: string): Promise<Job> {
-  const { audit, now, runner, p } = needs
-  const at = now()
-  const { undo, undone } = await readUndo(needs, statement)
-  const job = newJob({
-    id: undo.job,
-    kind: 'undo',
 /** @param of a node that is active */
 export async function addBackup(
   { p, runner, now }: Pick<SubmitNeeds, 'p' | 'runner' | 'now'>,
@@ -74,6 +74,13 @@ export async function addBackup(
   return job
 }
 
+async function submitUndo(needs: SubmitNeeds, statement: Uint8Array, by: string): Promise<Job> {
+  const { audit, now, runner, p } = needs
+  const at = now()
+  const { undo, undone } = await readUndo(needs, statement)
+  const job = newJob({
+    id: undo.job,
+    kind: 'undo',
     node: undo.node,
     // A source that is fenced is released by it.
     ...(undone.job.kind === 'move' && { source: undone.job.source ?? '' }),
