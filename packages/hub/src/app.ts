@@ -1,7 +1,16 @@
 /** Puts the hub together: the only place that knows every part. */
 import { mkdir } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type HubSession, OcmError, settleSequence, VERSION, type Welcome } from '@ocm/protocol'
+import type { Server as TlsServer } from 'node:tls'
+import {
+  base64url,
+  fromBase64url,
+  type HubSession,
+  OcmError,
+  settleSequence,
+  VERSION,
+  type Welcome,
+} from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -18,13 +27,14 @@ import { metricsRoute } from './http/metrics.ts'
 import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
 import { retentionRoutes } from './http/retention.ts'
-import { createServer } from './http/server.ts'
+import { createServer, secureContext } from './http/server.ts'
 import { snapshotRoutes } from './http/snapshots.ts'
 import { vaultRoutes } from './http/vault.ts'
 import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
 import { createRunner, nodesOf } from './jobs/runner.ts'
 import { jobOf, serveJobs } from './jobs/serving.ts'
+import { addBackup } from './jobs/submit.ts'
 import { repair } from './keeping/collect.ts'
 import { retentionState } from './keeping/policy.ts'
 import { createRounds } from './keeping/rounds.ts'
@@ -34,7 +44,6 @@ import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
 import { createAccept } from './nodes/accept.ts'
 import { createCommit } from './nodes/commit.ts'
-import { addBackup } from './jobs/submit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { serveStoring } from './nodes/storing.ts'
@@ -44,6 +53,8 @@ import { openPackDirectory } from './packs/directory.ts'
 import { createPasswords } from './people/password.ts'
 import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
+import { createSchedules, schedulesOf } from './schedules/schedules.ts'
+import { certificateOf } from './tls/certificate.ts'
 
 export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly data: string
@@ -53,14 +64,19 @@ export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly log?: Logger
 }
 
-import { createSchedules, schedulesOf } from './schedules/schedules.ts'
-import { certificateOf } from './tls/certificate.ts'
 export interface Hub {
   readonly fastify: FastifyInstance
   /** Where it listens. */
   readonly url: string
   /** The one-time link, while the hub is not set up. */
   readonly setupLink: string | undefined
+  /** SHA-256 of a certificate that no authority vouches for. */
+  readonly certificatePin: Uint8Array | undefined
+  /**
+   * Serves what the files of the certificate say now; connections that there are stay as they are.
+   * @throws OcmError 'certificate-unusable', and goes on with the one before
+   */
+  reloadCertificate(): Promise<void>
   close(): Promise<void>
 }
 
@@ -72,7 +88,7 @@ const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
 
 /** @throws OcmError 'port-taken', 'catalog-failed', 'store-failed' */
 export async function buildHub(options: HubOptions): Promise<Hub> {
-  const { data, host = '127.0.0.1', port = 0, publicUrl, now = Date.now } = options
+  const { data, host = '127.0.0.1', port = 0, publicUrl, tls, now = Date.now } = options
   const log = options.log ?? createLog('warn')
   let closing = false
   const fault = (error: unknown) => log.error({ err: error }, 'fault')
@@ -80,6 +96,17 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   await mkdir(data, { recursive: true, mode: 0o700 })
   const identity = await hubIdentity(p, data)
   const packs = await openPackDirectory(`${data}/packs`)
+  const readCertificate = async () =>
+    tls && certificateOf(tls, { data, publicName: publicUrl?.hostname, now: now() })
+  const certificate = await readCertificate()
+  /** What a client that is told to pin would pin; a reload changes it. */
+  const reached: { certificate?: string; insecure?: true } = {}
+  const setPin = (pin: Uint8Array | undefined) => {
+    if (pin === undefined) delete reached.certificate
+    else reached.certificate = base64url(pin)
+  }
+  setPin(certificate?.pin)
+  if (options.insecure) reached.insecure = true
   const catalog = await openCatalog(`${data}/catalog.sqlite`)
   const { people, audit, nodes, snapshots, jobs, keeping } = catalog
 
@@ -125,6 +152,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     closeLink: links.close,
     gone: runner.gone,
     fences: jobs.fences,
+    schedules: () => schedulesOf({ schedules: catalog.schedules, now }),
     twins: createTwins({
       p,
       snapshots,
@@ -146,13 +174,24 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       return new Map(pairs.toReversed() as [string, string][])
     },
   })
+  const schedules = createSchedules({
+    schedules: catalog.schedules,
+    nodes: roster.list,
+    atWork: async () =>
+      (await jobs.unfinished()).filter(({ trigger }) => trigger === 'schedule').length,
+    backUp: async (node) =>
+      void (await addBackup({ p, runner, now }, { node, by: 'schedule' }, 'schedule')),
+    audit,
+    publish,
+    now,
+    log,
+  })
   const accept = createAccept({
     p,
     catalog: nodes,
     vault,
     audit,
     hubKey,
-    schedules: () => schedulesOf({ schedules: catalog.schedules, now }),
     now,
     heartbeatMs: options.heartbeatMs ?? HEARTBEAT_MS,
     enrolled(node, ticket) {
@@ -174,18 +213,6 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     { agentKey, welcome }: { readonly agentKey: Uint8Array; readonly welcome: Welcome },
   ): void {
     const id = welcome.node
-  const schedules = createSchedules({
-    schedules: catalog.schedules,
-    nodes: roster.list,
-    atWork: async () =>
-      (await jobs.unfinished()).filter(({ trigger }) => trigger === 'schedule').length,
-    backUp: async (node) =>
-      void (await addBackup({ p, runner, now }, { node, by: 'schedule' }, 'schedule')),
-    audit,
-    publish,
-    now,
-    log,
-  })
     const node = { id, key: agentKey }
     serveStoring(session, node, {
       snapshots,
@@ -217,8 +244,15 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
 
   const passwords = createPasswords(p)
   const sessions = createSessions(p, people, now)
-  const cookies = cookiesFor(publicUrl?.protocol === 'https:')
-  const server = await createServer({ log, addresses: addressesOf(publicUrl), sessions, cookies })
+  const cookies = cookiesFor(tls !== undefined || publicUrl?.protocol === 'https:')
+  const server = await createServer({
+    log,
+    addresses: addressesOf(publicUrl, tls ? 'https' : 'http'),
+    sessions,
+    cookies,
+    certificate,
+    trustedProxies: options.trustedProxies ?? [],
+  })
   await describeRoutes(server, VERSION)
   healthRoutes(server, { probes: { catalog: catalog.probe, packs: packs.probe } })
   metricsRoute(server, {
@@ -244,6 +278,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
         sessions,
         cookies,
         version: VERSION,
+        reached,
         setup: {
           p,
           people,
@@ -282,6 +317,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const close = async () => {
     closing = true
     links.closeAll('hub-stopping')
+    await schedules.stop()
     await runner.stop()
     await scrub.stop()
     await rounds.stop()
@@ -293,6 +329,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     url = await server.listen({ host, port })
     await runner.start()
     rounds.start()
+    schedules.start()
     scrub.start()
   } catch (cause) {
     await close()
@@ -308,11 +345,19 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     get setupLink() {
       return linkOpen && link ? `${shown}/setup#${link.secret}` : undefined
     },
+    get certificatePin() {
+      return reached.certificate === undefined ? undefined : fromBase64url(reached.certificate)
+    },
+    async reloadCertificate() {
+      const served = await readCertificate()
+      if (!served) return
+      const { server: listener } = server as unknown as { server: TlsServer }
+      listener.setSecureContext(secureContext(served))
+      setPin(served.pin)
+    },
     close,
   }
 }
 
 const clearTimer = (timer: unknown) => clearTimeout(timer as NodeJS.Timeout)
 const codeOf = (error: unknown) => (error instanceof OcmError ? error.code : 'internal')
-    await schedules.stop()
-    schedules.start()

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { OcmError } from '@ocm/protocol'
+import type { Tls } from './tls/certificate.ts'
 
 export interface Config {
   /** Absolute path of the data directory. */
@@ -9,6 +10,11 @@ export interface Config {
   readonly host: string
   readonly port: number
   readonly publicUrl: URL | undefined
+  readonly tls: Tls | undefined
+  /** Addresses and networks whose word counts about who asks. */
+  readonly trustedProxies: readonly string[]
+  /** Beyond loopback without TLS, because somebody said so. */
+  readonly insecure: boolean
   /** Directory of the built dashboard. */
   readonly ui: string | undefined
   /** Directory of the static files of the API's pages; undefined: where the package keeps them. */
@@ -20,6 +26,10 @@ export interface ServeOptions {
   readonly host: string
   readonly port: string
   readonly publicUrl?: string
+  readonly tls?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly trustedProxy?: readonly string[]
   readonly insecureHttp?: boolean
 }
 
@@ -35,16 +45,57 @@ export function configFrom(options: ServeOptions, built: Pick<Config, 'ui' | 'ap
   if (isIP(host) === 0) {
     throw new OcmError('wrong-use', { what: '--host takes an IP address' })
   }
-  if (!isLoopback(host) && options.insecureHttp !== true) {
+  const tls = tlsFrom(options)
+  const isOpen = !isLoopback(host) && tls === undefined
+  if (isOpen && options.insecureHttp !== true) {
     throw new OcmError('wrong-use', {
       what:
         'On an address other than loopback anybody on the network can read and change what the dashboard sends; ' +
-        'put a reverse proxy with TLS in front of 127.0.0.1 (and name it with --public-url), or accept it with --insecure-http',
+        'take --tls self, or --tls own with --tls-cert and --tls-key, or put a reverse proxy with TLS in front of ' +
+        '127.0.0.1 (and name it with --public-url), or accept it with --insecure-http',
     })
   }
   const publicUrl = options.publicUrl === undefined ? undefined : URL.parse(options.publicUrl)
   if (publicUrl === null || (publicUrl && !/^https?:$/.test(publicUrl.protocol))) {
     throw new OcmError('wrong-use', { what: '--public-url takes an http or https address' })
   }
-  return { data: resolve(options.data), host, port, publicUrl, ...built }
+  const trustedProxies = options.trustedProxy ?? []
+  const noProxy = trustedProxies.find((text) => !isNetwork(text))
+  if (noProxy !== undefined) {
+    throw new OcmError('wrong-use', {
+      what: '--trusted-proxy takes an IP address or a network such as 10.0.0.0/8',
+    })
+  }
+  return {
+    data: resolve(options.data),
+    host,
+    port,
+    publicUrl,
+    tls,
+    trustedProxies,
+    insecure: isOpen && publicUrl?.protocol !== 'https:',
+    ...built,
+  }
+}
+
+/** @throws OcmError 'wrong-use' */
+function tlsFrom({ tls, tlsCert, tlsKey, insecureHttp }: ServeOptions): Tls | undefined {
+  const hasFiles = tlsCert !== undefined || tlsKey !== undefined
+  if (tls === undefined && !hasFiles) return undefined
+  if (insecureHttp === true) {
+    throw new OcmError('wrong-use', { what: '--insecure-http and TLS are not for one hub' })
+  }
+  if (tls === 'self' && !hasFiles) return { kind: 'self' }
+  if (tls !== 'self' && tlsCert !== undefined && tlsKey !== undefined) {
+    return { kind: 'own', certificate: resolve(tlsCert), key: resolve(tlsKey) }
+  }
+  throw new OcmError('wrong-use', {
+    what: 'TLS takes --tls self, or --tls own with --tls-cert and --tls-key',
+  })
+}
+
+function isNetwork(text: string): boolean {
+  const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const family = isIP(address)
+  return family !== 0 && Number(prefix ?? 0) <= (family === 4 ? 32 : 128)
 }

@@ -57,6 +57,9 @@ test.each([
   [['--host', '0.0.0.0'], '--insecure-http'],
   [['--port', 'x'], '--port takes a number'],
   [['--public-url', 'ftp://x'], '--public-url takes'],
+  [['--tls', 'own'], '--tls-cert and --tls-key'],
+  [['--tls', 'self', '--insecure-http'], 'not for one hub'],
+  [['--trusted-proxy', '10.0.0.0/64'], '--trusted-proxy takes'],
 ])('refuses %j before it opens anything', async (options, text) => {
   const { child, said } = hub(...options)
   const [status] = await once(child, 'exit')

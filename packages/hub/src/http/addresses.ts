@@ -16,8 +16,14 @@ export interface Addresses {
   checkOrigin(request: Pick<FastifyRequest, 'headers'>): void
 }
 
-/** @param publicUrl under which people reach the hub, when that is not its own address. */
-export function addressesOf(publicUrl: URL | undefined): Addresses {
+/**
+ * @param publicUrl under which people reach the hub, when that is not its own address.
+ * @param scheme what the hub itself speaks.
+ */
+export function addressesOf(
+  publicUrl: URL | undefined,
+  scheme: 'http' | 'https' = 'http',
+): Addresses {
   /** An IP address cannot be rebound, and localhost is this machine whoever asks; every other name must be ours. */
   const isOurs = (host: string): boolean => {
     if (publicUrl && host === publicUrl.host) return true
@@ -37,7 +43,7 @@ export function addressesOf(publicUrl: URL | undefined): Addresses {
       const same =
         origin === undefined
           ? site === undefined || site === 'same-origin' || site === 'none'
-          : origin === `http://${host}` || origin === publicUrl?.origin
+          : origin === `${scheme}://${host}` || origin === publicUrl?.origin
       if (!same) throw new OcmError('origin-refused')
     },
   }

@@ -24,6 +24,8 @@ export interface PeopleNeeds {
   readonly setup: SetupNeeds
   readonly login: LoginNeeds
   readonly version: string
+  /** What a client learns of how the hub is reached before anybody is logged in. */
+  readonly reached: Pick<SetupState, 'certificate' | 'insecure'>
 }
 
 const TokenList = Type.Array(
@@ -38,6 +40,7 @@ export function peopleRoutes(api: FastifyInstance, needs: PeopleNeeds): void {
     open: !(await people.isSetUp()),
     hubKey: base64url(needs.setup.hubKey),
     version: needs.version,
+    ...needs.reached,
   }))
 
   route(

@@ -5,6 +5,7 @@ import cookie from '@fastify/cookie'
 import websocket from '@fastify/websocket'
 import fastify, { type FastifyInstance, LogController } from 'fastify'
 import type { Logger } from 'pino'
+import type { Served } from '../tls/certificate.ts'
 import type { Sessions } from '../people/sessions.ts'
 import type { Addresses } from './addresses.ts'
 import { answerError } from './errors.ts'
@@ -16,6 +17,10 @@ export interface ServerNeeds {
   readonly addresses: Addresses
   readonly sessions: Sessions
   readonly cookies: Cookies
+  /** With it the server speaks https and nothing else. */
+  readonly certificate: Served | undefined
+  /** Whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[]
 }
 
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -28,20 +33,29 @@ const LINK = '/link'
 /** The only other one that upgrades. */
 const LIVE = '/api/live'
 
+export const secureContext = ({ certificate, key }: Served) => ({ cert: certificate, key })
+
 export async function createServer(needs: ServerNeeds): Promise<FastifyInstance> {
-  const { log, addresses, sessions, cookies } = needs
+  const { log, addresses, sessions, cookies, certificate, trustedProxies } = needs
+  const patience = {
+    headersTimeout: 10_000,
+    connectionsCheckingInterval: 1_000,
+    maxHeaderSize: 16 * 1024,
+  }
   const server = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' }),
     genReqId: () => randomBytes(8).toString('hex'),
     requestIdHeader: false,
-    trustProxy: false,
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: 256 * 1024,
     requestTimeout: 30_000,
     keepAliveTimeout: 5_000,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 128 },
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1_000, maxHeaderSize: 16 * 1024 },
+    ...(certificate === undefined
+      ? { http: patience }
+      : { https: { ...patience, ...secureContext(certificate), handshakeTimeout: 10_000 } }),
     ajv: {
       customOptions: {
         coerceTypes: false,
