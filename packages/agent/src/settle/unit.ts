@@ -1,0 +1,55 @@
+/** The user unit that keeps an agent running, as deploy/ocm-agent.service has it, for one program and one node. */
+
+export interface UnitWish {
+  /** The Node that runs OpenClaw too: the one in a service manager's PATH is often older. */
+  readonly node: string
+  readonly program: string
+  readonly stateDir: string
+  readonly home: string
+  readonly openclawBin?: string | undefined
+}
+
+export function unitText({ node, program, stateDir, home, openclawBin }: UnitWish): string {
+  const words = [
+    node,
+    '--report-exclude-env',
+    program,
+    'run',
+    '--state',
+    stateDir,
+    '--openclaw-home',
+    home,
+    ...(openclawBin === undefined ? [] : ['--openclaw-bin', openclawBin]),
+  ]
+  return `[Unit]
+Description=OCM agent
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=${words.map(quoted).join(' ')}
+# What starts the gateway again after a restore is not to be ended with the agent.
+KillMode=process
+UMask=0077
+Restart=always
+RestartSec=5
+TimeoutStopSec=30
+Nice=10
+LimitCORE=0
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+
+[Install]
+WantedBy=default.target
+`
+}
+
+/** Of systemd: % begins a specifier and $ a variable, also between quotes. */
+const quoted = (word: string): string =>
+  /^[\w./-]+$/.test(word)
+    ? word
+    : `"${word
+        .replaceAll(/["\\]/g, String.raw`\$&`)
+        .replaceAll('%', '%%')
+        .replaceAll('$', '$$$$')}"`
