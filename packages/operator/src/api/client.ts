@@ -19,6 +19,7 @@ import {
   ScrubState,
   type SetLock,
   type SetPolicy,
+  type Schedule,
   type SetupRequest,
   SetupState,
   SnapshotState,
@@ -103,6 +104,9 @@ export class ApiClient {
   renameNode = (id: string, label: string) =>
     this.#send(NodeState, 'PATCH', `/api/nodes/${id}`, { label })
   retireNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/retire`, {})
+  /** Null: only when somebody asks for a backup. */
+  setSchedule = (id: string, schedule: Schedule | null) =>
+    this.#send(NodeState, 'PUT', `/api/nodes/${id}/schedule`, { schedule })
   /** @param wish sealed to the job key of the description before */
   describeNode = (id: string, wish?: string) =>
     this.#send(

@@ -1,4 +1,4 @@
-/** The command line of what the hub keeps: `ocm retention`, `prune`, `pin`, `unpin` and `scrub`. */
+/** The command line of what the hub keeps: `ocm schedule`, `retention`, `prune`, `pin`, `unpin` and `scrub`. */
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
 import { type PruneOptions, pin, prune, unpin } from './prune.ts'
@@ -9,6 +9,7 @@ import {
   setPolicy,
   showRetention,
 } from './retention.ts'
+import { type ScheduleOptions, schedule } from './schedule.ts'
 import { type ScrubOptions, scrub } from './scrub.ts'
 
 type SetOptions = PolicyOptions & {
@@ -18,6 +19,18 @@ type SetOptions = PolicyOptions & {
 }
 
 export function describeKeeping(program: Command, context: () => Promise<Context>): void {
+  program
+    .command('schedule')
+    .summary('when the hub backs a node up by itself; without an option, what is set')
+    .argument('[node]')
+    .option('--daily <time>', 'once a day, at HH:MM or up to 15 minutes later')
+    .option('--zone <zone>', 'with --daily: the time zone; of this machine when it is not given')
+    .option('--every <time>', 'every so many hours or days: 6h, 1d')
+    .option('--off', 'only when somebody asks for it')
+    .action(async (node: string | undefined, options: ScheduleOptions) =>
+      schedule(await context(), node, options),
+    )
+
   const retention = program
     .command('retention')
     .summary('which snapshots stay, and what no policy goes below')

@@ -10,6 +10,7 @@ import { confirmByFingerprint, confirmNodes, retireNode } from '../vault/nodes.t
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short, table, time } from './format.ts'
 import { findNode, nodeNamed } from './names.ts'
+import { nextText } from './schedule.ts'
 
 export async function listNodes({ terminal, ports }: Context): Promise<void> {
   const nodes = await ports.api.nodes()
@@ -20,9 +21,10 @@ export async function listNodes({ terminal, ports }: Context): Promise<void> {
     node.lastSnapshot === null
       ? '-'
       : `${time(node.lastSnapshot.receivedAt)} (${bytes(node.lastSnapshot.bytes)})`,
+    nextText(node, ports.now()),
     node.agentVersion,
   ])
-  const shown = table(['NODE', 'ID', 'STATE', 'LAST SNAPSHOT', 'AGENT'], rows)
+  const shown = table(['NODE', 'ID', 'STATE', 'LAST SNAPSHOT', 'NEXT BACKUP', 'AGENT'], rows)
   terminal.result(
     nodes,
     nodes.length === 0
