@@ -23,7 +23,8 @@ export { recoverVault } from './vault/recover.ts'
 export { changePassphrase } from './vault/rewrap.ts'
 export { type PreparedSetup, prepareSetup, type SetupWish } from './vault/setup.ts'
 export { type IssuedTicket, issueTicket, type TicketWish } from './vault/ticket.ts'
-export { openVault, type Ports, type Unlocked } from './vault/unlock.ts'
+export type { Ports } from './ports.ts'
+export { openVault, type Unlocked } from './vault/unlock.ts'
 export {
   doneOrThrow,
   followJob,

@@ -5,7 +5,7 @@ import { ApiClient } from './api/client.ts'
 import { bytesFetcher } from './node/fetch-bytes.ts'
 import { fileMemory } from './node/file-memory.ts'
 import { volatileMemory } from './vault/memory.ts'
-import type { Ports } from './vault/unlock.ts'
+import type { Ports } from './ports.ts'
 
 export { fileMemory } from './node/file-memory.ts'
 

@@ -17,7 +17,7 @@ import { type Layout, OcmError } from '@ocm/protocol'
 import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
 import { errno } from './errno.ts'
-import type { GatewaySite } from './gateway.ts'
+import type { GatewaySite } from './gateway-site.ts'
 import {
   type Process,
   environOf,

@@ -1,21 +1,8 @@
 /** Which of three ways runs the gateway of this installation: the account's service manager, the machine's, or nobody. */
 import type { Gateway } from '../installation.port.ts'
+import type { GatewaySite } from './gateway-site.ts'
 import { isProcessMemory, processGateway } from './gateway-process.ts'
 import { findUnit, isUnitMemory, unitGateway } from './gateway-unit.ts'
-
-/** Where one installation is, as far as running its gateway goes. */
-export interface GatewaySite {
-  /** The home directory that OpenClaw is run with. */
-  readonly home: string
-  readonly stateDir: string
-  readonly configPath: string
-  /** As configured. */
-  readonly port: number
-  /** The profile's name, '' without one. */
-  readonly profile: string
-  /** The `openclaw` command; null when there is none. */
-  readonly bin: string | null
-}
 
 /** @param remembered what `Gateway.remember` gave before, in this process or in one before it. */
 export async function detectGateway(site: GatewaySite, remembered?: unknown): Promise<Gateway> {

@@ -12,7 +12,13 @@ import {
   type VaultRecord,
 } from '@ocm/protocol'
 import type { StoredChange, StoredSlot } from './ports.ts'
-import type { CurrentVault } from './vault.ts'
+
+export interface CurrentVault {
+  readonly root: Uint8Array
+  readonly record: VaultRecord
+  /** The record as it was signed. */
+  readonly statement: Uint8Array
+}
 
 export interface NextVault {
   readonly record: VaultRecord

@@ -10,14 +10,7 @@ import {
   type VaultState,
 } from '@ocm/protocol'
 import type { Packs, VaultCatalog } from './ports.ts'
-import { readChange } from './vault-change.ts'
-
-export interface CurrentVault {
-  readonly root: Uint8Array
-  readonly record: VaultRecord
-  /** The record as it was signed. */
-  readonly statement: Uint8Array
-}
+import { type CurrentVault, readChange } from './vault-change.ts'
 
 export interface VaultKeeper {
   /** Reads what the catalog holds: at a start and after set-up. Writes the copies beside the packs again. */

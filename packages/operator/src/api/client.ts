@@ -23,6 +23,11 @@ import {
   type SetupRequest,
   SetupState,
   SnapshotState,
+  SshLease,
+  SshLeaseIssued,
+  type SshLeaseRequest,
+  SshNode,
+  type SshNodePut,
   TicketState,
   TokenIssued,
   VaultState,
@@ -115,6 +120,20 @@ export class ApiClient {
       `/api/nodes/${id}/describe`,
       wish === undefined ? {} : { wish },
     )
+
+  /** Asks for a helper process at the hub, to whose key a credential is sealed. */
+  askLease = (request: SshLeaseRequest) =>
+    this.#send(SshLeaseIssued, 'POST', '/api/ssh/leases', request)
+  /** @param sealed see sealLent. */
+  lendTo = (lease: string, sealed: string) =>
+    this.#send(SshLease, 'POST', `/api/ssh/leases/${lease}/lend`, { sealed })
+  /** Those that last and those that ended in the last hour, newest first. */
+  leases = () => this.#get(listOf(SshLease), '/api/ssh/leases')
+  endLease = (lease: string) => this.#send(SshLease, 'DELETE', `/api/ssh/leases/${lease}`)
+  sshOf = (node: string) => this.#get(SshNode, `/api/nodes/${node}/ssh`)
+  putSsh = (node: string, put: SshNodePut) =>
+    this.#send(SshNode, 'PUT', `/api/nodes/${node}/ssh`, put)
+  dropSsh = (node: string) => this.#done('DELETE', `/api/nodes/${node}/ssh`)
 
   /** Newest first; of one node, or of all. Pruned ones only when they are asked for. */
   snapshots = (node?: string, { pruned = false }: { readonly pruned?: boolean } = {}) => {

@@ -26,7 +26,7 @@ import {
 } from '@ocm/protocol'
 import { ApiClient } from '../api/client.ts'
 import { volatileMemory } from '../vault/memory.ts'
-import type { Ports } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
 
 export interface PaperHub {
   readonly ports: Ports

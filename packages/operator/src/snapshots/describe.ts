@@ -8,7 +8,8 @@ import {
   readStatement,
 } from '@ocm/protocol'
 import { confirmedKey } from '../vault/nodes.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 
 export interface DescribedNode {
   readonly node: string

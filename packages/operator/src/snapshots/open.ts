@@ -21,7 +21,8 @@ import {
 } from '@ocm/protocol'
 import { rememberHead } from '../vault/memory.ts'
 import { readingKey } from '../vault/nodes.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 
 export interface OpenedSnapshot {
   readonly id: string

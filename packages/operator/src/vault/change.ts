@@ -20,7 +20,7 @@ import {
   vaultHash,
 } from '@ocm/protocol'
 import { rememberSerial } from './memory.ts'
-import type { Ports } from './unlock.ts'
+import type { Ports } from '../ports.ts'
 
 export interface NextVault {
   readonly slots: readonly Slot[]

@@ -16,7 +16,8 @@ import {
 } from '@ocm/protocol'
 import { changeVault, provenSlot, slotsOf } from './change.ts'
 import { type RecoveryKit, kitOf } from './kit.ts'
-import { acceptRecord, type Ports, type Unlocked } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import { acceptRecord, type Unlocked } from './unlock.ts'
 
 type Operators = VaultRecord['operators']
 

@@ -9,7 +9,8 @@ import {
   proveNode,
 } from '@ocm/protocol'
 import { reviseRecord } from './record.ts'
-import type { Ports, Unlocked } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from './unlock.ts'
 
 export interface Confirmation {
   /** The vault with the record that now holds. */

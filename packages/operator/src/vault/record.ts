@@ -1,7 +1,8 @@
 /** Writing the next vault record. */
 import { OcmError, type VaultRecord, base64url, signVaultRecord } from '@ocm/protocol'
 import { rememberSerial } from './memory.ts'
-import { type Ports, type Unlocked, acceptRecord } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import { type Unlocked, acceptRecord } from './unlock.ts'
 
 /**
  * Signs and stores a record with what `change` answers. When somebody else wrote one meanwhile, `change` is asked

@@ -12,7 +12,8 @@ import {
 import { changeVault, forgetKeys, provenSlot, slotsOf, slotsOfOthers } from './change.ts'
 import { serialSeen } from './memory.ts'
 import { checkPassphrase } from './passphrase.ts'
-import { type Ports, servedVault, slotOf } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import { servedVault, slotOf } from './unlock.ts'
 
 /**
  * The operator's old signing key is lost with the passphrase, so the record lists a new one in its place: nobody who

@@ -1,7 +1,8 @@
 /** Another passphrase for the same vault: this operator's slot is wrapped anew, and nothing else changes. */
 import { provenSlot, putSlot } from './change.ts'
 import { checkPassphrase } from './passphrase.ts'
-import type { Ports, Unlocked } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from './unlock.ts'
 
 /**
  * The new slot is opened once before it takes the old one's place. Whoever copied the old slot can still open that copy

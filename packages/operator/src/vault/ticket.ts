@@ -6,7 +6,8 @@ import {
   issueTicket as makeTicket,
   writeJoinString,
 } from '@ocm/protocol'
-import type { Ports, Unlocked } from './unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from './unlock.ts'
 
 export interface TicketWish {
   /** What the node shall be called; the hub sees it. */

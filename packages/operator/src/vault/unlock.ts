@@ -16,18 +16,9 @@ import {
   readVaultRecord,
   vaultIdOf,
 } from '@ocm/protocol'
-import type { ApiClient } from '../api/client.ts'
+import type { Ports } from '../ports.ts'
 import { forgetKeys, provenSlot, putSlot } from './change.ts'
-import { type Memory, pinVault, rememberSerial, serialSeen } from './memory.ts'
-
-/** What everything that talks to a hub is handed. */
-export interface Ports {
-  readonly p: Primitives
-  readonly api: ApiClient
-  readonly memory: Memory
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-}
+import { pinVault, rememberSerial, serialSeen } from './memory.ts'
 
 /** What a machine pins a vault by: the hub's word for the root has to name the vault this machine knows. */
 export async function servedVault({ p, api, memory }: Ports): Promise<{

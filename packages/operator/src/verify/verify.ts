@@ -13,7 +13,8 @@ import {
   readPages,
 } from '@ocm/protocol'
 import { type SnapshotRoot, openRoot } from '../snapshots/open.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import { Judging } from './judging.ts'
 import { type KnownPack, Reading } from './reading.ts'
 import type { TakePack } from './take-pack.ts'

@@ -9,7 +9,8 @@ import {
 } from '@ocm/protocol'
 import type { ApiClient } from '../api/client.ts'
 import { plainFacts } from '../api/facts.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 
 /** How often to ask although nothing was said: an event may be lost with its connection. */
 const ASK_AGAIN_MS = 2000

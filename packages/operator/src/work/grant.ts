@@ -8,7 +8,8 @@ import {
   packsFor,
   toCbor,
 } from '@ocm/protocol'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import type { Prepared } from './plan.ts'
 
 /** As many as the hub answers at once. */

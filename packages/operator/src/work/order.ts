@@ -11,7 +11,8 @@ import {
 } from '@ocm/protocol'
 import type { ApiClient } from '../api/client.ts'
 import { confirmedKey } from '../vault/nodes.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import { grantFor } from './grant.ts'
 import { type Prepared, refuseBlocked } from './plan.ts'
 

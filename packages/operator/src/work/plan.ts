@@ -13,7 +13,8 @@ import {
 } from '@ocm/protocol'
 import { type DescribedNode, describeNode } from '../snapshots/describe.ts'
 import type { OpenedSnapshot } from '../snapshots/open.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 
 /** A plan with what an order for it needs. */
 export interface Prepared {

@@ -9,7 +9,8 @@ import {
 } from '@ocm/protocol'
 import { type DescribedNode, describeNode } from '../snapshots/describe.ts'
 import { confirmedKey } from '../vault/nodes.ts'
-import type { Ports, Unlocked } from '../vault/unlock.ts'
+import type { Ports } from '../ports.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import type { SignedOrder } from './order.ts'
 
 /** What a node says that an undo would take back. */
