@@ -163,6 +163,7 @@ async function run({ stateDir, installation, log, fault }: RunParts) {
     urls: enrolment.known.urls,
     identity: identity.key,
     pinnedHub: enrolment.known.hub,
+    ...(enrolment.known.certificate && { certificate: enrolment.known.certificate }),
     minVersion: () => enrolment.known.version,
     hello: async () => ({
       ...LINK_VERSION,

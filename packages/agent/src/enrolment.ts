@@ -25,6 +25,8 @@ const Enrolled = Strict({
   /** The hub's and the vault root's Ed25519 public keys. */
   hub: Bytes(32),
   root: Bytes(32),
+  /** The one certificate that is taken over https; absent: any that an authority vouches for. */
+  certificate: Type.Optional(Bytes(32)),
   /** The number the hub gave at the last handshake. */
   seq: Count,
   /** The highest link version spoken. */

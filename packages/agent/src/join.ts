@@ -50,6 +50,7 @@ export async function joinHub(
   // A join whose answer was lost is tried again with the same key.
   const identity = (await readIdentity(p, stateDir)) ?? (await createIdentity(p, stateDir))
   const { statement } = makeEnrolment(p, join, identity.key.public)
+  const certificate = join.certificate === undefined ? {} : { certificate: join.certificate }
   const pin = async (welcome: Welcome): Promise<void> => {
     // A hub that serves another vault than the one in the join string is found out before it is trusted with anything.
     const record = readVaultRecord(p, join.root, fromBase64url(welcome.record), 0)
@@ -60,6 +61,7 @@ export async function joinHub(
       urls: join.urls,
       hub: join.hub,
       root: join.root,
+      ...certificate,
       seq: welcome.seq,
       version: welcome.version,
       serial: record.serial,
@@ -72,6 +74,7 @@ export async function joinHub(
     urls: join.urls,
     identity: identity.key,
     pinnedHub: join.hub,
+    ...certificate,
     minVersion: () => LINK_VERSION.min,
     hello: async () => ({
       ...LINK_VERSION,

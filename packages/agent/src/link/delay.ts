@@ -13,6 +13,7 @@ export const STEADY_MS = MINUTE
 const LONG: Partial<Record<ErrorCode, number>> = {
   'link-replaced': MINUTE,
   'hub-key-changed': 5 * MINUTE,
+  'certificate-changed': 5 * MINUTE,
   'node-revoked': 10 * MINUTE,
   'node-cloned': 10 * MINUTE,
   'node-unknown': 10 * MINUTE,

@@ -1,4 +1,5 @@
 /** Dials the hub, and keeps dialling: one session after another until it is stopped. */
+import type { createConnection } from 'node:net'
 import {
   type AgentSession,
   type Clock,
@@ -13,6 +14,7 @@ import {
 } from '@ocm/protocol'
 import { WebSocket } from 'ws'
 import { STEADY_MS, delayAfter } from './delay.ts'
+import { pinned } from './pinned.ts'
 
 const DIAL_MS = 10_000
 
@@ -24,6 +26,8 @@ export interface DialOptions {
   /** Ed25519. */
   readonly identity: KeyPair
   readonly pinnedHub: Uint8Array
+  /** SHA-256 of the only certificate to be taken over TLS; without it, what an authority vouches for. */
+  readonly certificate?: Uint8Array
   /** Asked anew for each handshake: the highest version spoken so far, and what to say. */
   readonly minVersion: () => number
   readonly hello: () => Promise<Hello>
@@ -109,7 +113,13 @@ async function dialOne(
   signal: AbortSignal | undefined,
 ): Promise<AgentSession> {
   const hello = await options.hello()
-  const socket = new WebSocket(linkUrl(url), {
+  const address = linkUrl(url)
+  const { certificate } = options
+  const isPinned = certificate !== undefined && address.protocol === 'wss:'
+  const socket = new WebSocket(address, {
+    ...(isPinned
+      ? { createConnection: pinned(certificate) as unknown as typeof createConnection }
+      : {}),
     perMessageDeflate: false,
     followRedirects: false,
     handshakeTimeout: DIAL_MS,
@@ -141,7 +151,9 @@ async function dialOne(
 const opened = (socket: WebSocket): Promise<void> =>
   new Promise((resolve, reject) => {
     socket.once('open', resolve)
-    socket.on('error', (cause) => reject(new OcmError('hub-unreachable', {}, { cause })))
+    socket.on('error', (cause) =>
+      reject(cause instanceof OcmError ? cause : new OcmError('hub-unreachable', {}, { cause })),
+    )
   })
 
 /** @throws OcmError 'malformed' */

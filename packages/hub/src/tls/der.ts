@@ -26,7 +26,7 @@ export const bits = (bytes: Uint8Array): Uint8Array => encode(0x03, Uint8Array.o
 export const flags = (byte: number, unused: number): Uint8Array =>
   encode(0x03, Uint8Array.of(unused, byte))
 export const yes = encode(0x01, Uint8Array.of(0xff))
-export const text = (value: string): Uint8Array => encode(0x0c, Buffer.from(value))
+export const letters = (value: string): Uint8Array => encode(0x0c, Buffer.from(value))
 
 /** A whole number above nothing, as its bytes; a first byte beyond 127 would make it negative. */
 export const integer = (bytes: Uint8Array): Uint8Array => {

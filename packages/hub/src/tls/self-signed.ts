@@ -1,7 +1,19 @@
 /** A certificate that nobody vouches for: whoever uses it compares or pins its fingerprint. */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { isIP } from 'node:net'
-import { bits, flags, integer, octets, oid, sequence, set, tagged, text, time, yes } from './der.ts'
+import {
+  bits,
+  flags,
+  integer,
+  letters,
+  octets,
+  oid,
+  sequence,
+  set,
+  tagged,
+  time,
+  yes,
+} from './der.ts'
 
 export interface Pair {
   /** PEM, PKCS #8. */
@@ -22,7 +34,7 @@ const ECDSA_WITH_SHA256 = sequence(oid('1.2.840.10045.4.3.2'))
  */
 export function selfSigned(names: readonly string[], now: number): Pair {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const name = sequence(set(sequence(oid('2.5.4.3'), text('OCM hub'))))
+  const name = sequence(set(sequence(oid('2.5.4.3'), letters('OCM hub'))))
   const body = sequence(
     tagged(0, integer(Uint8Array.of(2)), 'made'),
     // The sign of a serial number is positive, and no two hubs have the same.
@@ -58,12 +70,13 @@ const critical = (id: string, value: Uint8Array) => sequence(oid(id), yes, octet
 const alternative = (name: string): Uint8Array =>
   isIP(name) === 0 ? tagged(2, Buffer.from(name)) : tagged(7, addressBytes(name))
 
+const groupsOf = (part: string) => (part === '' ? [] : part.split(':'))
+
 function addressBytes(address: string): Uint8Array {
   if (isIP(address) === 4) return Uint8Array.from(address.split('.').map(Number))
-  const groups = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '::'
-  const [head = '', tail] = groups.split('::')
-  const parts = (text: string) => (text === '' ? [] : text.split(':'))
-  const [before, after] = [parts(head), parts(tail ?? '')]
+  const whole = URL.parse(`http://[${address}]`)?.hostname.slice(1, -1) ?? '::'
+  const [head = '', tail] = whole.split('::')
+  const [before, after] = [groupsOf(head), groupsOf(tail ?? '')]
   const between = Array.from({ length: 8 - before.length - after.length }, () => '0')
   return Uint8Array.from(
     [...before, ...(tail === undefined ? [] : between), ...after].flatMap((group) => {
