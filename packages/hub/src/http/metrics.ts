@@ -12,6 +12,14 @@ export interface MetricsNeeds {
   readonly retention: () => Promise<RetentionState>
 }
 
+const OVERDUE_MS = 3_600_000
+
+const isOverdue = ({ state, movedTo, schedule }: NodeState, now: number): boolean =>
+  state === 'active' &&
+  movedTo === null &&
+  schedule !== undefined &&
+  now - schedule.nextAt > OVERDUE_MS
+
 export function metricsRoute(server: FastifyInstance, needs: MetricsNeeds): void {
   const { nodes, unfinished, scrubbed } = needs
   server.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
@@ -35,6 +43,9 @@ export function metricsRoute(server: FastifyInstance, needs: MetricsNeeds): void
         'When the newest snapshot of a node was taken in.',
         snapshots.map(({ id, at }) => [`node="${id}"`, at / 1000]),
       ),
+      ...gauge('ocm_nodes_overdue', 'Nodes with a backup that was due more than an hour ago.', [
+        ['', all.filter((node) => isOverdue(node, retention.now)).length],
+      ]),
       ...gauge(
         'ocm_jobs_unfinished',
         'Jobs that have not ended.',
