@@ -14,6 +14,21 @@ export { type ComparedSide, sideOfNode, sideOfSnapshot } from './compare/sides.t
 export { unifiedDiff } from './compare/text.ts'
 export { type DescribedNode, describeNode } from './snapshots/describe.ts'
 export { newestSnapshot, type OpenedSnapshot, openSnapshot } from './snapshots/open.ts'
+export { type EnrolledOverSsh, enrolOverSsh, type SshNodeWish } from './ssh/enrol.ts'
+export { connectedOrThrow, lasts, lookAt } from './ssh/lease.ts'
+export { createLender, type Lender } from './ssh/lender.ts'
+export { credentialOf, type Typed, wipe } from './ssh/lent.ts'
+export { kindOfKey, type KeyKind } from './ssh/private-key.ts'
+export {
+  connectionIn,
+  credentialIn,
+  delegate,
+  DELEGATION_GIVES_UP,
+  endDelegation,
+  keepConnection,
+  keepCredential,
+  openConnection,
+} from './ssh/stored.ts'
 export { type Memory, storageMemory, type TextStore, volatileMemory } from './vault/memory.ts'
 export { type Confirmation, confirmByFingerprint, confirmNodes, retireNode } from './vault/nodes.ts'
 export { checkPassphrase, proposePassphrase } from './vault/passphrase.ts'

@@ -264,6 +264,10 @@ export const MEANINGS = {
     'Wait until one of them has ended, or release one.',
     'later',
   ),
+  'ssh-dial-only': meaning(
+    'This node is reached with the keys of your own machine, which are lent to nobody.',
+    'Connect it from there and leave it running: ocm dial NODE.',
+  ),
   'ssh-lease-ended': meaning(
     'The lease has ended, and the credential with it.',
     'Lend it again.',

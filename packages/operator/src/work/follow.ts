@@ -56,7 +56,8 @@ export async function followJob(
   }
 }
 
-async function eitherOf(woken: Promise<void>, ms: number): Promise<void> {
+/** Answers when `woken` does, at the latest after `ms`. */
+export async function eitherOf(woken: Promise<void>, ms: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined
   await Promise.race([
     woken,
