@@ -53,6 +53,8 @@ export const ApiError = Strict({
   message: Type.String(),
   facts: Type.Record(Type.String(), Type.Unknown()),
   next: Type.String(),
+  /** The dashboard's page about this code, below the hub's address. */
+  help: Type.Optional(Type.String()),
   requestId: Type.String(),
 })
 export type ApiError = Static<typeof ApiError>

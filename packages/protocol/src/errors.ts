@@ -134,6 +134,10 @@ export const MEANINGS = {
     'Somebody may be in between. If the hub has a new certificate on purpose, join or log in again with its fingerprint.',
     'later',
   ),
+  'certificate-unknown': meaning(
+    (f) => `Nobody vouches for the certificate of the hub (SHA-256 ${f['shown']}).`,
+    'If the hub printed the same fingerprint when it started, name it: --certificate or OCM_CERTIFICATE.',
+  ),
   'hub-unreachable': meaning(
     'The hub does not answer.',
     'Check its address and that it runs.',
@@ -506,6 +510,16 @@ export class OcmError extends Error {
     return MEANINGS[this.code].retry
   }
 }
+
+/** What a code means whatever its facts are, which are shown by their names: “Port ‹port› is in use.” */
+export function explain(code: ErrorCode): Pick<OcmError, 'message' | 'next' | 'retry'> {
+  const names = new Proxy<Record<string, string>>({}, { get: (_, name) => `‹${String(name)}›` })
+  const { next, retry } = MEANINGS[code]
+  return { message: (MEANINGS[code] as Meaning).says(names), next, retry }
+}
+
+/** Every code there is. */
+export const CODES = Object.keys(MEANINGS) as readonly ErrorCode[]
 
 /** What crosses a wire. A code this build does not know becomes 'internal' with the code among its facts. */
 export interface WireError {

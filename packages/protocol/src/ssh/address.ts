@@ -142,11 +142,12 @@ function whyNotIpv4(bytes: readonly number[]): AddressWhy | undefined {
   return METADATA_IPV4.has(bytes.join('.')) ? 'metadata' : undefined
 }
 
+const isZero = (some: readonly number[]) => some.every((group) => group === 0)
+
 function whyNotIpv6(groups: readonly number[]): AddressWhy | undefined {
   const [a = 0, b = 0] = groups
   const [g = 0, h = 0] = groups.slice(6)
   const leading = groups.slice(0, 6)
-  const isZero = (some: readonly number[]) => some.every((group) => group === 0)
   if (isZero(leading) && g === 0 && h <= 1) return h === 1 ? undefined : 'unspecified'
   const mapped = isZero(leading.slice(0, 5)) && (leading[5] === 0xffff || leading[5] === 0)
   const translated = a === 0x64 && b === 0xff9b && isZero(leading.slice(2))

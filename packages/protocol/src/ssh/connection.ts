@@ -68,22 +68,23 @@ export type SshConnection = Static<typeof SshConnection>
  */
 export function checkConnection(connection: SshConnection): SshConnection {
   const { host, port, user, hostKeys, jump, sudo, container, profile } = connection
-  const hop = (of: SshHop): SshHop => ({
-    host: checkHost(of.host),
-    port: checkPort(of.port),
-    user: checkName('user', of.user),
-    hostKeys: of.hostKeys.map(checkHostKey),
-  })
   if (sudo) checkName('user', sudo.user)
   if (container) checkName('container', container.name)
   if (container?.user !== undefined) checkName('user', container.user)
   if (profile !== undefined) checkName('profile', profile)
   return {
     ...connection,
-    ...hop({ host, port, user, hostKeys }),
-    ...(jump && { jump: hop(jump) }),
+    ...checkHop({ host, port, user, hostKeys }),
+    ...(jump && { jump: checkHop(jump) }),
   }
 }
+
+const checkHop = (hop: SshHop): SshHop => ({
+  host: checkHost(hop.host),
+  port: checkPort(hop.port),
+  user: checkName('user', hop.user),
+  hostKeys: hop.hostKeys.map(checkHostKey),
+})
 
 export const SshAuth = Type.Union([
   Strict({ kind: Type.Literal('password'), password: Bytes() }),

@@ -8,7 +8,7 @@ const MOST_NOISE = 1024 * 1024
 const MOST_LINE = 4096
 
 export type Stage0Said =
-  | { readonly word: 'want' | 'no-place' | 'bad-bundle' }
+  | { readonly word: 'want' | 'preface' | 'no-place' | 'bad-bundle' }
   /** `rest` is what came behind the line: the beginning of the first record, most often nothing. */
   | { readonly word: 'ready'; readonly rest: Uint8Array }
   | { readonly word: 'no-node'; readonly found: readonly string[] }
@@ -59,6 +59,7 @@ export class MarkerReader {
       .split(' ')
     switch (word) {
       case 'want':
+      case 'preface':
       case 'no-place':
       case 'bad-bundle':
         return { word }

@@ -7,18 +7,19 @@
  *
  *     ◀ OCM0 <nonce> want            send the bundle: u32 big-endian length, then deflate (RFC 1950) of it
  *     ▶ <bundle>
- *     ◀ OCM0 <nonce> ready           the agent runs: send the preface, then everything is records
+ *     ◀ OCM0 <nonce> preface         the agent is there: send the preface
  *     ▶ preface                      one record (see records.ts) with StdioPreface as JSON
+ *     ◀ OCM0 <nonce> ready           it can begin; everything behind this line is records
  *     ◀▶ records                     the handshake, begun by the agent, and what follows
  *
- * or, instead of `ready`, a word that says why not:
+ * or, at any place before `ready`, a word that says why not:
  *
  *     ◀ OCM0 <nonce> no-node 20.20 22.3      versions found, all too old; none when there is no Node
  *     ◀ OCM0 <nonce> no-place                the agent's directory cannot be made
  *     ◀ OCM0 <nonce> bad-bundle              what arrived has another hash
  *     ◀ OCM0 <nonce> failed <code>           the agent could not begin; an ErrorCode
  *
- * Behind a forced command the agent finds the nonce in SSH_ORIGINAL_COMMAND and begins with `ready`.
+ * Behind a forced command the agent finds the nonce in SSH_ORIGINAL_COMMAND and begins with `preface`.
  */
 import { type Static, Type } from 'typebox'
 import { base64url, fromUtf8, utf8 } from '../bytes.ts'
