@@ -2,21 +2,16 @@
  * Applying a snapshot to this node, and fencing this node when it is moved away. Every request is idempotent by its
  * job: asked again, it goes on or answers as before. Byte strings are the statements as they arrived.
  */
-import {
-  OcmError,
-  base64url,
-  equal,
-  fromBase64url,
-  fromWireError,
-} from '@ocm/protocol'
+import { OcmError, base64url, equal, fromBase64url, fromWireError } from '@ocm/protocol'
 import { activate, goOn, settle } from './activate.ts'
 import type { Apply, ByOperator, StageRequest, StageResult, TrialOutcome } from './asked.ts'
 import { type Offer, describe } from './describe.ts'
-import { fence, keepStill, letGo, release as releaseSource, settleSource } from './fence.ts'
+import { fence, keepStill } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
 import { forgetOld } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
+import { letGo, release as releaseSource, settleSource } from './release.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
 import { endTrial, tryStaged } from './trial.ts'

@@ -10,7 +10,7 @@ import {
   openWish,
   sealFacts,
 } from '@ocm/protocol'
-import type { JobRecord } from './journal.ts'
+import type { JobRecord, SourceRecord } from './journal.ts'
 import { undoBegun, undoable } from './undo.ts'
 import type { Work } from './work.ts'
 
@@ -51,8 +51,12 @@ function wishIn(
 async function standing(
   records: readonly JobRecord[],
 ): Promise<Pick<TargetFacts, 'lastApply' | 'fence'>> {
-  const fenced = records.find(({ role, state }) => role === 'source' && state === 'fenced')
-  if (fenced?.role === 'source') {
+  const fences = records.filter(
+    (one): one is SourceRecord => one.role === 'source' && one.state === 'fenced',
+  )
+  // Of several the newest: the one before it is told when that one is over.
+  const [fenced] = fences.toSorted((a, b) => b.fenceEpoch - a.fenceEpoch)
+  if (fenced) {
     const { job, order, fenceEpoch, target } = fenced
     return { fence: { job, order, fenceEpoch, target } }
   }

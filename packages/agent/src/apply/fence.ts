@@ -6,21 +6,21 @@
 import {
   OcmError,
   type Order,
-  type TargetOff,
   base64url,
   fromBase64url,
   fromUtf8,
-  hex,
   makeStatement,
   sealGrant,
 } from '@ocm/protocol'
-import { readDurable, removeDurable, writeDurable } from '../store/durable.ts'
+import { readDurable, writeDurable } from '../store/durable.ts'
 import { exists } from './disk.ts'
 import type { Gateway } from '../installation.port.ts'
 import type { SourceRecord } from './journal.ts'
-import { type VerifiedOrder, readAbort } from './orders.ts'
+import type { VerifiedOrder } from './orders.ts'
+import { putBack } from './release.ts'
 import { move } from './renames.ts'
-import { type Tombstone, tombstoneOf } from './tombstone.port.ts'
+import { fencedUnder, strayOf, toBeFenced, tombstoneBy, tombstoneFor } from './standing.ts'
+import { tombstoneOf } from './tombstone.port.ts'
 import { mountPoints, resolved } from './units.ts'
 import { type Work, failure, passes, report } from './work.ts'
 
@@ -33,6 +33,9 @@ async function epochSeen(work: Work): Promise<number> {
   return epoch
 }
 
+const noteEpoch = async (work: Work, { fenceEpoch }: Order): Promise<void> =>
+  writeDurable(epochFile(work), String(Math.max(fenceEpoch, await epochSeen(work))))
+
 /**
  * @param known of the same job and order, when it was asked before.
  * @returns the FENCED statement. @throws OcmError, and then the node runs again as before
@@ -44,10 +47,29 @@ export async function fence(
 ): Promise<Uint8Array> {
   if (known?.fenced && known.state === 'fenced') return fromBase64url(known.fenced)
   const { job } = order
-  if (known?.unfenced === true && known.state === 'stopping') return fenceAlone(work, known, order)
+  const standing = order.unfenced === true ? await fencedUnder(work, job) : undefined
+  if (known?.unfenced === true && known.state === 'stopping') {
+    return standing ? fenceToo(work, known, order, standing) : fenceAlone(work, known, order)
+  }
   if (known) await putBackFirst(work, known)
   if (!known && order.fenceEpoch <= (await epochSeen(work))) {
     throw new OcmError('order-invalid', { why: 'fence-epoch' })
+  }
+  const begun = {
+    v: 1,
+    role: 'source',
+    job,
+    state: 'stopping',
+    order: hash,
+    fenceEpoch: order.fenceEpoch,
+    target: order.target,
+    targetKey: base64url(targetKey),
+    ...(order.unfenced && { unfenced: order.unfenced }),
+    fenced: null,
+  } as const
+  if (standing) {
+    await noteEpoch(work, order)
+    return fenceToo(work, { ...standing, ...begun }, order, standing)
   }
   const layout = await work.installation.layout()
   const stateDirectory = await resolved(layout.roots['state'] as string)
@@ -58,21 +80,14 @@ export async function fence(
   }
   const gateway = await work.installation.gateway()
   const ran = await gateway.isRunning()
-  await writeDurable(epochFile(work), String(Math.max(order.fenceEpoch, await epochSeen(work))))
+  const held = await toBeFenced(work, job)
+  await noteEpoch(work, order)
   const record = await work.journal.write<SourceRecord>({
-    v: 1,
-    role: 'source',
-    job,
-    state: 'stopping',
-    order: hash,
-    fenceEpoch: order.fenceEpoch,
-    target: order.target,
-    targetKey: base64url(targetKey),
+    ...begun,
     stateDirectory,
     kept: `${stateDirectory}.ocm-fenced-${order.fenceEpoch}`,
-    gateway: { ran, remembered: await gateway.remember(), layout },
-    ...(order.unfenced && { unfenced: order.unfenced }),
-    fenced: null,
+    // One that is held still for another order ran before that.
+    gateway: held?.gateway ?? { ran, remembered: await gateway.remember(), layout },
   })
   if (order.unfenced) return fenceAlone(work, record, order)
   try {
@@ -123,11 +138,10 @@ async function close(
   gateway: Gateway,
   { snapshot, grant }: Last,
 ): Promise<Uint8Array> {
-  const { job, order, fenceEpoch, target, kept } = record
+  const { job, order, fenceEpoch, kept } = record
   await checkStill(gateway)
   report(work, job, 'fencing')
-  const tombstone: Tombstone = { v: 1, order, fenceEpoch, successor: target, at: work.now(), kept }
-  await writeDurable(tombstoneFor(record), JSON.stringify(tombstone))
+  await writeDurable(tombstoneFor(record), JSON.stringify(tombstoneBy(work, record)))
   const isAway = record.unfenced === true && (await exists(kept))
   if (!isAway) await move(record.stateDirectory, kept, strayOf(record))
   await checkStill(gateway)
@@ -150,6 +164,30 @@ async function fenceAlone(work: Work, record: SourceRecord, order: Order): Promi
   } catch (error) {
     throw failure(work, job, 'fencing', error)
   }
+}
+
+/**
+ * It is fenced already, and nothing of it runs: from now on it waits for the ABORT of this target too, because both may
+ * speak in its place.
+ */
+async function fenceToo(
+  work: Work,
+  record: SourceRecord,
+  order: Order,
+  { stateDirectory, kept, gateway }: SourceRecord,
+): Promise<Uint8Array> {
+  const body = {
+    v: 1,
+    order: record.order,
+    node: work.identity.id,
+    fenceEpoch: record.fenceEpoch,
+    snapshot: order.snapshot,
+    grant: new Uint8Array(0),
+  }
+  const fenced = makeStatement(work.p, 'fenced', body, work.identity.key)
+  const shared = { stateDirectory, kept, gateway, state: 'fenced' as const }
+  await work.journal.write<SourceRecord>({ ...record, ...shared, fenced: base64url(fenced) })
+  return fenced
 }
 
 async function lastOrBase(work: Work, record: SourceRecord, order: Order): Promise<Last> {
@@ -189,122 +227,3 @@ async function putBackFirst(work: Work, known: SourceRecord): Promise<void> {
     throw new OcmError('order-invalid', { why: 'used' })
   }
 }
-
-/** @throws OcmError 'signature-invalid', 'order-invalid'; 'not-found' when this node was never fenced under that job */
-export async function release(
-  work: Work,
-  record: SourceRecord,
-  request: { readonly order: Uint8Array; readonly abort: Uint8Array },
-): Promise<void> {
-  if (hex(work.p.sha256(request.order)) !== record.order) {
-    throw new OcmError('order-invalid', { why: 'another-order' })
-  }
-  switch (record.state) {
-    case 'fenced': {
-      if (record.fenced === null) throw new OcmError('internal', { what: 'fenced' })
-      const fenced = hex(work.p.sha256(fromBase64url(record.fenced)))
-      const targetKey = fromBase64url(record.targetKey)
-      readAbort(work.p, { ...record, fenced, targetKey }, request.abort)
-      return putBack(work, record, 'releasing')
-    }
-    case 'superseded':
-      throw new OcmError('order-invalid', { why: 'superseded' })
-    case 'stopping': {
-      if (record.unfenced !== true) return putBack(work, record, 'putting-back')
-      // The target has spoken before this node said anything.
-      const targetKey = fromBase64url(record.targetKey)
-      readAbort(work.p, { ...record, fenced: '', targetKey }, request.abort)
-      return putBack(work, record, 'releasing')
-    }
-    case 'putting-back':
-      return putBack(work, record, 'putting-back')
-    case 'releasing':
-      return putBack(work, record, 'releasing')
-    case 'put-back':
-    case 'released':
-      return
-  }
-}
-
-/**
- * An operator attests that the target is off, under the very order and epoch of this fence.
- * @param by hash of the statement. @throws OcmError 'order-invalid'
- */
-export async function letGo(
-  work: Work,
-  record: SourceRecord,
-  attested: Pick<TargetOff, 'order' | 'target' | 'fenceEpoch'>,
-  by: string,
-): Promise<void> {
-  const { order, target, fenceEpoch, state } = record
-  const fits =
-    order === attested.order && target === attested.target && fenceEpoch === attested.fenceEpoch
-  if (!fits) throw new OcmError('order-invalid', { why: 'another-order' })
-  switch (state) {
-    case 'fenced':
-    case 'releasing':
-      return putBack(work, { ...record, letGoBy: by }, 'releasing')
-    case 'stopping':
-    case 'putting-back':
-    case 'superseded':
-      throw new OcmError('order-invalid', { why: state })
-    case 'put-back':
-    case 'released':
-      return
-  }
-}
-
-/** Goes on with what a crash has cut off, but for a FENCED that was decided: that one stands. */
-export async function settleSource(work: Work, record: SourceRecord): Promise<void> {
-  switch (record.state) {
-    case 'stopping':
-      return record.unfenced ? undefined : putBack(work, record, 'putting-back')
-    case 'putting-back':
-      return putBack(work, record, 'putting-back')
-    case 'releasing':
-      return putBack(work, record, 'releasing')
-    case 'fenced':
-    case 'put-back':
-    case 'released':
-    case 'superseded':
-      return
-  }
-}
-
-/** The tree first, then the tombstone, then what starts it: a crash in between leaves it fenced, and is gone on with. */
-async function putBack(
-  work: Work,
-  from: SourceRecord,
-  state: 'putting-back' | 'releasing',
-): Promise<void> {
-  const record = await work.journal.write<SourceRecord>({ ...from, state })
-  if (await exists(record.kept)) {
-    await move(record.kept, record.stateDirectory, strayOf(record))
-  }
-  await removeDurable(tombstoneFor(record))
-  const { gateway: memory, job } = record
-  if (memory) {
-    const gateway = await work.installation.gateway(memory.remembered)
-    await gateway.unmask()
-    if (memory.ran && !(await gateway.isRunning())) {
-      report(work, job, 'launching')
-      try {
-        await gateway.start(memory.layout)
-      } catch (error) {
-        // The node is whole again. That its gateway does not start is said, and must not keep the agent from running.
-        failure(work, job, 'starting what ran before', error)
-      }
-    }
-  }
-  await work.journal.write<SourceRecord>({
-    ...record,
-    state: state === 'releasing' ? 'released' : 'put-back',
-    gateway: null,
-  })
-}
-
-/** Beside the directory by the name that OpenClaw knows it by, which may be a link. */
-const tombstoneFor = ({ gateway, stateDirectory }: SourceRecord): string =>
-  tombstoneOf(gateway?.layout.roots['state'] ?? stateDirectory)
-
-const strayOf = ({ job }: SourceRecord) => `.ocm-stray-${job}`

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { Description, Fenced, OcmError, type TargetOff, hex } from '@ocm/protocol'
 import { makeStatement, readStatement } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { partsOf } from '../../../../tests/support/rig/agent.ts'
 import { type RigInstallation, installationAt } from '../../../../tests/support/rig/node.ts'
 import { undoUnder } from '../../../../tests/support/rig/operator.ts'
@@ -132,6 +132,83 @@ test('half fenced it is let go by the ABORT of the undone target alone', async (
   expect(stateOf(a)).toEqual({ running: true, masked: false })
   // It is over: nobody fences it under that order any more.
   await expect(fence(order)).rejects.toMatchObject({ facts: { why: 'used' } })
+})
+
+test('fenced in between it is let go by an ABORT that knows nothing of its FENCED', async () => {
+  const before = digestOf(a.home)
+  const order = await move()
+  await stand.stage(order)
+  await fence(order)
+  stand.installation.fail.set('start', new OcmError('openclaw-unhealthy'))
+  const { outcome, spoke } = await stand.activate()
+  expect(spoke).toBe(false)
+  await source.release({ job: JOB, order, abort: outcome })
+  expect(digestOf(a.home)).toEqual(before)
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
+})
+
+const abortOf = (order: Uint8Array) => {
+  const body = { v: 1, order: hex(p.sha256(order)), fenced: null, node: B, why: 'undone' }
+  return makeStatement(p, 'abort', body, keys.b)
+}
+/** Which order the tombstone names. */
+const successor = () =>
+  (JSON.parse(readFileSync(`${a.home}/app.ocm-fenced.json`, 'utf8')) as { order: string }).order
+
+describe('fenced under two orders, because two targets may speak', () => {
+  const other = '0d'.repeat(16)
+  let orders: readonly [Uint8Array, Uint8Array]
+  let aborts: readonly [Uint8Array, Uint8Array]
+  let before: readonly string[]
+
+  const release = (n: 0 | 1) =>
+    source.release({ job: n === 0 ? JOB : other, order: orders[n], abort: aborts[n] })
+  beforeEach(async () => {
+    before = digestOf(a.home)
+    const first = await stand.order({ kind: 'move', fenceEpoch: 1 })
+    const unfenced = { kind: 'move', fenceEpoch: 2, order: { unfenced: true } } as const
+    const second = await stand.order({ ...unfenced, job: other })
+    orders = [first, second]
+    aborts = [abortOf(first), abortOf(second)]
+    await fence(first)
+  })
+  const fenceToo = () => source.fence({ job: other, order: orders[1], record: vaultRecord() })
+
+  test('it says FENCED to each, and the same again', async () => {
+    const { fenced } = await fenceToo()
+    const said = readStatement(p, 'fenced', Fenced, fenced, [keys.a.public])
+    expect(said).toMatchObject({ snapshot: stand.snapshot.id, fenceEpoch: 2 })
+    restartSource()
+    await source.recover()
+    expect((await fenceToo()).fenced).toEqual(fenced)
+    expect(isFenced()).toBe(true)
+  })
+
+  test.each([
+    [0, 1],
+    [1, 0],
+  ] as const)(
+    'it runs again when order %i and then order %i are over, not before',
+    async (...n) => {
+      await fenceToo()
+      await release(n[0])
+      restartSource()
+      await source.recover()
+      expect(isFenced()).toBe(true)
+      expect(successor()).toBe(hex(p.sha256(orders[n[1]])))
+      await release(n[1])
+      expect(digestOf(a.home)).toEqual(before)
+      expect(stateOf(a)).toEqual({ running: true, masked: false })
+    },
+  )
+
+  test('a second order that does not say that it is off has nothing to fence', async () => {
+    const job = '0f'.repeat(16)
+    const order = await stand.order({ kind: 'move', fenceEpoch: 3, job })
+    await expect(source.fence({ job, order, record: vaultRecord() })).rejects.toMatchObject({
+      code: 'source-fenced',
+    })
+  })
 })
 
 async function letGo(order: Uint8Array, change: Partial<TargetOff> = {}, signer = keys.operator) {

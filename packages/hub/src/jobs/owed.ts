@@ -39,14 +39,19 @@ export function createOwed(needs: OwedNeeds): Owed {
       const owed = await owedNow(node)
       const conversation = presence.get(node)
       if (owed.length === 0 || !conversation) return
-      let isTold = true
+      const worthless: StoredJob[] = []
+      let [isTold, isFenced] = [true, false]
       for (const next of owed) {
         const refused = await tellOne(next, conversation, node)
+        isFenced ||= refused === undefined && next.job.kind === 'move'
         if (refused === undefined) continue
-        isTold = false
         // In the order in which they were given; but one that counts for nothing any more keeps no other from being heard.
+        if (WORTHLESS.has(refused)) worthless.push(next)
+        isTold = false
         if (!WORTHLESS.has(refused)) break
       }
+      // Nor is it waited for when the source is fenced under another.
+      if (isFenced) for (const { job } of worthless) await settle(job.id, {}, 'attested')
       if (!isTold) await pause(AGAIN_MS, stopping.signal)
     }
   }
