@@ -46,6 +46,8 @@ export interface ApiOptions {
   readonly fetchBytes?: FetchBytes
   /** An API token. Without one the session cookie counts: the browser's, or the one this client received itself. */
   readonly token?: string
+  /** SHA-256 of the only certificate that is taken from the hub, base64url; join strings pass it on. */
+  readonly certificate?: string
   /** Opens a socket for live events; `headers` are for sockets that can send them. */
   readonly openSocket?: (url: string, headers: Readonly<Record<string, string>>) => Socket
 }
@@ -83,6 +85,11 @@ export class ApiClient {
   constructor(options: ApiOptions) {
     this.#options = options
     this.url = options.url.replace(/\/+$/, '')
+  }
+
+  /** The certificate that nodes shall pin: the one that is pinned here, or the one that the hub says is its own. */
+  async certificate(): Promise<string | undefined> {
+    return this.#options.certificate ?? (await this.setupState()).certificate
   }
 
   setupState = () => this.#get(SetupState, '/api/setup')
@@ -274,6 +281,8 @@ async function reached<T>(ask: () => Promise<T>): Promise<T> {
   try {
     return await ask()
   } catch (cause) {
+    // What a pinned connection found out, as it is or inside what `fetch` made of it.
+    if (cause instanceof OcmError) throw cause
     throw new OcmError('hub-unreachable', {}, { cause })
   }
 }

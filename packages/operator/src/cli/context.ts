@@ -13,6 +13,7 @@ export interface GlobalOptions {
   readonly json?: boolean
   readonly yes?: boolean
   readonly url?: string
+  readonly certificate?: string
 }
 
 export interface Context {
@@ -29,10 +30,10 @@ export interface Context {
 export async function contextOf(proc: NodeJS.Process, options: GlobalOptions): Promise<Context> {
   const { json = false, yes = false } = options
   const terminal = openTerminal(proc, { json, yes })
-  const access = await accessOf(proc.env, options.url)
-  const { url, token } = access
+  const access = await accessOf(proc.env, options.url, options.certificate)
+  const { token, ...reached } = access
   const memory = memoryFileOf(proc.env)
-  const ports = connect({ url, memory, ...(token === undefined ? {} : { token }) })
+  const ports = connect({ ...reached, memory, ...(token === undefined ? {} : { token }) })
   return { terminal, ports, access, yes, known: token !== undefined }
 }
 

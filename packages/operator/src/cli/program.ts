@@ -47,6 +47,7 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .option('--json', 'one JSON value on stdout, errors too')
     .option('--yes', 'approve beforehand what would be asked')
     .option('--url <url>', 'the hub (OCM_URL)')
+    .option('--certificate <fingerprint>', 'the only one to take from it (OCM_CERTIFICATE)')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .addHelpText('after', EPILOG)

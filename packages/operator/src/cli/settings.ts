@@ -10,6 +10,8 @@ export interface Settings {
   readonly token?: string
   readonly tokenId?: string
   readonly name?: string
+  /** The fingerprint of the only certificate to be taken from it. */
+  readonly certificate?: string
 }
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -28,7 +30,13 @@ export async function readSettings(env: Env): Promise<Settings> {
   const value = ((await readPrivate(fileOf(env))) ?? {}) as Record<string, unknown>
   const text = (key: keyof Settings) =>
     typeof value[key] === 'string' ? { [key]: value[key] } : {}
-  return { ...text('url'), ...text('token'), ...text('tokenId'), ...text('name') }
+  return {
+    ...text('url'),
+    ...text('token'),
+    ...text('tokenId'),
+    ...text('name'),
+    ...text('certificate'),
+  }
 }
 
 export const writeSettings = (env: Env, settings: Settings): Promise<void> =>
@@ -54,13 +62,19 @@ export function isLoopback(url: string): boolean {
 export interface Access {
   readonly url: string
   readonly token: string | undefined
+  readonly certificate?: string
 }
 
 /** The stored token goes to the hub that issued it and to no other. */
-export async function accessOf(env: Env, option: string | undefined): Promise<Access> {
+export async function accessOf(
+  env: Env,
+  option: string | undefined,
+  fingerprint: string | undefined = env['OCM_CERTIFICATE'],
+): Promise<Access> {
   const settings = await readSettings(env)
   const stored = settings.url === undefined ? undefined : hubUrl(settings.url)
   const url = hubUrl(option ?? env['OCM_URL'] ?? stored ?? DEFAULT_URL)
   const token = env['OCM_TOKEN'] ?? (url === stored ? settings.token : undefined)
-  return { url, token }
+  const certificate = fingerprint ?? (url === stored ? settings.certificate : undefined)
+  return { url, token, ...(certificate === undefined ? {} : { certificate }) }
 }

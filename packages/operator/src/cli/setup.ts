@@ -5,6 +5,7 @@ import { OcmError } from '@ocm/protocol'
 import { connect } from '../node.ts'
 import { proposePassphrase } from '../vault/passphrase.ts'
 import { prepareSetup } from '../vault/setup.ts'
+import { trusted } from './certificate.ts'
 import type { Context } from './context.ts'
 import { keepToken } from './login.ts'
 import { askNewPassphrase, askPassword, warnOfPlainHttp } from './secrets.ts'
@@ -16,9 +17,10 @@ export interface SetupOptions {
   readonly kit?: string
 }
 
-export async function setUp({ terminal }: Context, given: SetupOptions): Promise<void> {
+export async function setUp({ terminal, access }: Context, given: SetupOptions): Promise<void> {
   const { url, secret } = readLink(given.link ?? (await terminal.ask('Set-up link', 'shown')))
-  const ports = connect({ url })
+  const reached = { url, ...(await trusted(terminal, url, access.certificate)) }
+  const ports = connect(reached)
   const { open, hubKey } = await ports.api.setupState()
   if (!open) throw new OcmError('setup-closed')
   warnOfPlainHttp(terminal, url)
@@ -37,7 +39,7 @@ export async function setUp({ terminal }: Context, given: SetupOptions): Promise
   const kept = await terminal.approve('Have you printed this kit, or put it where the hub is not?')
   if (!kept) throw new OcmError('declined')
   const me = await ports.api.setup({ ...request, secret })
-  await keepToken(terminal, ports.api, me, `ocm on ${hostname()}`)
+  await keepToken(terminal, ports.api, me, { label: `ocm on ${hostname()}`, ...reached })
   terminal.say(`The hub at ${url} is set up, and you are logged in as ${me.name}.`)
   if (terminal.json) terminal.result({ ...me, url, kit }, '')
 }

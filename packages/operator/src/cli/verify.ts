@@ -29,9 +29,9 @@ export async function verify(
   const share = shareOf(options.sample)
   const snapshots = await chosen(context, name, options.all ?? false)
   await withVault(context, async (unlocked) => {
-    const { url, token = '' } = context.access
+    const { token = '', ...hub } = context.access
     const threads = Math.min(availableParallelism() + 1, MOST_THREADS)
-    const crew = startCrew(threads, { url, token })
+    const crew = startCrew(threads, { ...hub, token })
     let report: VerifyReport
     try {
       const ids = snapshots.map(({ id }) => id)

@@ -3,16 +3,21 @@ import http from 'node:http'
 import https from 'node:https'
 import { handOut } from '@ocm/protocol/node'
 import type { FetchBytes } from '../api/client.ts'
+import { pinnedAgent } from './pinned.ts'
 
 const PATIENCE_MS = 180_000
 /** What an error may say of itself. */
 const ERROR_BYTES = 64 * 1024
 
-/** Connections stay open while there is more to ask for, and do not keep a process that has nothing else to do. */
-export function bytesFetcher(): FetchBytes {
+/**
+ * Connections stay open while there is more to ask for, and do not keep a process that has nothing else to do.
+ * @param certificate the fingerprint of the only one to be taken
+ */
+export function bytesFetcher(certificate?: string): FetchBytes {
   const agents = {
     'http:': new http.Agent({ keepAlive: true }),
-    'https:': new https.Agent({ keepAlive: true }),
+    'https:':
+      certificate === undefined ? new https.Agent({ keepAlive: true }) : pinnedAgent(certificate),
   }
   const fetchBytes: FetchBytes = (url, headers, into) =>
     new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import {
   type TicketState,
   base64url,
   fleetKeyOf,
+  fromBase64url,
   issueTicket as makeTicket,
   writeJoinString,
 } from '@ocm/protocol'
@@ -32,8 +33,12 @@ export async function issueTicket(
 ): Promise<IssuedTicket> {
   const made = makeTicket(p, vault, { label: wish.label, expiresAt: now() + wish.ttlMs })
   const ticket = await api.postTicket(base64url(made.statement))
+  const urls = wish.urls ?? [api.url]
+  const isSecure = urls.some((url) => url.startsWith('https:'))
+  const certificate = isSecure ? await api.certificate() : undefined
   const join = writeJoinString(p, {
-    urls: [...(wish.urls ?? [api.url])],
+    urls: [...urls],
+    ...(certificate === undefined ? {} : { certificate: fromBase64url(certificate) }),
     hub,
     root: vault.root.public,
     ticket: made.ticket.id,

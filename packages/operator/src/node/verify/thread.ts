@@ -15,6 +15,7 @@ import { bytesFetcher } from '../fetch-bytes.ts'
 export interface Access {
   readonly url: string
   readonly token: string
+  readonly certificate?: string
 }
 
 export type FromThread =
@@ -40,8 +41,11 @@ const p: Primitives = {
 const say = (said: FromThread, moved: ArrayBuffer[] = []) => port.postMessage(said, moved)
 const hand = (portion: Portion) => say({ kind: 'portion', portion }, [portion.bytes.buffer])
 
-const access = workerData as Access
-const takePack = packTaker(p, new ApiClient({ ...access, fetch, fetchBytes: bytesFetcher() }))
+const { url, token, certificate } = workerData as Access
+const takePack = packTaker(
+  p,
+  new ApiClient({ url, token, fetch, fetchBytes: bytesFetcher(certificate) }),
+)
 
 port.on('message', async (task: PackTask) => {
   try {
