@@ -22,6 +22,7 @@ const steps: Readonly<Record<string, readonly (readonly string[])[]>> = {
   format: [['oxfmt', '--check']],
   layers: [['depcruise', '--config', '.dependency-cruiser.mjs', 'packages', 'tests']],
   unused: [['knip', '--no-progress']],
+  docs: [['node', 'scripts/troubleshooting.ts', '--check']],
 }
 
 interface Outcome {

@@ -17,7 +17,8 @@ declare module 'vue-router' {
 export function makeRouter(client: ApiClient, queries: QueryClient): Router {
   const router = createRouter({
     history: createWebHistory(),
-    scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+    scrollBehavior: (to, _from, saved) =>
+      saved ?? (to.hash === '' ? { top: 0 } : { el: to.hash, top: 16 }),
     routes: [
       {
         path: '/setup',
@@ -30,6 +31,12 @@ export function makeRouter(client: ApiClient, queries: QueryClient): Router {
         name: 'login',
         component: () => import('./pages/LoginPage.vue'),
         meta: { title: 'login.title', open: true },
+      },
+      {
+        path: '/help',
+        name: 'help',
+        component: () => import('./pages/HelpPage.vue'),
+        meta: { title: 'help.title', open: true },
       },
       {
         path: '/',

@@ -32,6 +32,7 @@ const bodyOf = (error: OcmError, requestId: string): ApiError => ({
   message: error.message,
   facts: error.facts,
   next: error.next,
+  help: `/help#${error.code}`,
   requestId,
 })
 

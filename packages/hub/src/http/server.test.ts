@@ -84,6 +84,7 @@ describe('what it does not take', () => {
     expect(Object.keys(answer.body).toSorted()).toEqual([
       'code',
       'facts',
+      'help',
       'message',
       'next',
       'requestId',
