@@ -43,7 +43,7 @@ export default defineConfig({
       unit('agent'),
       unit('hub'),
       unit('operator'),
-      unit('ui', { environment: 'happy-dom' }),
+      unit('ui'),
       // After the unit tests: whole systems want the machine for themselves.
       systems('e2e', 1, { exclude: [...NO_TESTS, ...LATER_USERS] }),
       ...LATER_USERS.map((file, i) => systems(`e2e-${i + 2}`, i + 2, { include: [file] })),

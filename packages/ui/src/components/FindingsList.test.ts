@@ -1,3 +1,4 @@
+// @vitest-environment happy-dom
 import type { Finding } from '@ocm/protocol'
 import { mount } from '@vue/test-utils'
 import { expect, test } from 'vitest'
