@@ -12,6 +12,7 @@
  *     GET  /api/nodes                 [NodeState]     GET  /api/nodes/:id      NodeState
  *     PATCH /api/nodes/:id            { label } → NodeState                    POST /api/nodes/:id/retire  {} → NodeState
  *     POST /api/nodes/:id/describe    DescribeRequest → DescribeAnswer        PUT  /api/nodes/:id/schedule  SetSchedule → NodeState
+ *     GET  /api/nodes/:id/last-fence  LastFence
  *     GET  /api/snapshots?node=&pruned=  [SnapshotState], newest first; pruned ones too with `pruned=true`
  *     GET  /api/snapshots/:id         SnapshotState   GET  /api/snapshots/:id/header  HeaderState
  *     GET  /api/snapshots/:id/damage  [PackDamage]: which of its packs are damaged or missing
@@ -203,6 +204,10 @@ export const PackHeaders = Strict({ headers: Type.Array(B64) })
 /** POST /api/nodes/:id/describe. The wish is sealed to the node: what a plan asks of its target. */
 export const DescribeRequest = Strict({ wish: Type.Optional(B64) })
 export const DescribeAnswer = Strict({ description: B64 })
+
+/** Of the moves of a node that the hub knows, the ORDER with the highest fence epoch; the next one has to be above it. */
+export const LastFence = Strict({ order: Type.Union([B64, Type.Null()]) })
+export type LastFence = Static<typeof LastFence>
 
 /** POST /api/jobs */
 export const JobRequest = Type.Union([

@@ -206,6 +206,8 @@ export const ManifestMeta = Strict({
   warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
   /** Absent in snapshots from before there was a choice of parts. */
   ties: Type.Optional(Type.Array(Tie)),
+  /** The highest epoch that this node was to be fenced under; absent when it never was. */
+  fenceEpoch: Type.Optional(Count),
   /** The run that wrote this. */
   startedAt: Millis,
 })

@@ -169,7 +169,7 @@ export const Order = Strict({
   choices: Bytes(),
   /** Hash of the plan that was approved. */
   plan: Hash,
-  /** Rises with each fence of the source. */
+  /** Rises with each move of the source, by what is known of those before it: a clock may be wrong. */
   fenceEpoch: Count,
   /** Pack keys of the base snapshot, sealed to the job key. */
   grant: Bytes(),

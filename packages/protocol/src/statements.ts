@@ -54,6 +54,13 @@ export function makeStatement(
 export const claimedSigner = (bytes: Uint8Array): Uint8Array =>
   decodeAs(Statement, bytes, 'statement').k
 
+/** What a statement claims, unverified: only for choosing among statements that whoever gets them verifies. */
+export const claimedBody = <T extends TSchema>(
+  shape: T,
+  kind: StatementKind,
+  bytes: Uint8Array,
+): Static<T> => decodeAs(shape, decodeAs(Statement, bytes, 'statement').b, kind)
+
 /**
  * @param signers who may have signed; with none of them the signature counts as invalid.
  * @throws OcmError 'malformed' or 'signature-invalid'

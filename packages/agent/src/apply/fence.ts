@@ -8,12 +8,12 @@ import {
   type Order,
   base64url,
   fromBase64url,
-  fromUtf8,
   makeStatement,
   sealGrant,
 } from '@ocm/protocol'
-import { readDurable, writeDurable } from '../store/durable.ts'
+import { writeDurable } from '../store/durable.ts'
 import { exists } from './disk.ts'
+import { epochSeen, noteEpoch } from './fence-epoch.ts'
 import type { Gateway } from '../installation.port.ts'
 import type { SourceRecord } from './journal.ts'
 import type { VerifiedOrder } from './orders.ts'
@@ -23,18 +23,6 @@ import { fencedUnder, strayOf, toBeFenced, tombstoneBy, tombstoneFor } from './s
 import { tombstoneOf } from './tombstone.port.ts'
 import { mountPoints, resolved } from './units.ts'
 import { type Work, failure, passes, report } from './work.ts'
-
-const epochFile = (work: Work) => `${work.stateDir}/fence-epoch`
-
-async function epochSeen(work: Work): Promise<number> {
-  const bytes = await readDurable(epochFile(work))
-  const epoch = bytes === undefined ? 0 : Number(fromUtf8(bytes))
-  if (!Number.isSafeInteger(epoch)) throw new OcmError('malformed', { what: 'fence epoch' })
-  return epoch
-}
-
-const noteEpoch = async (work: Work, { fenceEpoch }: Order): Promise<void> =>
-  writeDurable(epochFile(work), String(Math.max(fenceEpoch, await epochSeen(work))))
 
 /**
  * @param known of the same job and order, when it was asked before.
@@ -52,7 +40,7 @@ export async function fence(
     return standing ? fenceToo(work, known, order, standing) : fenceAlone(work, known, order)
   }
   if (known) await putBackFirst(work, known)
-  if (!known && order.fenceEpoch <= (await epochSeen(work))) {
+  if (!known && order.fenceEpoch <= (await epochSeen(work.stateDir))) {
     throw new OcmError('order-invalid', { why: 'fence-epoch' })
   }
   const begun = {
@@ -68,7 +56,7 @@ export async function fence(
     fenced: null,
   } as const
   if (standing) {
-    await noteEpoch(work, order)
+    await noteEpoch(work.stateDir, order.fenceEpoch)
     return fenceToo(work, { ...standing, ...begun }, order, standing)
   }
   const layout = await work.installation.layout()
@@ -81,7 +69,7 @@ export async function fence(
   const gateway = await work.installation.gateway()
   const ran = await gateway.isRunning()
   const held = await toBeFenced(work, job)
-  await noteEpoch(work, order)
+  await noteEpoch(work.stateDir, order.fenceEpoch)
   const record = await work.journal.write<SourceRecord>({
     ...begun,
     stateDirectory,

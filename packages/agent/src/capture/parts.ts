@@ -22,6 +22,8 @@ export interface CaptureParts {
   readonly threads?: number
   /** The key of fingerprints of identities (see protocol/fleet.ts), if this node was given it. */
   readonly fleet?: Uint8Array
+  /** The highest epoch that this node was to be fenced under, for the manifest; 0: never. */
+  readonly fenceEpoch?: number
   /** What this node took over in a move, for the header. */
   readonly continues?: SnapshotHeader['continues'] | undefined
 }

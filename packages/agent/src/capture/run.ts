@@ -141,7 +141,7 @@ export class CaptureRun {
       await this.#finish(['secret', 'state', 'bulk'])
 
       hub.progress('manifest', 0, 0, 'items')
-      const rest = restOf(gathered, this.#startedAt)
+      const rest = restOf(gathered, this.#startedAt, this.#parts.fenceEpoch)
       const relieve = () => this.#relieve()
       const made = await new Pages(this.#here(), earlier, relieve).make(
         gathered.drafts,
@@ -375,7 +375,7 @@ export class CaptureRun {
   }
 }
 
-function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'> {
+function restOf(gathered: Gathered, startedAt: number, fenceEpoch = 0): Omit<Manifest, 'entries'> {
   const { survey, findings, omissions, warnings } = gathered
   return {
     v: 1,
@@ -387,6 +387,7 @@ function restOf(gathered: Gathered, startedAt: number): Omit<Manifest, 'entries'
     ...(findings.ties ? { ties: [...findings.ties] } : {}),
     ...(findings.unknowns && findings.unknowns.length > 0 ? { unknowns: findings.unknowns } : {}),
     warnings: [...warnings],
+    ...(fenceEpoch > 0 ? { fenceEpoch } : {}),
     startedAt,
     omissions,
     mentions: findings.mentions,

@@ -3,6 +3,9 @@ import type { Selectable } from 'kysely'
 import type { JobCatalog, StoredJob } from '../jobs/ports.ts'
 import type { Database, Schema } from './schema.ts'
 
+/** Their epochs rise, but for what two operators order at the same moment. */
+const NEWEST_MOVES = 8
+
 const UNFINISHED = ['queued', 'running', 'waiting'] as const
 
 export const jobsIn = (db: Database): JobCatalog => ({
@@ -75,6 +78,18 @@ export const jobsIn = (db: Database): JobCatalog => ({
       .where('orders.hash', '=', hash)
       .executeTakeFirst()
     return row && storedFrom(row)
+  },
+
+  async movesOf(source) {
+    const rows = await db
+      .selectFrom('jobs')
+      .select('order_statement')
+      .where('kind', '=', 'move')
+      .where('source', '=', source)
+      .orderBy('created_at', 'desc')
+      .limit(NEWEST_MOVES)
+      .execute()
+    return rows.flatMap(({ order_statement: order }) => order ?? [])
   },
 
   async owedTo(source) {

@@ -1,7 +1,18 @@
-import { AuditEntry, base64url, Id, Job, JobLog, JobRequest, OcmError, Strict } from '@ocm/protocol'
+import {
+  AuditEntry,
+  base64url,
+  Id,
+  Job,
+  JobLog,
+  JobRequest,
+  LastFence,
+  OcmError,
+  Strict,
+} from '@ocm/protocol'
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { JobCatalog } from '../jobs/ports.ts'
+import { lastFence } from '../jobs/last-fence.ts'
 import { submit, type SubmitNeeds } from '../jobs/submit.ts'
 import { route } from './route.ts'
 import { operatorOf } from './who.ts'
@@ -52,6 +63,17 @@ export function jobRoutes(api: FastifyInstance, needs: JobNeeds): void {
     const { id } = await jobOf(request.params.id)
     return (await jobs.log(id)).map(({ at, sealed }) => ({ at, sealed: base64url(sealed) }))
   })
+
+  route(
+    api,
+    'GET',
+    '/nodes/:id/last-fence',
+    { params: ById, answer: LastFence },
+    async (request) => {
+      const last = await lastFence(jobs, request.params.id)
+      return { order: last ? base64url(last.statement) : null }
+    },
+  )
 
   route(api, 'GET', '/audit', { answer: Type.Array(AuditEntry) }, () => audit.newest(AUDIT_ENTRIES))
 }

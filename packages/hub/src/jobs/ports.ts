@@ -29,6 +29,8 @@ export interface JobCatalog {
   unfinished(): Promise<StoredJob[]>
   /** The job of an order, by the hash of its statement. */
   ofOrder(hash: string): Promise<StoredJob | undefined>
+  /** The orders of the newest moves of a source. */
+  movesOf(source: string): Promise<Uint8Array[]>
   /** Jobs that have ended with something that this source has still to hear: see Job.unfenced. */
   owedTo(source: string): Promise<StoredJob[]>
   /** See NodeState.fence. */

@@ -6,6 +6,7 @@ import { TestHub } from '../testing/hub.ts'
 import { newPart, type Part, play } from '../testing/part.ts'
 
 let hub: TestHub
+let epoch = 0
 beforeAll(async () => {
   hub = await TestHub.ready()
 })
@@ -57,7 +58,7 @@ function orderFor(
     jobKey: p.random(32),
     choices: p.random(200),
     plan: hex(p.random(32)),
-    fenceEpoch: 1,
+    fenceEpoch: ++epoch,
     grant: p.random(100),
     at: 0,
     ...change,

@@ -1,5 +1,6 @@
 /** What an operator asks for becomes a job. */
 import {
+  equal,
   fromBase64url,
   type Job,
   type JobRequest,
@@ -10,6 +11,7 @@ import {
 } from '@ocm/protocol'
 import type { Audit } from '../people/ports.ts'
 import { orderHash } from './apply.ts'
+import { lastFence } from './last-fence.ts'
 import { readOrder } from './order.ts'
 import type { StoredJob } from './ports.ts'
 import { readTargetOff } from './release.ts'
@@ -42,6 +44,11 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
   if (request.kind === 'release') return submitRelease(needs, statement, by)
   const order = await readOrder(needs, statement)
   if (order.kind !== request.kind) throw new OcmError('order-invalid', { why: 'kind' })
+  // The source would refuse it, of an unfenced move when its target speaks already.
+  const last = order.kind === 'move' ? await lastFence(needs.jobs, order.source) : undefined
+  if (last && order.fenceEpoch <= last.fenceEpoch && !equal(last.statement, statement)) {
+    throw new OcmError('order-invalid', { why: 'fence-epoch' })
+  }
   const job = newJob({
     id: order.job,
     kind: order.kind,

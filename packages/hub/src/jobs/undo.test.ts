@@ -1,5 +1,5 @@
-import { hex, type Job, makeStatement, newId, OcmError, type Order, type Undo } from '@ocm/protocol'
-import { base64url, fromBase64url, type TargetOff } from '@ocm/protocol'
+import { hex, type Job, makeStatement, newId, OcmError, Order, type Undo } from '@ocm/protocol'
+import { base64url, claimedBody, fromBase64url, type TargetOff } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TestAgent } from '../testing/agent.ts'
@@ -7,6 +7,7 @@ import { TestHub } from '../testing/hub.ts'
 import { newPart, type Part, play } from '../testing/part.ts'
 
 let hub: TestHub
+let epoch = 0
 beforeAll(async () => {
   hub = await TestHub.ready()
 })
@@ -68,7 +69,8 @@ async function snapshotOf(agent: TestAgent): Promise<string> {
 interface Ordered {
   readonly id: string
   readonly hash: string
-  readonly code?: string
+  readonly code: string
+  readonly facts: { readonly why: string }
 }
 
 async function orderTo(
@@ -86,13 +88,14 @@ async function orderTo(
     jobKey: p.random(32),
     choices: p.random(200),
     plan: hex(p.random(32)),
-    fenceEpoch: 1,
+    fenceEpoch: ++epoch,
     grant: p.random(100),
     ...more,
   }
   const statement = hub.order(body)
   const { body: said } = await start({ kind, order: statement })
-  return { id: said.id, hash: hex(p.sha256(fromBase64url(statement))), code: said.code }
+  const { id, code, facts } = said
+  return { id, hash: hex(p.sha256(fromBase64url(statement))), code, facts }
 }
 
 async function done(ordered: Promise<Ordered>): Promise<Ordered> {
@@ -244,6 +247,18 @@ describe('a move whose source is attested to be off', () => {
       ({ unfenced }) => unfenced === 'attested',
     )
     expect((await stateOf(a)).fence).toBeUndefined()
+  })
+
+  test('is ordered under an epoch above those before it, which the hub can show', async () => {
+    const show = async () => (await hub.call('GET', `/api/nodes/${a.id}/last-fence`)).body
+    expect(await show()).toEqual({ order: null })
+    await leave()
+    await done(alone())
+    const { order } = await show()
+    const { fenceEpoch } = claimedBody(Order, 'order', fromBase64url(order))
+    expect(fenceEpoch).toBe(epoch)
+    const again = orderTo('move', a, b, { unfenced: true, fenceEpoch })
+    expect(await why(again)).toBe('order-invalid fence-epoch')
   })
 
   test('fails before anything is decided when the source is there after all', async () => {

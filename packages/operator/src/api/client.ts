@@ -6,6 +6,7 @@ import {
   HeaderState,
   Job,
   JobLog,
+  LastFence,
   type JobRequest,
   type LiveEvent,
   Me,
@@ -18,6 +19,7 @@ import {
   RetentionState,
   ScrubState,
   type SetLock,
+  SettleAnswer,
   type SetPolicy,
   type Schedule,
   type SetupRequest,
@@ -115,6 +117,7 @@ export class ApiClient {
   node = (id: string) => this.#get(NodeState, `/api/nodes/${id}`)
   renameNode = (id: string, label: string) =>
     this.#send(NodeState, 'PATCH', `/api/nodes/${id}`, { label })
+  readmitNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/readmit`, {})
   retireNode = (id: string) => this.#send(NodeState, 'POST', `/api/nodes/${id}/retire`, {})
   /** Null: only when somebody asks for a backup. */
   setSchedule = (id: string, schedule: Schedule | null) =>
@@ -128,6 +131,8 @@ export class ApiClient {
       wish === undefined ? {} : { wish },
     )
 
+  lastFence = (node: string) => this.#get(LastFence, `/api/nodes/${node}/last-fence`)
+
   /** Asks for a helper process at the hub, to whose key a credential is sealed. */
   askLease = (request: SshLeaseRequest) =>
     this.#send(SshLeaseIssued, 'POST', '/api/ssh/leases', request)
@@ -140,6 +145,10 @@ export class ApiClient {
   sshOf = (node: string) => this.#get(SshNode, `/api/nodes/${node}/ssh`)
   putSsh = (node: string, put: SshNodePut) =>
     this.#send(SshNode, 'PUT', `/api/nodes/${node}/ssh`, put)
+  /** @param urls where the node reaches the hub. */
+  settleNode = (node: string, urls: readonly string[]) =>
+    this.#send(SettleAnswer, 'POST', `/api/nodes/${node}/settle`, { urls })
+  forgetNode = (node: string) => this.#done('POST', `/api/nodes/${node}/forget`, {})
   dropSsh = (node: string) => this.#done('DELETE', `/api/nodes/${node}/ssh`)
 
   /** Newest first; of one node, or of all. Pruned ones only when they are asked for. */

@@ -6,6 +6,7 @@ import {
   type HeaderState,
   type Job,
   type JobLog,
+  type LastFence,
   type Me,
   type NodeState,
   OcmError,
@@ -42,6 +43,8 @@ export interface PaperHub {
   descriptions: Map<string, Uint8Array>
   jobs: Map<string, Job>
   logs: Map<string, JobLog>
+  /** What it says of moves that were ordered before. */
+  lastFence: LastFence
   /** Every request, e.g. 'POST /api/jobs', with its body. */
   readonly asked: { readonly what: string; readonly body: unknown }[]
   /** Set up with what `prepareSetup` made. */
@@ -68,6 +71,7 @@ export function paperHub(p: Primitives, now = 1_800_000_000_000): PaperHub {
     descriptions: new Map(),
     jobs: new Map(),
     logs: new Map(),
+    lastFence: { order: null },
     asked: [],
     ports: {
       p,
@@ -142,6 +146,8 @@ function answer(hub: PaperHub, what: string, { id, body, searchParams }: Asked):
     }
     case 'GET nodes':
       return hub.nodes
+    case 'GET nodes last-fence':
+      return hub.lastFence
     case 'POST nodes retire':
       return known(
         hub.nodes.find((one) => one.id === id),

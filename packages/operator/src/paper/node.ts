@@ -126,6 +126,7 @@ export function takeSnapshot(
   node: PaperNode,
   files: readonly PaperFile[],
   seq = 1,
+  meta: Partial<Manifest> = {},
 ): string {
   const { vault, epoch, sealing } = record
   const run = startRun(p, { vault, epoch, sealing, node: node.id })
@@ -145,7 +146,7 @@ export function takeSnapshot(
       extents: store(p, hub, run, packs, 'state', [bytes]),
     }
   })
-  return commitEntries(p, hub, record, node, { run, packs, entries, seq })
+  return commitEntries(p, hub, record, node, { run, packs, entries, seq, meta })
 }
 
 /** Each part is one extent; all of them one segment of a new pack. */

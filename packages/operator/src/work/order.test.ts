@@ -4,10 +4,12 @@ import {
   Order,
   Packs,
   type TargetFacts,
+  base64url,
   decodeRoot,
   fromBase64url,
   fleetKeyOf,
   fromUtf8,
+  makeStatement,
   openChoices,
   openGrant,
   openerByGrants,
@@ -100,6 +102,27 @@ async function asTarget(statement: Uint8Array) {
 }
 
 describe('an order', () => {
+  test('of a move is above every fence that the source may have seen, and no lie of a hub raises it', async () => {
+    const epochOf = async () => {
+      const { statement } = await signOrder(hub.ports, unlocked, await prepared('move'))
+      return { statement, epoch: (await asTarget(statement)).order.fenceEpoch }
+    }
+    const first = await epochOf()
+    expect(first.epoch).toBe(1)
+    hub.lastFence = { order: base64url(first.statement) }
+    expect((await epochOf()).epoch).toBe(2)
+    const body = readStatement(p, 'order', Order, first.statement, [unlocked.operator.key.public])
+    const high = { ...body, fenceEpoch: 1_000_000 }
+    hub.lastFence = { order: base64url(makeStatement(p, 'order', high, p.ed25519Pair())) }
+    expect((await epochOf()).epoch).toBe(1)
+    const elsewhere = { ...body, source: beta.id, fenceEpoch: 70 }
+    const { key } = unlocked.operator
+    hub.lastFence = { order: base64url(makeStatement(p, 'order', elsewhere, key)) }
+    expect((await epochOf()).epoch).toBe(1)
+    snapshot = takeSnapshot(p, hub, unlocked.record, alpha, FILES, 1, { fenceEpoch: 41 })
+    expect((await epochOf()).epoch).toBe(42)
+  })
+
   test('gives its target the plan that was approved and what goes along', async () => {
     const approved = await prepared('move')
     const { job, statement } = await signOrder(hub.ports, unlocked, approved)

@@ -13,6 +13,7 @@ import type { ApiClient } from '../api/client.ts'
 import { confirmedKey } from '../vault/nodes.ts'
 import type { Ports } from '../ports.ts'
 import type { Unlocked } from '../vault/unlock.ts'
+import { nextFenceEpoch } from './fence-epoch.ts'
 import { grantFor } from './grant.ts'
 import { type Prepared, refuseBlocked } from './plan.ts'
 
@@ -53,9 +54,7 @@ export async function signOrder(
     jobKey: target.description.jobKey,
     choices: sealChoices(p, target.description.jobKey, context, plan.choices),
     plan: plan.hash,
-    // An operator's clock rises by itself, needs no counter that a rebuilt hub would set back, and the source
-    // refuses one that is not above its last.
-    fenceEpoch: now(),
+    fenceEpoch: plan.kind === 'move' ? await nextFenceEpoch(ports, unlocked, source) : 0,
     grant: sealGrant(p, target.description.jobKey, context, grant),
     ...(plan.kind === 'move' && unfenced ? { unfenced } : {}),
     at: now(),
