@@ -29,9 +29,18 @@ export interface Under {
   readonly env?: Readonly<Record<string, string>>
   /** The account, where it is not the one that runs the tests. */
   readonly account?: { readonly uid: number; readonly gid: number }
+  /** A command with its arguments that runs it, in the place of `account`: one that enters a namespace first. */
+  readonly through?: readonly string[]
 }
 
-const accountOf = ({ account }: Under) => (account === undefined ? {} : { ...account })
+/** How `argv` is spawned: by itself, as that account, or through what brings it there. */
+export function spawned(
+  { account, through = [] }: Under,
+  argv: readonly string[],
+): { readonly file: string; readonly args: readonly string[]; readonly as: object } {
+  const [file = '', ...args] = [...through, ...argv]
+  return { file, args, as: through.length > 0 || account === undefined ? {} : { ...account } }
+}
 
 function launch(
   name: string,
@@ -43,10 +52,12 @@ function launch(
   const profile = process.env['OCM_PROFILE']
   const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`]
   const preload = under.preload === undefined ? [] : ['--import', under.preload]
-  const child = spawn(process.execPath, [...profiling, ...preload, programOf(name), ...args], {
+  const argv = [process.execPath, ...profiling, ...preload, programOf(name), ...args]
+  const how = spawned(under, argv)
+  const child = spawn(how.file, how.args, {
     env: { ...env, ...under.env },
     stdio: ['ignore', 'pipe', 'pipe'],
-    ...accountOf(under),
+    ...how.as,
   })
   let output = ''
   const keep = (part: Buffer) => {
@@ -75,14 +86,26 @@ export interface RunningHub extends Running {
   readonly data: string
 }
 
-const SETUP_LINK = /(http:\/\/\S+\/setup#\S+)/
+const SETUP_LINK = /(https?:\/\/\S+\/setup#\S+)/
 
 /** A hub on a port that is free, with its data in `data`. */
 export async function startHub(
   data: string,
-  options: { readonly port?: number; readonly publicUrl?: string; readonly under?: Under } = {},
+  options: {
+    readonly port?: number
+    readonly publicUrl?: string
+    readonly under?: Under
+    readonly more?: readonly string[]
+  } = {},
 ): Promise<RunningHub> {
-  const args = ['serve', '--data', data, '--port', String(options.port ?? 0)]
+  const args = [
+    'serve',
+    '--data',
+    data,
+    '--port',
+    String(options.port ?? 0),
+    ...(options.more ?? []),
+  ]
   if (options.publicUrl !== undefined) args.push('--public-url', options.publicUrl)
   const running = launch('ocm-hub', args, process.env, options.under)
   // The first line that people see comes last, when everything else is up.
@@ -99,7 +122,7 @@ export async function startHub(
     timeoutMs: 5000,
     what: 'a new hub prints its set-up link',
   })
-  const url = said(/listening at (http:\/\/[\d.]+:\d+)/) ?? ''
+  const url = said(/listening at (https?:\/\/[\d.]+:\d+)/) ?? ''
   return { ...running, url, setupLink: said(SETUP_LINK) ?? '', data }
 }
 
@@ -139,10 +162,11 @@ function ask(
   under: Under = {},
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [programOf(name), ...args], {
+    const how = spawned(under, [process.execPath, programOf(name), ...args])
+    const child = spawn(how.file, how.args, {
       env: { ...env, ...under.env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      ...accountOf(under),
+      ...how.as,
     })
     let out = ''
     let err = ''

@@ -23,6 +23,7 @@ export async function cutScene(ground: string): Promise<Scene & { close(): Promi
     jobsAt,
     jobs: JOBS,
     patienceMs: 120_000,
+    moveMs: 6000,
     async close() {
       await pair.stop()
       telegram.close()

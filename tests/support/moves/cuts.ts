@@ -35,6 +35,8 @@ export interface Scene {
   /** More words for `ocm move`. */
   readonly options?: readonly string[]
   readonly patienceMs: number
+  /** About so long takes a move in which nobody is struck. */
+  readonly moveMs: number
 }
 
 /** Moves it once without a cut. @returns each point that was journalled on the way, in order. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { OPENCLAW, openclawEnv } from '../openclaw.ts'
-import type { Under } from '../programs.ts'
+import { type Under, spawned } from '../programs.ts'
 
 /** A node as its own command line sees it. */
 export interface Seat {
@@ -28,12 +28,13 @@ async function ask(seat: Seat, args: readonly string[], program: string): Promis
   // The environment alone does not tell the command line of a profile, as it tells a service.
   const profile = under.env?.['OPENCLAW_PROFILE']
   const words = [...(profile === undefined ? [] : ['--profile', profile]), ...args, '--json']
-  const { stdout } = await run(process.execPath, [program, ...words], {
+  const how = spawned(under, [process.execPath, program, ...words])
+  const { stdout } = await run(how.file, how.args, {
     cwd: home,
     env: { ...openclawEnv(home), ...under.env },
     maxBuffer: 64 << 20,
     timeout: 170_000,
-    ...under.account,
+    ...how.as,
   })
   return JSON.parse(stdout.slice(stdout.search(/[[{]/)))
 }

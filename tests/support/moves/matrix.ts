@@ -35,6 +35,8 @@ export interface Laid {
   readonly old?: string
   /** Where the moved tree lies, if it is not the machine. */
   readonly trees?: readonly string[]
+  /** OpenClaw lists something else of a node that is laid so; what it lists afterwards is compared with that. */
+  readonly isListedAnew?: boolean
   /** Beside what holds of every row. @returns what is wrong */
   readonly check?: () => readonly string[]
   undo?(): void
@@ -220,7 +222,12 @@ export const ROWS: readonly Row[] = [
       database.close()
       const target = homeAt(machine, 'srv', 'bob')
       const there = join(target, 'personas', 'quill', 'openclaw-agent.sqlite')
-      return { target, check: () => (existsSync(there) ? [] : ['its database did not come along']) }
+      return {
+        target,
+        // It looks for conversations where they usually are.
+        isListedAnew: true,
+        check: () => (existsSync(there) ? [] : ['its database did not come along']),
+      }
     },
   },
   {

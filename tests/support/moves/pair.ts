@@ -72,8 +72,10 @@ export class Pair {
     readonly homes: Readonly<Record<Side, string>>
     readonly ports: Readonly<Record<Side, number>>
     readonly openclaw: string
+    /** Where a side has another one. */
+    readonly openclawOf?: Partial<Readonly<Record<Side, string>>>
   }): Promise<Pair> {
-    const { ground, homes, ports, openclaw } = given
+    const { ground, homes, ports, openclaw, openclawOf = {} } = given
     const hubHalting = new Halting(join(ground, 'halt-hub'))
     const hub = await startHub(join(ground, 'hub'), { under: underOf(hubHalting) })
     const operator = operatorAt(join(ground, 'operator'), hub.url)
@@ -84,7 +86,8 @@ export class Pair {
       mkdirSync(home, { recursive: true })
       const wire = await startWire(Number(new URL(hub.url).port))
       const halting = new Halting(join(ground, `halt-${side}`))
-      const place = { state: join(ground, `agent-${side}`), home, openclaw }
+      const state = join(ground, `agent-${side}`)
+      const place = { state, home, openclaw: openclawOf[side] ?? openclaw }
       const ticket = await operator.json<{ join: string }>(
         'ticket',
         '--label',

@@ -11,15 +11,33 @@ import { startTelegram } from './telegram.ts'
 
 const TOKEN = '1234567890:AAtokenOfTheRealGatewaysBotXXXXXXXX'
 
+export interface RealPlace {
+  /** The home that is moved to, if it is not one in the ground. */
+  readonly right?: string
+  /** The OpenClaw there, if it is not the real one. */
+  readonly openclaw?: string
+  /** Where the bot polls, if not a Telegram of the test. */
+  readonly apiRoot?: string
+}
+
 /** @param ground an empty directory of its own. */
-export async function realScene(ground: string): Promise<Scene & { close(): Promise<void> }> {
+export async function realScene(
+  ground: string,
+  place: RealPlace = {},
+): Promise<Scene & { close(): Promise<void> }> {
   const left = await populatedHome()
   const telegram = await startTelegram()
-  giveBot(left, telegram.url)
+  giveBot(left, place.apiRoot ?? telegram.url)
   const model = await startMockModel(MODEL_PORT)
-  const homes = { left, right: join(ground, 'right', 'ada') }
+  const homes = { left, right: place.right ?? join(ground, 'right', 'ada') }
   const ports = { left: GATEWAY_PORT, right: GATEWAY_PORT + 20 }
-  const pair = await Pair.start({ ground, homes, ports, openclaw: OPENCLAW })
+  const pair = await Pair.start({
+    ground,
+    homes,
+    ports,
+    openclaw: OPENCLAW,
+    ...(place.openclaw !== undefined && { openclawOf: { right: place.openclaw } }),
+  })
   const jobs = userJobs(left) ?? []
   await pair.startGateway('left')
   return {
@@ -29,6 +47,7 @@ export async function realScene(ground: string): Promise<Scene & { close(): Prom
     jobsAt: userJobs,
     jobs,
     patienceMs: 600_000,
+    moveMs: 60_000,
     async close() {
       await pair.stop()
       telegram.close()

@@ -6,7 +6,7 @@ import type { Fleet } from '../fleet.ts'
 import { gatewayPid } from '../node-state.ts'
 import { OPENCLAW, isReady, openclawEnv } from '../openclaw.ts'
 import { freshMachine, populatedHome } from '../openclaw-home.ts'
-import type { AgentPlace, Under } from '../programs.ts'
+import { type AgentPlace, type Under, spawned } from '../programs.ts'
 import { freePort } from '../rig/stand.ts'
 import { until } from '../until.ts'
 import { type Listed, type Seat, listed, seatAt, toldJobs } from './lists.ts'
@@ -34,6 +34,7 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
   const ground: Ground = { source, machine, ports }
   const laid = row.lay(ground)
   const [from, to] = [seatAt(source, laid.sourceUnder), seatAt(laid.target, laid.targetUnder)]
+  const before = laid.isListedAnew ? await listed(from, NAMES.persona, play.depth) : play.before
   const agents = await enrolBoth(play, number, [from, to], machine)
   try {
     await runGateway(play.standIn, from, ports.source)
@@ -51,8 +52,8 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
     const old = laid.old ?? source
     return [
       ...(move.inventoryEqual ? [] : ['OCM finds the inventories different']),
-      ...differences(play.before, after),
-      ...(told === undefined || same(told, play.before.userCron)
+      ...differences(before, after),
+      ...(told === undefined || same(told, before.userCron)
         ? []
         : [`the gateway lists the jobs ${told.join(', ')}`]),
       ...trees
@@ -97,12 +98,14 @@ export async function runGateway(
   timeoutMs = 60_000,
 ): Promise<void> {
   const under: Under = seat.under ?? {}
-  const child = spawn(process.execPath, [program, 'gateway', 'run', '--port', String(port)], {
+  const words = [process.execPath, program, 'gateway', 'run', '--port', String(port)]
+  const how = spawned(under, words)
+  const child = spawn(how.file, how.args, {
     cwd: seat.home,
     env: { ...openclawEnv(seat.home), ...under.env },
     detached: true,
     stdio: 'ignore',
-    ...under.account,
+    ...how.as,
   })
   child.unref()
   await until(() => isReady(port), { timeoutMs, what: 'a gateway is ready' })
@@ -120,7 +123,7 @@ export async function stopGateway({ home, state, under }: Seat): Promise<void> {
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b)
 
-function differences(before: Listed, after: Listed): readonly string[] {
+export function differences(before: Listed, after: Listed): readonly string[] {
   const keys = Object.keys(before) as (keyof Listed)[]
   return keys
     .filter((key) => !same(before[key], after[key]))

@@ -20,8 +20,6 @@ export interface Turn {
   readonly wrong: string
 }
 
-/** A move takes about so long where nobody is struck. */
-const MOVE_MS = 6000
 const AWAY_MS = 1500
 
 export async function turns(
@@ -63,7 +61,7 @@ async function takeTurn(scene: Scene, random: Random, number: number, from: Side
       hasEnded = true
     })
     for (let left = random.below(3); left > 0; left--) {
-      await pause(random.below(MOVE_MS))
+      await pause(random.below(scene.moveMs))
       if (hasEnded) break
       const victim = random.of(VICTIMS)
       strikes.push(`${victim} at ${Math.round(performance.now() - began)}`)
@@ -95,7 +93,7 @@ export async function naiveCopy(scene: Scene, home: string, copy: string): Promi
     stdio: 'ignore',
   })
   try {
-    await until(() => telegram.most(token) > 1, { timeoutMs: 20_000, what: 'two poll' })
+    await until(() => telegram.most(token) > 1, { timeoutMs: scene.patienceMs, what: 'two poll' })
   } finally {
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGTERM')

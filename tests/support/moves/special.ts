@@ -11,6 +11,7 @@ import { treeOf } from '../trees.ts'
 import { until } from '../until.ts'
 import { contentOf, unequal } from './content.ts'
 import { listed, seatAt, userJobs } from './lists.ts'
+import { managedRow } from './managed-row.ts'
 import { type Play, enrolBoth, runGateway, stopGateway } from './row.ts'
 import { standIn } from './stand-in.ts'
 
@@ -135,6 +136,11 @@ export const SPECIAL: readonly Special[] = [
         for (const seat of [from, to]) await stopGateway(seat)
       }
     },
+  },
+  {
+    name: "under the accounts' own service managers, over a reboot, and taken back",
+    needs: 'root',
+    run: managedRow,
   },
 ]
 

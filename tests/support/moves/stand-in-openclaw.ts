@@ -9,6 +9,7 @@ import type { About } from './stand-in.ts'
 const [program = '', ...args] = process.argv.slice(1)
 const about = JSON.parse(readFileSync(join(dirname(program), 'stand-in.json'), 'utf8')) as About
 const env = process.env
+const fault = about.isTriedWell && env['OCM_TRIAL'] !== undefined ? undefined : about.fault
 
 if (args[0] === 'gateway' && (args[1] === undefined || /^(?:run|-.*)$/.test(args[1]))) {
   await runGateway()
@@ -34,7 +35,7 @@ function startTime(pid: number | 'self'): string | undefined {
 }
 
 async function runGateway(): Promise<void> {
-  if (about.fault === 'ends-at-once') process.exit(78)
+  if (fault === 'ends-at-once') process.exit(78)
   const profile = env['OPENCLAW_PROFILE'] ? `-${env['OPENCLAW_PROFILE']}` : ''
   const state = env['OPENCLAW_STATE_DIR'] ?? join(env['HOME'] ?? '/', `.openclaw${profile}`)
   const text = readFileSync(env['OPENCLAW_CONFIG_PATH'] ?? join(state, 'openclaw.json'), 'utf8')
@@ -58,7 +59,7 @@ async function runGateway(): Promise<void> {
 
   const ending = new AbortController()
   const server = createServer((_, answer) => {
-    answer.end(JSON.stringify({ ready: about.fault !== 'never-ready' }))
+    answer.end(JSON.stringify({ ready: fault !== 'never-ready' }))
   })
   server.once('error', () => process.exit(78))
   server.listen(port, '127.0.0.1')
@@ -68,7 +69,7 @@ async function runGateway(): Promise<void> {
     void poll(`${apiRoot}/bot${botToken}/getUpdates`, ending.signal)
   process.once('SIGTERM', () => {
     ending.abort()
-    const after = about.fault === 'slow-to-stop' ? 8000 : 0
+    const after = fault === 'slow-to-stop' ? 8000 : 0
     setTimeout(() => {
       rmSync(lock, { force: true })
       process.exit(0)

@@ -11,6 +11,8 @@ import { OPENCLAW } from '../openclaw.ts'
 export interface StandIn {
   /** Has the real one validate and list; else everything is answered with yes. */
   readonly asksReal?: boolean
+  /** The fault shows only where it is not tried. */
+  readonly isTriedWell?: boolean
   readonly fault?: 'never-ready' | 'ends-at-once' | 'slow-to-stop'
 }
 
