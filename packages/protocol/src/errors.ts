@@ -147,7 +147,7 @@ export const MEANINGS = {
   'node-revoked': meaning('This node was retired.', 'Enrol it again with a new ticket.', 'later'),
   'node-cloned': meaning(
     'Two machines use the identity of this node.',
-    'Stop one of them and enrol it as a node of its own.',
+    'Stop one of them for good, then let the other in again: ocm nodes readmit NODE.',
     'later',
   ),
   'node-unconfirmed': meaning(
@@ -268,6 +268,10 @@ export const MEANINGS = {
     'Wait until one of them has ended, or release one.',
     'later',
   ),
+  'node-not-ssh': meaning(
+    'This node has an agent of its own and needs no credential.',
+    'If its agent does not run, start it there: ocm-agent run.',
+  ),
   'ssh-dial-only': meaning(
     'This node is reached with the keys of your own machine, which are lent to nobody.',
     'Connect it from there and leave it running: ocm dial NODE.',
@@ -292,6 +296,10 @@ export const MEANINGS = {
   'user-manager-missing': meaning(
     'The account has no service manager of its own (systemd --user) that answers.',
     'Allow it once as root on the node: loginctl enable-linger ACCOUNT. Without systemd, start the agent by hand: ocm-agent run.',
+  ),
+  'agent-not-back': meaning(
+    'The agent was installed and does not dial the hub.',
+    'Look at `systemctl --user status ocm-agent` on the node, and whether it reaches the hub under the address that was given.',
   ),
   'agent-not-installed': meaning(
     (f) => `The agent could not be installed (${f['step'] ?? 'program'}).`,
@@ -319,8 +327,14 @@ export const MEANINGS = {
     (f) =>
       f['why'] === 'inventory'
         ? 'OpenClaw on the target started with a copy, but did not list all that was captured; both nodes are as they were.'
-        : 'OpenClaw on the target did not become ready with a copy of what was to be applied; both nodes are as they were.',
+        : f['why'] === 'network'
+          ? 'The target had promised its trial a network of its own and cannot give it one now; nothing was started, both nodes are as they were.'
+          : 'OpenClaw on the target did not become ready with a copy of what was to be applied; both nodes are as they were.',
     'Open the log of the job to see what it said. Mend that on the source, or go without the trial: --no-trial.',
+  ),
+  'trial-unanswered': meaning(
+    'The target did not find out in time how its trial went, and has ended it; both nodes are as they were.',
+    'See what keeps the target busy (memory, disk) and try again, or go without the trial: --no-trial.',
   ),
   'config-not-editable': meaning(
     'The configuration of OpenClaw cannot be edited without changing what it means.',
@@ -348,6 +362,10 @@ export const MEANINGS = {
   'store-not-found': meaning(
     (f) => `There is no store of OCM here: ${f['what'] ?? 'nothing of it was found'}.`,
     "Name the directory with vault/ and snapshots/ in it; it is `packs` in the hub's data directory.",
+  ),
+  'copy-unusable': meaning(
+    'This file is no copy of a hub, or it is damaged.',
+    'Take another copy: one that `ocm-hub backup` made and that was moved whole.',
   ),
   'target-not-empty': meaning(
     'There is something already where it is to be written.',

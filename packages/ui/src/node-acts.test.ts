@@ -22,6 +22,11 @@ test.each([
   ['one that moved away', { movedTo: 'b' }, ['clone', 'restore', 'release', 'rename', 'retire']],
   ['a retired one', { state: 'revoked' }, ['rename']],
   [
+    'one that two machines were',
+    { state: 'quarantined', online: false },
+    ['clone', 'restore', 'readmit', 'rename', 'retire'],
+  ],
+  [
     'one without a snapshot',
     { lastSnapshot: null },
     ['backup', 'move', 'undo', 'rename', 'retire'],

@@ -9,6 +9,7 @@ export const ACTS = [
   'undo',
   'release',
   'confirm',
+  'readmit',
   'rename',
   'retire',
 ] as const
@@ -41,6 +42,8 @@ export function mayDo(
       return node.confirmed && node.lastSnapshot !== null
     case 'confirm':
       return !node.confirmed
+    case 'readmit':
+      return node.state === 'quarantined'
     case 'rename':
     case 'retire':
       return true
@@ -57,5 +60,6 @@ export function isOffered(
   node: Pick<NodeState, 'state' | 'confirmed' | 'movedTo' | 'fence'>,
 ): boolean {
   if (act === 'confirm') return !node.confirmed && node.state === 'active'
+  if (act === 'readmit') return node.state === 'quarantined'
   return act === 'release' ? isStopped(node) : true
 }

@@ -77,6 +77,13 @@ export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
     return roster.retire(id)
   })
 
+  route(api, 'POST', '/nodes/:id/readmit', { params: ById, answer: NodeState }, async (request) => {
+    const { id } = await roster.one(request.params.id)
+    const actor = operatorOf(request).name
+    await audit.note({ at: now(), actor, action: 'node-readmitted', subject: id })
+    return roster.readmit(id)
+  })
+
   route(
     api,
     'PUT',

@@ -116,6 +116,19 @@ describe('two machines with one identity', () => {
     expect((await hub.call('GET', `/api/nodes/${agent.id}`)).body.state).toBe('quarantined')
   })
 
+  test('are one again when an operator says so, and found again when they are not', async () => {
+    const agent = await TestAgent.enrolled(hub)
+    const copy = new TestAgent(hub, undefined, agent.key)
+    copy.seq = agent.seq
+    agent.cut()
+    await agent.dial()
+    await expect(copy.dial()).rejects.toMatchObject({ code: 'node-cloned' })
+    const readmitted = await hub.call('POST', `/api/nodes/${agent.id}/readmit`)
+    expect(readmitted.body.state).toBe('active')
+    await copy.dial()
+    await expect(agent.dial()).rejects.toMatchObject({ code: 'node-cloned' })
+  })
+
   test('are not seen in one that reconnects, also when a welcome was lost', async () => {
     const agent = await TestAgent.enrolled(hub)
     const { seq } = agent

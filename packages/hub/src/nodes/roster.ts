@@ -6,6 +6,7 @@ import {
   type NodeSchedule,
   type NodeState,
   OcmError,
+  oneIsLeft,
 } from '@ocm/protocol'
 import type { Publish } from '../events.ts'
 import type { CloseLink, Node, NodeCatalog, NodeStanding, SnapshotCatalog } from './ports.ts'
@@ -39,6 +40,8 @@ export interface Roster {
   /** It is not let in again. @throws OcmError 'node-unknown' */
   retire(id: string): Promise<NodeState>
   quarantine(id: string): Promise<void>
+  /** Of two machines with its identity one is left, which is let in again. @throws OcmError 'node-unknown', 'node-revoked' */
+  readmit(id: string): Promise<NodeState>
   /** After a new vault record: retires whom it revokes. */
   judge(): Promise<void>
 }
@@ -103,6 +106,17 @@ export function createRoster(needs: RosterNeeds): Roster {
       return one(id)
     },
     quarantine: (id) => setState(id, 'quarantined', 'node-cloned'),
+    async readmit(id) {
+      const node = await catalog.node(id)
+      if (!node) throw new OcmError('node-unknown')
+      if (node.state === 'revoked') throw new OcmError('node-revoked')
+      if (node.state === 'quarantined') {
+        await catalog.setSequence(id, oneIsLeft(node.sequence))
+        await catalog.setState(id, 'active')
+        publish({ kind: 'node-changed', node: id })
+      }
+      return one(id)
+    },
     async judge() {
       const { revoked } = vault.needed().record
       for (const node of await catalog.nodes()) {

@@ -129,6 +129,16 @@ export async function retire(context: Context, name: string): Promise<void> {
   })
 }
 
+export async function readmit({ terminal, ports }: Context, name: string): Promise<void> {
+  const node = await nodeNamed(ports.api, name)
+  const sure = await terminal.approve(
+    `Two machines used the identity of ${node.label}. Is one of them stopped for good? The other is let in again.`,
+  )
+  if (!sure) throw new OcmError('declined')
+  const { id, label, state } = await ports.api.readmitNode(node.id)
+  terminal.result({ id, label, state }, `${label} is let in when it comes, within a quarter of an hour.`)
+}
+
 export async function rename(
   { terminal, ports }: Context,
   name: string,

@@ -9,11 +9,14 @@ import { type ExportOptions, exportSnapshot } from './export.ts'
 import { type DiffOptions, diff } from './diff.ts'
 import { short } from './format.ts'
 import { describeKeeping } from './keeping-commands.ts'
+import { list } from './list.ts'
 import { logIn, logOut } from './login.ts'
-import { confirm, listNodes, rename, retire } from './nodes.ts'
+import { confirm, listNodes, readmit, rename, retire } from './nodes.ts'
 import { type RecoverOptions, recover } from './recover.ts'
 import { type SetupOptions, setUp } from './setup.ts'
 import { cat, listEntries, listSnapshots } from './snapshots.ts'
+import { describeSsh, withCredentials } from './ssh-commands.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
 import { Told, openTerminal, visible } from './terminal.ts'
 import { type TicketOptions, ticket } from './ticket.ts'
 import { type ReleaseOptions, release, undo } from './undo.ts'
@@ -23,10 +26,8 @@ import { type VerifyOptions, verify } from './verify.ts'
 const EPILOG = `
 Nodes, snapshots and jobs may be named by label, id or the beginning of one.
 OCM_URL and OCM_TOKEN name the hub and log in; OCM_PASSPHRASE_FILE and OCM_PASSWORD_FILE name files
-(mode 0600) with the vault passphrase and the login password. Answers 0 done, 1 failed, 2 wrong use.`
-
-/** For options that may be repeated. */
-const list = (value: string, before: readonly string[] = []) => [...before, value]
+(mode 0600) with the vault passphrase and the login password; OCM_SSH_PASSWORD_FILE, OCM_SSH_KEY_FILE,
+OCM_SSH_PASSPHRASE_FILE and OCM_SSH_SUDO_PASSWORD_FILE what is lent to reach nodes without an agent. Answers 0 done, 1 failed, 2 wrong use.`
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong use. */
 export async function run(proc: NodeJS.Process, version: string): Promise<number> {
@@ -117,17 +118,22 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .argument('<node>')
     .action(does((at, node: string) => retire(at, node)))
   nodes
+    .command('readmit')
+    .summary('let a node in again whose identity two machines had, when one of them is stopped')
+    .argument('<node>')
+    .action(does((at, node: string) => readmit(at, node)))
+  nodes
     .command('rename')
     .summary('call a node something else')
     .argument('<node>')
     .argument('<label>')
     .action(does((at, node: string, label: string) => rename(at, node, label)))
 
-  program
-    .command('backup')
-    .summary('take a snapshot of a node now')
-    .argument('<node>')
-    .action(does((at, node: string) => backup(at, node)))
+  describeSsh(program, nodes, context)
+
+  withCredentials(
+    program.command('backup').summary('take a snapshot of a node now').argument('<node>'),
+  ).action(does((at, node: string, options: CredentialOptions) => backup(at, node, options)))
   program
     .command('snapshots')
     .summary('list snapshots, newest first')
@@ -254,7 +260,7 @@ function describe(proc: NodeJS.Process, version: string): Command {
 
 /** What can be decided about a plan. */
 const withChoices = (command: Command) =>
-  command
+  withCredentials(command)
     .option('--root <root=path>', 'where a root goes on the target; may be repeated', list)
     .option('--port <number>', "the gateway's port on the target")
     .option('--prose', 'rewrite paths in prose too')

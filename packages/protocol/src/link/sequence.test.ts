@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Sequence, judgeSequence, settleSequence } from './sequence.ts'
+import { type Sequence, judgeSequence, oneIsLeft, settleSequence } from './sequence.ts'
 
 const good = (stored: number, pending: number, behind = false) => ({
   kind: 'good',
@@ -45,6 +45,20 @@ describe('two machines copied from one', () => {
     expect(play(['A cut', 'B', 'A'])).toBe('found at 2')
     expect(play(['A cut', 'B cut', 'A'])).toBe('found at 2')
   })
+  it.each([5, 9, 12])(
+    'are let in again one of them, which shows %i, and the other is found',
+    (left) => {
+      const held = oneIsLeft({ stored: 9, pending: null })
+      const verdict = judgeSequence(held, left)
+      if (verdict.kind === 'cloned') return expect.fail('shut out')
+      const { pending } = verdict.keep
+      expect(pending).toBeGreaterThan(Math.max(9, left))
+      for (const other of [5, 9, 12].filter((shown) => shown !== left && shown < pending)) {
+        expect(judgeSequence(settleSequence(pending), other).kind).toBe('cloned')
+      }
+      return
+    },
+  )
   it('are not seen in one machine that is cut off again and again', () => {
     expect(play(['A', 'A cut', 'A cut', 'A', 'A cut', 'A'])).toBe('not found')
   })

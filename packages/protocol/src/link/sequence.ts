@@ -4,11 +4,14 @@
  * come shows a number that has been used.
  */
 export interface Sequence {
-  /** The last number that the agent is known to have written down; 0 before the first. */
+  /** The last number that the agent is known to have written down; 0 before the first, or WHOEVER_COMES. */
   readonly stored: number
   /** The last number given, if it may or may not have been written down. */
   readonly pending: number | null
 }
+
+/** An operator says that of two machines with one identity only one is left: it is taken with the number it shows. */
+export const WHOEVER_COMES = -1
 
 export type SequenceVerdict =
   /**
@@ -27,10 +30,18 @@ export type SequenceVerdict =
 export function judgeSequence({ stored, pending }: Sequence, shown: number): SequenceVerdict {
   const highest = Math.max(stored, pending ?? 0)
   const behind = shown > highest
-  if (!behind && shown !== stored && shown !== pending) return { kind: 'cloned' }
+  const isExpected = shown === stored || shown === pending || stored === WHOEVER_COMES
+  if (!behind && !isExpected) return { kind: 'cloned' }
   // Never a number that was given before: of two machines that got one each, one will show an old one.
   return { kind: 'good', behind, keep: { stored: shown, pending: Math.max(shown, highest) + 1 } }
 }
+
+/** What to keep of a node that was shut out because two machines used its identity, and of which one is left. */
+export const oneIsLeft = ({ stored, pending }: Sequence): Sequence => ({
+  stored: WHOEVER_COMES,
+  // No number is given twice: should the other machine come after all, it is found out.
+  pending: Math.max(stored, pending ?? 0),
+})
 
 /** What to keep when the agent says that it is ready. */
 export const settleSequence = (given: number): Sequence => ({ stored: given, pending: null })
