@@ -84,6 +84,18 @@ export const TO_AGENT = {
   letGo: message(Strict({ job: Id, order: B64, record: B64 }), Empty),
   /** Throw away what a job staged; answers when nothing of it is left. */
   discard: message(Strict({ job: Id }), Empty),
+  /**
+   * To an agent that is there for the length of one ssh session, and to no other: install yourself with a service that
+   * dials the hub at `urls`, with the state directory that you have. `lingers`: it runs while nobody is logged in too.
+   */
+  settle: message(
+    Strict({
+      urls: Type.Array(Type.String({ maxLength: 512 }), { minItems: 1, maxItems: 8 }),
+    }),
+    Strict({ lingers: Type.Boolean() }),
+  ),
+  /** To the same: remove all that is there of you, and end. */
+  forget: message(Empty, Empty),
 } as const
 
 /** The agent asks, the hub does. */

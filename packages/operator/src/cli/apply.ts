@@ -12,13 +12,15 @@ import { newestSnapshot } from '../snapshots/open.ts'
 import { type Stage, type Wish, carryOut, prepareIn } from '../work/operation.ts'
 import { type Context, sayConfirmation, withVault } from './context.ts'
 import { seconds, short } from './format.ts'
+import { lenderAt } from './lending.ts'
 import { findNode, snapshotNamed } from './names.ts'
 import { askPassphrase } from './secrets.ts'
 import { sectionNamed } from './sections.ts'
 import { planText } from './show-plan.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
 import { tellSteps } from './steps.ts'
 
-export interface ApplyOptions {
+export interface ApplyOptions extends CredentialOptions {
   readonly root?: readonly string[]
   readonly port?: string
   readonly prose?: boolean
@@ -63,6 +65,7 @@ export async function apply(context: Context, named: Named, options: ApplyOption
       return terminal.approve(question(plan, source, target))
     },
     onStage: teller(context),
+    lender: (unlocked) => lenderAt(context, unlocked, options),
   })
   if (outcome === undefined) throw new OcmError('declined')
   const { job, plan } = outcome
@@ -79,8 +82,15 @@ export async function showPlan(
   const { wish } = await resolve(context, named, options)
   await withVault(context, async (unlocked) => {
     const snapshot = wish.snapshot ?? (await newestSnapshot(ports, unlocked, wish.source))
-    const { plan } = await prepareIn(ports, unlocked, { ...wish, snapshot }, teller(context))
-    terminal.result(plan, planText(plan))
+    const lender = lenderAt(context, unlocked, options)
+    try {
+      await lender.connect([wish.target])
+      const wanted = { ...wish, snapshot }
+      const { plan } = await prepareIn(ports, unlocked, wanted, teller(context), lender)
+      terminal.result(plan, planText(plan))
+    } finally {
+      await lender.close()
+    }
   })
 }
 

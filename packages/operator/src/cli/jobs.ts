@@ -3,14 +3,22 @@ import { type Job, type NodeState, OcmError, isFinal } from '@ocm/protocol'
 import { doneOrThrow, followJob, readJobLog } from '../work/follow.ts'
 import { type Context, withVault } from './context.ts'
 import { count, factsText, seconds, short, table, time } from './format.ts'
+import { isToBeLent, lenderAt } from './lending.ts'
 import { jobNamed, nodeNamed } from './names.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
 import { tellSteps } from './steps.ts'
 
-export async function backup({ terminal, ports }: Context, name: string): Promise<void> {
+export async function backup(
+  context: Context,
+  name: string,
+  options: CredentialOptions,
+): Promise<void> {
+  const { terminal, ports } = context
   const { api } = ports
   const node = await nodeNamed(api, name)
-  const { id } = await api.startJob({ kind: 'backup', node: node.id })
-  const job = doneOrThrow(await followJob(api, id, tellSteps(terminal)))
+  const job = await (isToBeLent(node) && (await api.sshOf(node.id)).delegation === null
+    ? backUpLent(context, node, options)
+    : backUpNow(context, node))
   const { warnings = 0 } = job
   const how =
     warnings === 0
@@ -21,6 +29,33 @@ export async function backup({ terminal, ports }: Context, name: string): Promis
     `Snapshot ${short(job.snapshot ?? '')} of ${node.label}, in ${lasted(job)}.${how}`,
   )
 }
+
+async function backUpNow(
+  { terminal, ports: { api } }: Context,
+  node: NodeState,
+  heed: (job: Job) => void = () => undefined,
+): Promise<Job> {
+  const { id } = await api.startJob({ kind: 'backup', node: node.id })
+  const tell = tellSteps(terminal)
+  return doneOrThrow(
+    await followJob(api, id, (job) => {
+      tell(job)
+      heed(job)
+    }),
+  )
+}
+
+/** The passphrase is for how the node is reached; a backup itself needs no key. */
+const backUpLent = (context: Context, node: NodeState, options: CredentialOptions): Promise<Job> =>
+  withVault(context, async (unlocked) => {
+    const lender = lenderAt(context, unlocked, options)
+    try {
+      await lender.connect([node.id])
+      return await backUpNow(context, node, (job) => lender.heed(job))
+    } finally {
+      await lender.close()
+    }
+  })
 
 const lasted = ({ startedAt, endedAt }: Job) =>
   startedAt === null || endedAt === null ? '-' : seconds(endedAt - startedAt)

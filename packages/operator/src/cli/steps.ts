@@ -13,6 +13,9 @@ export function tellSteps(terminal: Terminal): (job: Job) => void {
 }
 
 function stepLine(job: Job): string | undefined {
+  if ((job.asks ?? []).length > 0) {
+    return '… waiting for a credential: ocm lend NODE (the job stays if you leave)'
+  }
   if (job.state === 'waiting') return '… waiting for the node (the job stays if you leave)'
   const step = job.steps.find(({ state }) => state === 'running')
   if (step === undefined) return undefined

@@ -32,7 +32,7 @@ export interface Hooks {
 }
 
 /** Beside the one file that `ocm` is; or in the sources that we run from. */
-const AGENT = fileURLToPath(
+export const AGENT = fileURLToPath(
   import.meta.url.endsWith('.ts')
     ? new URL('../../../agent/src/main.ts', import.meta.url)
     : new URL('./ocm-agent.mjs', import.meta.url),

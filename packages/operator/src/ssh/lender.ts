@@ -9,7 +9,7 @@ import {
 } from '@ocm/protocol'
 import type { Ports } from '../ports.ts'
 import type { Unlocked } from '../vault/unlock.ts'
-import { connectedOrThrow, lend } from './lease.ts'
+import { connectedOrThrow, endQuietly, lend } from './lease.ts'
 import { lentOf, wipe } from './lent.ts'
 import { connectionIn, credentialIn } from './stored.ts'
 
@@ -103,13 +103,7 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
     async close() {
       for (const { credential } of held.values()) wipe(credential)
       held.clear()
-      for (const id of leases) await endQuietly(id)
+      for (const id of leases) await endQuietly(api, id)
     },
-  }
-
-  /** One that has ended by itself is as it should be. */
-  async function endQuietly(id: string): Promise<void> {
-    const lease = (await api.leases()).find((one) => one.id === id)
-    if (lease !== undefined && lease.endedAt === null) await api.endLease(id)
   }
 }

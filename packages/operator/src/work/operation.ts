@@ -3,6 +3,7 @@ import { type Choices, type Job, OcmError, type Plan } from '@ocm/protocol'
 import { newestSnapshot, openSnapshot } from '../snapshots/open.ts'
 import { type Confirmation, confirmNodes } from '../vault/nodes.ts'
 import type { Ports } from '../ports.ts'
+import type { Lender } from '../ssh/lender.ts'
 import { type Unlocked, openVault } from '../vault/unlock.ts'
 import { doneOrThrow, followJob } from './follow.ts'
 import { type SignedOrder, signOrder, startOrder } from './order.ts'
@@ -39,6 +40,8 @@ export interface Hooks {
   /** Shows the plan. A plan with blockers is shown too, and never carried out. */
   readonly approve: (plan: Plan) => Promise<boolean>
   readonly onStage?: (stage: Stage) => void
+  /** For nodes that are reached over ssh. */
+  readonly lender?: (unlocked: Unlocked) => Lender
 }
 
 export interface Outcome {
@@ -55,36 +58,61 @@ export async function carryOut(
   wish: Wish,
   hooks: Hooks,
 ): Promise<Outcome | undefined> {
-  const tell = hooks.onStage ?? (() => undefined)
-  const approved = await approveOrder(ports, wish, hooks)
-  if (approved === undefined) return undefined
-  const started = await startOrder(ports.api, approved.order)
-  const job = await followJob(ports.api, started.id, (now) => tell({ kind: 'working', job: now }))
-  return { job: doneOrThrow(job), plan: approved.plan }
+  let lender: Lender | undefined
+  const tell = (stage: Stage) => {
+    if ('job' in stage) lender?.heed(stage.job)
+    hooks.onStage?.(stage)
+  }
+  try {
+    const approved = await approveOrder(ports, wish, {
+      ...hooks,
+      onStage: tell,
+      lender: (unlocked) => (lender = hooks.lender?.(unlocked)),
+    })
+    if (approved === undefined) return undefined
+    const started = await startOrder(ports.api, approved.order)
+    const job = await followJob(ports.api, started.id, (now) => tell({ kind: 'working', job: now }))
+    return { job: doneOrThrow(job), plan: approved.plan }
+  } finally {
+    await lender?.close()
+  }
+}
+
+interface Approving extends Omit<Hooks, 'lender' | 'onStage'> {
+  readonly onStage: (stage: Stage) => void
+  readonly lender: (unlocked: Unlocked) => Lender | undefined
 }
 
 /** All that needs keys. */
 async function approveOrder(
   ports: Ports,
   wish: Wish,
-  hooks: Hooks,
+  hooks: Approving,
 ): Promise<{ readonly order: SignedOrder; readonly plan: Plan } | undefined> {
-  const tell = hooks.onStage ?? (() => undefined)
+  const tell = hooks.onStage
   tell({ kind: 'opening' })
   const opened = await openVault(ports, await hooks.passphrase())
   try {
     const { unlocked, ...confirmation } = await confirmNodes(ports, opened)
     tell({ kind: 'confirmed', confirmation })
-    const prepared = await prepareIn(ports, unlocked, wish, tell)
+    const lender = hooks.lender(unlocked)
+    await lender?.connect(nodesOf(wish))
+    const prepared = await prepareIn(ports, unlocked, wish, tell, lender)
     tell({ kind: 'planned', plan: prepared.plan })
     const agreed = await hooks.approve(prepared.plan)
     refuseBlocked(prepared.plan)
     if (!agreed) return undefined
+    // Whoever reads a plan for longer than a connection lasts.
+    await lender?.connect(nodesOf(wish))
     return { order: await signOrder(ports, unlocked, prepared), plan: prepared.plan }
   } finally {
     opened.close()
   }
 }
+
+/** Which nodes of it have to be there. */
+export const nodesOf = ({ kind, source, target, unfenced }: Wish): readonly string[] =>
+  kind === 'move' && !unfenced ? [source, target] : [target]
 
 /** Makes the plan of a wish with an opened vault; a move backs its source up first. */
 export async function prepareIn(
@@ -92,6 +120,7 @@ export async function prepareIn(
   unlocked: Unlocked,
   wish: Wish,
   tell: (stage: Stage) => void = () => undefined,
+  lender?: Lender,
 ): Promise<Prepared> {
   if (wish.snapshot === undefined && wish.kind === 'move' && !wish.unfenced)
     await backUp(ports, wish.source, tell)
@@ -100,6 +129,8 @@ export async function prepareIn(
   const source = await openSnapshot(ports, unlocked, snapshot)
   if (source.node !== wish.source) throw new OcmError('snapshot-foreign')
   tell({ kind: 'describing' })
+  // A connection may have ended with the backup before.
+  await lender?.connect([wish.target])
   const wanted = {
     source,
     kind: wish.kind,

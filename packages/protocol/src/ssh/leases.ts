@@ -8,6 +8,8 @@
  *     GET    /api/nodes/:id/ssh         SshNode
  *     PUT    /api/nodes/:id/ssh         SshNodePut → SshNode; the node is reached by ssh from then on
  *     DELETE /api/nodes/:id/ssh         {}: it is reached by its own agent
+ *     POST   /api/nodes/:id/settle      SettleRequest → SettleAnswer: its agent installs itself, and dials from then on
+ *     POST   /api/nodes/:id/forget      {} → {}: what the agent has there is removed
  *
  * A change of a lease is the live event `lease-changed`.
  */
@@ -87,3 +89,16 @@ export const SshNodePut = Strict({
   delegation: Type.Optional(Type.Union([B64, Type.Null()])),
 })
 export type SshNodePut = Static<typeof SshNodePut>
+
+/** POST /api/nodes/:id/settle. Of a node that is connected over ssh; where it reaches the hub. */
+export const SettleRequest = Strict({
+  urls: Type.Array(Type.String({ pattern: '^https?://', maxLength: 512 }), {
+    minItems: 1,
+    maxItems: 8,
+  }),
+})
+export const SettleAnswer = Strict({
+  /** Its agent also runs while nobody is logged in there. */
+  lingers: Type.Boolean(),
+})
+export type SettleAnswer = Static<typeof SettleAnswer>

@@ -1,0 +1,36 @@
+/** `ocm nodes forget`: what OCM has on a node without an agent is removed there, and the node is retired. */
+import { OcmError } from '@ocm/protocol'
+import { forget } from '../ssh/forget.ts'
+import { type Context, withVault } from './context.ts'
+import { lenderAt } from './lending.ts'
+import { nodeNamed } from './names.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
+
+export async function forgetNode(
+  context: Context,
+  name: string,
+  options: CredentialOptions,
+): Promise<void> {
+  const { terminal, ports } = context
+  const node = await nodeNamed(ports.api, name)
+  if (node.reach !== 'ssh') throw new OcmError('node-not-ssh')
+  terminal.say(
+    `The agent's directory on ${node.label} is removed: its identity, its journal, what it remembers. How it is ` +
+      'reached is forgotten too. Its snapshots stay; the last apply there cannot be undone any more.',
+  )
+  const sure = await terminal.approve(`Forget ${node.label}?`)
+  if (!sure) throw new OcmError('declined')
+  await withVault(context, async (unlocked) => {
+    const lender = lenderAt(context, unlocked, options)
+    try {
+      await lender.connect([node.id])
+      await forget(ports, unlocked, node)
+    } finally {
+      await lender.close()
+    }
+    terminal.result(
+      { id: node.id, label: node.label, state: 'revoked' },
+      `${node.label} is forgotten. Nothing of OCM is left there.`,
+    )
+  })
+}

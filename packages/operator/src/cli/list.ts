@@ -1,0 +1,5 @@
+/** For options that may be repeated. */
+export const list = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+]
