@@ -15,10 +15,12 @@ export interface UseCases {
   capture(job: JobId, trigger: Exclude<Trigger, 'move'>, record: Uint8Array): Promise<string>
   /** Runs one piece of work after another. */
   inTurn<T>(work: () => Promise<T>): Promise<T>
+  /** The same for work on what is live, which goes to its end whether the hub is there or not. */
+  change<T>(work: () => Promise<T>): Promise<T>
 }
 
 export function answerRequests(session: AgentSession, cases: UseCases): void {
-  const { apply, capture, inTurn } = cases
+  const { apply, capture, inTurn, change } = cases
   session.handle('describe', async ({ record, wish }) => ({
     description: base64url(
       await apply.describe(
@@ -47,31 +49,31 @@ export function answerRequests(session: AgentSession, cases: UseCases): void {
   session.handle('trial', ({ job }) => apply.trial(job))
   session.handle('fence', async ({ job, order, record }) => {
     const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
-    const { fenced } = await inTurn(() => apply.fence(request))
+    const { fenced } = await change(() => apply.fence(request))
     return { fenced: base64url(fenced) }
   })
   session.handle('activate', async ({ job, fenced, header }) => {
     const request = { job, fenced: fromBase64url(fenced), header: fromBase64url(header) }
-    const done = await inTurn(() => apply.activate(request))
+    const done = await change(() => apply.activate(request))
     return { ...done, outcome: base64url(done.outcome) }
   })
   session.handle('release', async ({ job, order, abort }) => {
     const request = { job, order: fromBase64url(order), abort: fromBase64url(abort) }
-    await inTurn(() => apply.release(request))
+    await change(() => apply.release(request))
     return {}
   })
   session.handle('undo', async ({ job, order, record }) => {
     const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
-    const { abort } = await inTurn(() => apply.undo(request))
+    const { abort } = await change(() => apply.undo(request))
     return { abort: base64url(abort) }
   })
   session.handle('letGo', async ({ job, order, record }) => {
     const request = { job, order: fromBase64url(order), record: fromBase64url(record) }
-    await inTurn(() => apply.letGo(request))
+    await change(() => apply.letGo(request))
     return {}
   })
   session.handle('discard', async ({ job }) => {
-    await inTurn(() => apply.discard(job))
+    await change(() => apply.discard(job))
     return {}
   })
 }

@@ -36,13 +36,13 @@ export interface Fingerprints {
 }
 
 /**
- * @throws OcmError 'ticket-altered', 'already-enrolled', 'openclaw-missing', 'hub-unreachable', 'hub-key-changed',
- * 'vault-changed', or what the hub refused it for
+ * Everything up to the first word to the hub.
+ * @throws OcmError 'ticket-altered', 'already-enrolled', 'openclaw-missing'
  */
-export async function joinHub(
-  { p, clock, stateDir, installation, fault }: JoinParts,
+export async function prepareJoin(
+  { p, stateDir, installation }: Pick<JoinParts, 'p' | 'stateDir' | 'installation'>,
   text: string,
-): Promise<{ readonly node: string; readonly fingerprints: Fingerprints }> {
+) {
   const join = readJoinString(p, text)
   if (await readEnrolment(stateDir)) throw new OcmError('already-enrolled')
   if ((await installation.layout()).versions.openclaw === '') throw new OcmError('openclaw-missing')
@@ -51,47 +51,56 @@ export async function joinHub(
   const identity = (await readIdentity(p, stateDir)) ?? (await createIdentity(p, stateDir))
   const { statement } = makeEnrolment(p, join, identity.key.public)
   const certificate = join.certificate === undefined ? {} : { certificate: join.certificate }
-  const pin = async (welcome: Welcome): Promise<void> => {
-    // A hub that serves another vault than the one in the join string is found out before it is trusted with anything.
-    const record = readVaultRecord(p, join.root, fromBase64url(welcome.record), 0)
-    if (join.fleet !== undefined) await keepFleetKey(stateDir, join.fleet)
-    await Enrolment.create(stateDir, {
-      v: 1,
-      node: welcome.node,
-      urls: join.urls,
-      hub: join.hub,
-      root: join.root,
-      ...certificate,
-      seq: welcome.seq,
-      version: welcome.version,
-      serial: record.serial,
-    })
-  }
-  const session = await dial({
-    p,
-    clock,
-    fault,
+  return {
     urls: join.urls,
-    identity: identity.key,
-    pinnedHub: join.hub,
     ...certificate,
-    minVersion: () => LINK_VERSION.min,
-    hello: async () => ({
-      ...LINK_VERSION,
-      capabilities: [],
-      agentVersion: VERSION,
-      boot: randomBytes(16).toString('hex'),
-      seq: 0,
-      enrol: { ticket: join.ticket, enrolment: base64url(statement) },
-    }),
-    onWelcome: pin,
-    onSession: () => undefined,
-  })
+    link: {
+      identity: identity.key,
+      pinnedHub: join.hub,
+      minVersion: () => LINK_VERSION.min,
+      hello: async () => ({
+        ...LINK_VERSION,
+        capabilities: [],
+        agentVersion: VERSION,
+        boot: randomBytes(16).toString('hex'),
+        seq: 0,
+        enrol: { ticket: join.ticket, enrolment: base64url(statement) },
+      }),
+      onWelcome: async (welcome: Welcome): Promise<void> => {
+        // A hub that serves another vault than the one in the join string is found out before it is trusted.
+        const record = readVaultRecord(p, join.root, fromBase64url(welcome.record), 0)
+        if (join.fleet !== undefined) await keepFleetKey(stateDir, join.fleet)
+        await Enrolment.create(stateDir, {
+          v: 1,
+          node: welcome.node,
+          urls: join.urls,
+          hub: join.hub,
+          root: join.root,
+          ...certificate,
+          seq: welcome.seq,
+          version: welcome.version,
+          serial: record.serial,
+        })
+      },
+    },
+  }
+}
+
+/**
+ * @throws OcmError what prepareJoin threw, 'hub-unreachable', 'hub-key-changed', 'vault-changed', or what the hub refused
+ * it for
+ */
+export async function joinHub(
+  { p, clock, stateDir, installation, fault }: JoinParts,
+  text: string,
+): Promise<{ readonly node: string; readonly fingerprints: Fingerprints }> {
+  const { link, ...where } = await prepareJoin({ p, stateDir, installation }, text)
+  const session = await dial({ p, clock, fault, ...where, ...link, onSession: () => undefined })
   session.close('link-lost')
   const { known } = await Enrolment.open(stateDir)
   return {
     node: known.node,
-    fingerprints: fingerprintsOf(p, identity.key.public, known),
+    fingerprints: fingerprintsOf(p, link.identity.public, known),
   }
 }
 

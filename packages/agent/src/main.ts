@@ -3,10 +3,11 @@ import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
-import { OcmError, VERSION } from '@ocm/protocol'
+import { OcmError, VERSION, nonceOf } from '@ocm/protocol'
 import { type Status, createAgent, errand } from './agent.ts'
 import { beLean } from './lean.ts'
-import { createLog } from './log.ts'
+import { createLog, logInto } from './log.ts'
+import { serviceManager } from './service-manager.ts'
 
 interface Options {
   readonly state: string
@@ -29,13 +30,14 @@ function command(name: string, description: string): Command {
     .addOption(new Option('--openclaw-bin <path>', 'the openclaw program, if it is not in PATH'))
 }
 
-const agentOf = ({ state, openclawHome, openclawBin }: Options) =>
-  createAgent({
-    stateDir: resolve(state),
-    home: resolve(openclawHome),
-    ...(openclawBin === undefined ? {} : { openclawBin: resolve(openclawBin) }),
-    log: createLog(process.env['OCM_LOG'] ?? 'info'),
-  })
+const placesOf = ({ state, openclawHome, openclawBin }: Options) => ({
+  stateDir: resolve(state),
+  home: resolve(openclawHome),
+  ...(openclawBin === undefined ? {} : { openclawBin: resolve(openclawBin) }),
+})
+
+const agentOf = (options: Options) =>
+  createAgent({ ...placesOf(options), log: createLog(process.env['OCM_LOG'] ?? 'info') })
 
 const program = new Command('ocm-agent')
   .description('The agent of OCM on an OpenClaw node')
@@ -68,17 +70,41 @@ command('run', 'connect to the hub and do what operators order').action(
   async (options: Options) => {
     beLean()
     process.umask(0o077)
+    const manager = serviceManager(process.env, (error) => console.error(error))
     const running = await agentOf(options).run()
+    manager.ready()
     let stopping = false
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
         if (stopping) return
         stopping = true
+        manager.stopping()
         void running.stop().then(() => process.exit(0), fail)
       })
     }
   },
 )
+
+const endInput = () => void process.stdin.destroy()
+
+command('stdio', 'serve one session over standard input and output, as a hub asks for through ssh')
+  .addOption(new Option('--nonce <hex>', 'what the first lines begin with').hideHelp())
+  .action(async (options: Options & { readonly nonce?: string }) => {
+    beLean()
+    process.umask(0o077)
+    const nonce = options.nonce ?? nonceOf(process.env['SSH_ORIGINAL_COMMAND'] ?? '')
+    if (nonce === undefined) throw new OcmError('wrong-use', { what: 'stdio is started by a hub' })
+    // What goes to standard error goes to the hub, which is not to see names and paths of this node.
+    const agent = createAgent({ ...placesOf(options), log: logInto(resolve(options.state)) })
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, endInput)
+    const { stdin: input, stdout: output } = process
+    try {
+      await agent.attend({ input, output, nonce })
+    } catch (error) {
+      fail(error)
+    }
+    process.exit()
+  })
 
 command('status', 'who this node is, and whether its agent runs')
   .option('--json', 'as JSON')
@@ -118,7 +144,8 @@ function fail(error: unknown): void {
 }
 
 try {
-  await program.parseAsync()
+  // Named: what started us may have been `node -e`, which commander would read otherwise.
+  await program.parseAsync(process.argv)
 } catch (error) {
   fail(error)
 }

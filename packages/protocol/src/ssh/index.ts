@@ -9,6 +9,7 @@ export { type SshEnd, sshProblem, stage0Problem } from './problems.ts'
 export {
   LEAN_ENV,
   LEAN_FLAGS,
+  MARKER,
   type StdioPreface,
   nonceOf,
   prefaceOf,
