@@ -177,6 +177,8 @@ export interface TrialTree {
   readonly layout: Layout
   /** What it is a copy of is to have. */
   readonly from: Layout
+  /** It is not to be started without a network of its own: whoever approved it was told so. */
+  readonly isPromised?: true
 }
 
 export interface Tried {
@@ -231,6 +233,8 @@ export interface Grafting {
 /** How the gateway of this installation is run. One port, three ways behind it: user unit, system unit, bare process. */
 export interface Gateway {
   readonly kind: TargetFacts['gateway']['kind']
+  /** It has a unit from its first start on; `mask` takes that away. */
+  readonly isNew?: true
   isRunning(): Promise<boolean>
   /**
    * Stops it and waits until pid, port and lock are gone; up to 330 s.

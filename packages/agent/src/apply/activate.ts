@@ -171,13 +171,14 @@ async function swap(work: Work, staged: TargetRecord): Promise<TargetRecord> {
   const was = await installation.layout()
   const gateway = await installation.gateway()
   const ran = await gateway.isRunning()
-  const memory = { ran, remembered: await gateway.remember(), layout: was }
+  const remembered = await gateway.remember()
+  const memory = { ran, remembered, layout: was }
   const continued = await takenOver(work.stateDir)
   let record = await journal.write<TargetRecord>({
     ...staged,
     state: 'stopping',
     gateway: memory,
-    before: { ran, layout: was, continued },
+    before: { ran, layout: was, continued, ...(gateway.isNew && { newUnit: remembered }) },
   })
   try {
     report(work, job, 'stopping')

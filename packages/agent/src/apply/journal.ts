@@ -123,7 +123,11 @@ export interface TargetRecord {
   readonly renames: readonly Rename[]
   readonly gateway: GatewayMemory | null
   /** What an undo goes back to. Not the environment of a process, which may hold secrets. */
-  readonly before?: Omit<GatewayMemory, 'remembered'> & { readonly continued: Continued | null }
+  readonly before?: Omit<GatewayMemory, 'remembered'> & {
+    readonly continued: Continued | null
+    /** Of a unit that the apply has made, which an undo takes away. */
+    readonly newUnit?: unknown
+  }
   /** Rises with every apply that was carried out here. */
   readonly applied?: number
   readonly undo?: Undoing

@@ -61,7 +61,7 @@ export async function undo(
 ): Promise<TargetRecord> {
   const { layout } = committed
   if (layout === null) throw new OcmError('internal', { what: 'layout' })
-  const gateway = await work.installation.gateway()
+  const gateway = await work.installation.gateway(committed.before?.newUnit)
   const record = await write(work, committed, 'undoing', {
     ...by,
     gateway: {

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtempSync, realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -174,4 +174,47 @@ writeFileSync(${JSON.stringify(unitFile)}, ${JSON.stringify(unitText(0))}.replac
   await gateway.start(layout(is))
   expect(await gateway.waitReady(layout(is), 15_000)).toBe(true)
   await gateway.stop()
+}, 60_000)
+
+const left = (folder: string): readonly string[] =>
+  existsSync(folder) ? [folder, ...readdirSync(folder, { recursive: true }).map(String)] : []
+
+test('where nothing has run OpenClaw makes the unit at the first start, and taken back it leaves nothing', async (context) => {
+  if (!isManaged()) return context.skip('needs root and systemd --user')
+  rmSync(path.join(home, '.config'), { recursive: true, force: true })
+  systemctl('daemon-reload')
+  const port = await freePort()
+  const bin = path.join(dir, 'openclaw-new')
+  const install = `import { mkdirSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+mkdirSync(${JSON.stringify(path.dirname(unitFile))}, { recursive: true })
+writeFileSync(${JSON.stringify(unitFile)}, ${JSON.stringify(unitText(port))})
+for (const args of [['daemon-reload'], ['enable', '--now', 'openclaw-gateway.service']])
+  execFileSync('systemctl', ['--user', ...args])
+`
+  writeFileSync(`${bin}.mjs`, install)
+  writeFileSync(bin, `#!/bin/sh\nexec node ${bin}.mjs "$@"\n`, { mode: 0o755 })
+  const unit = 'openclaw-gateway.service'
+  const folder = path.dirname(unitFile)
+  const made = [`${folder}/default.target.wants`, folder, path.dirname(folder)]
+  const memory = { kind: 'user-unit', unit, file: unitFile, made: [...made, `${home}/.config`] }
+  const first = await detectGateway(site(port, bin), memory)
+  expect([first.isNew, await first.isRunning()]).toEqual([true, false])
+  await first.mask()
+  await first.unmask()
+  await first.start(layout(port))
+  expect(await first.waitReady(layout(port), 15_000)).toBe(true)
+
+  // As after a restart of the agent.
+  const remembered = JSON.parse(JSON.stringify(await first.remember())) as unknown
+  const later = await detectGateway(site(port, bin), remembered)
+  await later.stop()
+  await later.mask()
+  await later.mask()
+  expect(left(`${home}/.config`)).toEqual([])
+  expect(() => systemctl('start', unit)).toThrow(/not found/)
+  // The way back may fail, too; then it is made again.
+  await later.start(layout(port))
+  expect(await later.waitReady(layout(port), 15_000)).toBe(true)
+  await later.stop()
 }, 60_000)

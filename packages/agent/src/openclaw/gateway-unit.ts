@@ -27,10 +27,10 @@ export const isUnitMemory = (value: unknown): value is UnitMemory =>
 const ASK_MS = 15_000
 const INSTALL_MS = 180_000
 
-const unitName = ({ profile }: GatewaySite) =>
+export const unitName = ({ profile }: GatewaySite) =>
   `openclaw-gateway${profile === '' ? '' : `-${profile}`}.service`
 
-const control = (kind: UnitMemory['kind'], args: readonly string[], timeoutMs = ASK_MS) =>
+export const control = (kind: UnitMemory['kind'], args: readonly string[], timeoutMs = ASK_MS) =>
   run('systemctl', kind === 'user-unit' ? ['--user', ...args] : args, { timeoutMs })
 
 /** The unit that runs this installation; undefined when none does, or its manager cannot be asked. */
@@ -185,7 +185,7 @@ async function isMask(file: string): Promise<boolean> {
 }
 
 /** @throws OcmError 'openclaw-unhealthy' */
-function demand(ran: Ran | undefined): void {
+export function demand(ran: Ran | undefined): void {
   if (ran?.status === 0) return
   throw new OcmError('openclaw-unhealthy', { step: 'service-manager', status: ran?.status ?? -1 })
 }
