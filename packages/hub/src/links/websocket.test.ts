@@ -105,6 +105,13 @@ describe('GET /link', () => {
     expect(hub.links.get(node)).toBe(hub.sessions[0])
   })
 
+  it('takes the records of an agent that speaks over pipes, when it is told so', async () => {
+    const hub = await listen()
+    const session = await dial(`${hub.url}?carrier=stdio`, { kind: 'stdio' })
+    expect((await session.request('snapshot.head', {})).result).toEqual({ header: 'AAAA' })
+    await expect(dial(hub.url, { kind: 'stdio' })).rejects.toMatchObject({ code: 'seal-broken' })
+  })
+
   it('refuses whatever comes from a web page', async () => {
     const hub = await listen()
     expect(await knock(hub.url, { origin: 'http://127.0.0.1' })).toBe(403)

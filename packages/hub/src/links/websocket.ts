@@ -1,5 +1,6 @@
 /** Where agents dial in: GET /link, upgraded to a WebSocket, then the handshake, then a session. */
 import {
+  type CarrierKind,
   type Clock,
   type Hello,
   type HubSession,
@@ -37,6 +38,13 @@ export interface LinkNeeds {
   readonly fault: (error: unknown) => void
 }
 
+/**
+ * What the agent at the other end speaks over. An operator's machine may pass on the records of one that it has dialled
+ * over ssh (`ocm dial`), which knows of no socket.
+ */
+const carrierOf = (query: unknown): CarrierKind =>
+  (query as Readonly<Record<string, unknown>>)['carrier'] === 'stdio' ? 'stdio' : 'websocket'
+
 /** Into a server that has @fastify/websocket. */
 export function linkRoute(server: FastifyInstance, needs: LinkNeeds): void {
   const { p, links } = needs
@@ -61,7 +69,7 @@ export function linkRoute(server: FastifyInstance, needs: LinkNeeds): void {
         hubLink(p, {
           carrier,
           clock: needs.clock,
-          kind: 'websocket',
+          kind: carrierOf(request.query),
           identity: needs.identity,
           accept: needs.accept,
           fault: needs.fault,
