@@ -604,6 +604,12 @@ describe('the hash', () => {
     expect(after.hash).toBe(before.hash)
   })
 
+  test('is not over how a quick look for a network of its own went', () => {
+    const without = plan({ facts: { trial: { isolated: false } } })
+    expect(codes(without, 'warning')).toContain('trial-not-isolated')
+    expect(without.hash).toBe(plan().hash)
+  })
+
   test('is the same for the same input, whatever the order of keys', () => {
     const roots = Object.fromEntries(Object.entries(HERE.roots).toReversed())
     expect(plan({ manifest: { layout: { ...HERE, roots } } }).hash).toBe(plan().hash)

@@ -268,9 +268,11 @@ const WEIGHTS: readonly (readonly [PlanReport['why'], string, Finding['weight']]
 
 /**
  * Findings that depend on what the target was asked, or has come to have since, or on whether its gateway happens to run
- * by itself just then. They decide nothing that is written, so an order is not bound to them.
+ * by itself just then, or on how a quick look at it went. They decide nothing that is written, so an order is not bound to
+ * them. A target that has promised a network of its own keeps that by itself: see TrialTree of the agent.
  */
 export const ADVICE: ReadonlySet<string> = new Set([
   'gateway-not-managed',
+  'trial-not-isolated',
   ...WEIGHTS.map(([, code]) => code).filter((code) => !code.endsWith('-unknown')),
 ])

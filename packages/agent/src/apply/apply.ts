@@ -107,7 +107,7 @@ export function createApply(parts: ApplyParts): Apply {
       equal(offer.jobKey.public, order.jobKey)
     if (!offer || !isNewest) throw new OcmError('order-invalid', { why: 'stale' })
     await endOthers()
-    held.set(order.job, { verified, jobKey: offer.jobKey })
+    held.set(order.job, { verified, jobKey: offer.jobKey, isAlone: offer.isAlone })
     offer = undefined
   }
 

@@ -18,6 +18,8 @@ import type { Work } from './work.ts'
 export interface Offer {
   readonly nonce: Uint8Array
   readonly jobKey: KeyPair
+  /** It has said that a trial here has a network of its own. */
+  readonly isAlone: boolean
 }
 
 export async function describe(
@@ -25,10 +27,12 @@ export async function describe(
   record: VaultRecord,
   asked?: { readonly wish: Uint8Array; readonly offer: Offer | undefined },
 ): Promise<{ readonly statement: Uint8Array; readonly offer: Offer }> {
-  const offer = { nonce: p.random(32), jobKey: p.x25519Pair() }
+  const here = await installation.facts({ ports: [], ...wishIn(p, identity.id, asked) })
+  const isAlone = here.trial?.isolated === true
+  const offer: Offer = { nonce: p.random(32), jobKey: p.x25519Pair(), isAlone }
   const about = { node: identity.id, nonce: offer.nonce, jobKey: offer.jobKey.public }
   const facts = sealFacts(p, record.sealing, about, {
-    ...(await installation.facts({ ports: [], ...wishIn(p, identity.id, asked) })),
+    ...here,
     ...(await standing(await journal.all())),
   })
   const description: Description = { v: 1, ...about, facts }

@@ -17,11 +17,12 @@ const READY_MS = 240_000
 
 /**
  * @returns the outcome, and the record that has it; what was made for it is gone.
- * @throws OcmError 'trial-failed' when it lacks what was captured, 'disk-full', 'job-cancelled'
+ * @throws OcmError 'trial-failed' when it lacks what was captured or the network that was promised, 'trial-unanswered',
+ * 'disk-full', 'job-cancelled'
  */
 export async function tryStaged(
   work: Work,
-  { staged, plan }: Held,
+  { staged, plan, isAlone }: Held,
   record: TargetRecord,
   signal: AbortSignal,
 ): Promise<{ readonly outcome: TrialOutcome; readonly tried: TargetRecord }> {
@@ -50,7 +51,7 @@ export async function tryStaged(
     report(work, job, 'trying')
     const began = work.now()
     const found = await work.installation.tryTree(
-      { directory, layout, from: record.layout },
+      { directory, layout, from: record.layout, ...(isAlone && { isPromised: true as const }) },
       work.readyTimeoutMs ?? READY_MS,
       signal,
     )

@@ -27,6 +27,8 @@ export interface Work extends ApplyParts {
 export interface Held {
   readonly verified: VerifiedOrder
   readonly jobKey: KeyPair
+  /** Whoever approved it was told that a trial here has a network of its own. */
+  readonly isAlone: boolean
   /** From the moment on when the order's grant was opened. */
   packKeys?: Grant['packs']
   facts?: TargetFacts

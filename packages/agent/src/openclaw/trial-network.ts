@@ -11,12 +11,13 @@ const LOOK_MS = 5000
 /**
  * The beginning of a command line that runs the rest of it in a network with loopback alone, as the same user and
  * under the same process id. Undefined where this machine does not let us, or has not what it takes.
+ * @param lookMs how long it may take to see that.
  */
-export async function ownNetwork(): Promise<readonly string[] | undefined> {
+export async function ownNetwork(lookMs = LOOK_MS): Promise<readonly string[] | undefined> {
   if (process.platform !== 'linux') return undefined
   for (const prefix of ways()) {
     const [file = '', ...args] = [...prefix, 'sh', '-c', LOOK]
-    const ran = await run(file, args, { timeoutMs: LOOK_MS })
+    const ran = await run(file, args, { timeoutMs: lookMs })
     if (ran?.status === 0 && isAlone(ran.stdout)) return prefix
   }
   return undefined

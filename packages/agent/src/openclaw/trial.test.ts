@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Layout } from '@ocm/protocol'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { discover } from './discovery.ts'
 import { ownNetwork } from './trial-network.ts'
 import { endTrial, portForTrial, tryTree, whereOf } from './trial.ts'
@@ -95,10 +95,11 @@ async function arrange(more: Readonly<Record<string, unknown>> = {}) {
   const run = (
     timeoutMs = 20_000,
     signal = new AbortController().signal,
-    found: typeof ownNetwork = ownNetwork,
+    { found = ownNetwork, isPromised = false, graceMs = 60_000 } = {},
   ) => {
     const where = whereOf(tree, live, path.join(dir, 'agent'))
-    return tryTree(site, tree, where, () => null, timeoutMs, signal, found)
+    const given = { ...tree, ...(isPromised && { isPromised: true as const }) }
+    return tryTree(site, given, where, () => null, timeoutMs, signal, found, graceMs)
   }
   const reached = () => readFileSync(`${note}.reached`, 'utf8')
   return { tree, run, noted, reached, directory }
@@ -173,14 +174,16 @@ describe.skipIf(process.platform !== 'linux')('a trial', () => {
       // The control: begun in the same way, with a wrapper that keeps nothing in.
       const free = await arrange()
       const bare = ['env']
-      expect(await free.run(20_000, undefined, async () => bare)).toMatchObject({ ready: true })
+      expect(await free.run(20_000, undefined, { found: async () => bare })).toMatchObject({
+        ready: true,
+      })
       expect([free.reached(), calls]).toEqual(['true', 1])
     },
   )
 
   test('without a network of its own it says so, and what heeds proxies is sent nowhere', async () => {
     const { run, reached } = await arrange()
-    expect(await run(20_000, undefined, async () => undefined)).toMatchObject({
+    expect(await run(20_000, undefined, { found: async () => undefined })).toMatchObject({
       ready: true,
       isolated: false,
     })
@@ -230,6 +233,33 @@ describe.skipIf(process.platform !== 'linux')('a trial', () => {
     setTimeout(() => unwanted.abort(), 300)
     await expect(trying).rejects.toMatchObject({ code: 'job-cancelled' })
     expect(running(directory)).toEqual([])
+  })
+
+  test('one that is watched by a process which stands still is ended all the same', async () => {
+    const { run, directory } = await arrange({ ready: false })
+    const trying = run(500, undefined, { graceMs: 2500 })
+    const stopped = vi.waitFor(() => {
+      const [warden] = running(directory)
+      if (warden === undefined) throw new Error('nothing runs yet')
+      process.kill(Number(warden), 'SIGSTOP')
+    })
+    await Promise.all([expect(trying).rejects.toMatchObject({ code: 'trial-unanswered' }), stopped])
+    expect(running(directory)).toEqual([])
+  })
+
+  test('one that was promised a network of its own is not started without it', async () => {
+    const { run, directory } = await arrange()
+    const looks: (number | undefined)[] = []
+    const found = async (lookMs?: number) => {
+      looks.push(lookMs)
+      return undefined
+    }
+    const refused = run(20_000, undefined, { found, isPromised: true })
+    await expect(refused).rejects.toMatchObject({ code: 'trial-failed', facts: { why: 'network' } })
+    // Once more with more patience: the first look may have been cut short.
+    expect(looks[1]).toBeGreaterThan(looks[0] ?? 5000)
+    expect(running(directory)).toEqual([])
+    expect(existsSync(`${dir}/note`)).toBe(false)
   })
 })
 

@@ -19,6 +19,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import {
+  type ErrorCode,
   type Inventory,
   OcmError,
   isWithin,
@@ -42,6 +43,10 @@ import { threadProgram } from './warden/embedded.ts'
 import type { WardenSaid, WardenTask } from './warden/thread.ts'
 
 const QUESTION_MS = 60_000
+/** What the warden may take beyond the times that it keeps by itself, on a machine that is busy. */
+const GRACE_MS = 60_000
+/** Of a second look for a network, where the first has found none that was there before. */
+const PATIENT_MS = 30_000
 const WORDS = 4000
 /** In the environment of everything that a trial starts; its value is the directory of the trial. */
 const MARK = 'OCM_TRIAL'
@@ -84,7 +89,8 @@ export interface TrialSite {
 /**
  * @param where the tree to be tried, found as OpenClaw finds it.
  * @param inventory what OpenClaw lists in that tree, by reading it.
- * @throws OcmError 'openclaw-missing'; 'job-cancelled' when `signal` says so. Nothing runs any more in any case
+ * @throws OcmError 'openclaw-missing'; 'trial-failed' without the network that was promised; 'trial-unanswered';
+ * 'job-cancelled' when `signal` says so. Nothing runs any more in any case
  */
 export async function tryTree(
   site: TrialSite,
@@ -94,15 +100,17 @@ export async function tryTree(
   timeoutMs: number,
   signal: AbortSignal,
   findNetwork: typeof ownNetwork = ownNetwork,
+  graceMs = GRACE_MS,
 ): Promise<Tried> {
   if (site.bin === null) throw new OcmError('openclaw-missing')
-  const { directory, layout } = tree
+  const { directory, layout, isPromised = false } = tree
+  const network = (await findNetwork()) ?? (isPromised ? await findNetwork(PATIENT_MS) : undefined)
+  if (isPromised && network === undefined) throw new OcmError('trial-failed', { why: 'network' })
   const scratch = path.join(directory, 'tmp')
   mkdirSync(scratch, { recursive: true, mode: 0o700 })
   mkdirSync(where.home, { recursive: true, mode: 0o700 })
   cutLoose(directory, where.config)
   keepLogInside(where.config, path.join(scratch, 'openclaw.log'))
-  const network = await findNetwork()
   const env = {
     ...environmentOf(site, tree),
     ...MUTE,
@@ -126,7 +134,7 @@ export async function tryTree(
     timeoutMs,
     question: { argv: [site.bin, 'cron', 'list', '--all', '--json'], timeoutMs: QUESTION_MS },
   }
-  const warden = startWarden(network ?? [], task, env)
+  const warden = startWarden(network ?? [], task, env, graceMs)
   try {
     const ready = await warden.ready(signal)
     const asked = ready ? cronIn(await warden.answer(signal)) : null
@@ -278,6 +286,7 @@ function startWarden(
   network: readonly string[],
   task: WardenTask,
   env: Readonly<Record<string, string>>,
+  graceMs: number,
 ): Warden {
   const program =
     threadProgram === undefined
@@ -294,26 +303,32 @@ function startWarden(
   child.stdin.on('error', () => undefined)
   child.stdin.write(`${JSON.stringify(task)}\n`)
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const next = async (signal: AbortSignal): Promise<WardenSaid | null> => {
-    const line = await Promise.race([lines.next(), ended, cancelled(signal)])
+  const next = async (signal: AbortSignal, withinMs: number): Promise<WardenSaid | null> => {
+    const deadline = AbortSignal.timeout(withinMs + graceMs)
+    const line = await Promise.race([
+      lines.next(),
+      ended,
+      whenAborted(signal, 'job-cancelled'),
+      whenAborted(deadline, 'trial-unanswered'),
+    ])
     return line === null || line.done === true ? null : (JSON.parse(line.value) as WardenSaid)
   }
   return {
     async ready(signal) {
-      const said = await next(signal)
+      const said = await next(signal, task.timeoutMs)
       return said?.said === 'ready' && said.isReady
     },
     async answer(signal) {
-      const said = await next(signal)
+      const said = await next(signal, task.question.timeoutMs)
       return said?.said === 'answer' ? said.text : null
     },
     end: () => child.stdin.end(),
   }
 }
 
-const cancelled = (signal: AbortSignal): Promise<never> =>
+const whenAborted = (signal: AbortSignal, code: ErrorCode): Promise<never> =>
   new Promise((_, reject) => {
-    const give = () => reject(new OcmError('job-cancelled'))
+    const give = () => reject(new OcmError(code))
     if (signal.aborted) give()
     else signal.addEventListener('abort', give, { once: true })
   })
