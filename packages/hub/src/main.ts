@@ -1,11 +1,15 @@
 /** `ocm-hub`: reads options, starts the hub, and says to people where it is. */
 import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OcmError, writeCertificatePin } from '@ocm/protocol'
 import { Command } from 'commander'
 import { buildHub } from './app.ts'
 import { configFrom, type ServeOptions } from './config.ts'
+import { backupHub } from './copies/backup.ts'
+import { restoreHub } from './copies/restore.ts'
 import { createLog } from './log.ts'
+import { serviceManager } from './service-manager.ts'
 
 /** Bundled, the dashboard and the API's pages lie beside this file; from source, in dist. */
 function builtDirectory(name: string): string | undefined {
@@ -18,6 +22,7 @@ function builtDirectory(name: string): string | undefined {
 async function serve(options: ServeOptions): Promise<void> {
   process.umask(0o077)
   const log = createLog(process.env['OCM_LOG'] ?? 'info')
+  const manager = serviceManager(process.env, (error) => log.error({ err: error }, 'fault'))
   const config = configFrom(options, {
     ui: builtDirectory('ui'),
     apiDocs: builtDirectory('api-docs'),
@@ -33,6 +38,7 @@ async function serve(options: ServeOptions): Promise<void> {
   if (hub.setupLink !== undefined) {
     console.log(`Set it up (this link works once): ${hub.setupLink}`)
   }
+  manager.ready()
   process.on('SIGHUP', () => {
     hub.reloadCertificate().then(
       () => log.info('certificate read again'),
@@ -44,6 +50,7 @@ async function serve(options: ServeOptions): Promise<void> {
     process.on(signal, () => {
       if (closing) return
       closing = true
+      manager.stopping()
       void hub.close().then(() => process.exit(0), fail)
     })
   }
@@ -73,6 +80,42 @@ program
   )
   .option('--insecure-http', 'listen beyond loopback without TLS')
   .action((options: ServeOptions) => serve(options))
+
+program
+  .command('backup')
+  .description(
+    'copy the hub into one file, also while it runs; whoever has it can pass for this hub',
+  )
+  .argument('<file>', 'must not be there yet')
+  .option('--data <dir>', 'where everything is kept', './data')
+  .option('--with-packs', 'the sealed backups too, which are most of the bytes')
+  .action(async (file: string, options: { data: string; withPacks?: true }) => {
+    const { data, withPacks = false } = options
+    const wish = { data: resolve(data), file: resolve(file), withPacks, now: Date.now() }
+    const { files, packs } = await backupHub(wish)
+    console.log(
+      `Copied ${files} files to ${file}${withPacks ? `, ${packs} packs among them` : ''}.`,
+    )
+    if (!withPacks)
+      console.log(`Not in it: the packs in ${resolve(data)}/packs. Copy them by themselves.`)
+  })
+
+program
+  .command('restore')
+  .description('make a data directory out of a copy')
+  .argument('<file>', 'what `ocm-hub backup` made')
+  .option('--data <dir>', 'empty or not there yet', './data')
+  .option('--packs <dir>', 'where the packs lie, if they are not in the copy')
+  .action(async (file: string, { data, packs }: { data: string; packs?: string }) => {
+    const wish = { file: resolve(file), data: resolve(data) }
+    const done = await restoreHub(packs === undefined ? wish : { ...wish, packs })
+    console.log(`${done.files} files of ${new Date(done.madeAt).toISOString()} are in ${data}.`)
+    if (done.missing > 0) {
+      const where = done.packs === null ? '' : ` They lay in ${done.packs}.`
+      console.log(`${done.missing} packs are not there.${where}`)
+      console.log('Name their directory with --packs, or move it to `packs` before the hub starts.')
+    }
+  })
 
 try {
   await program.parseAsync()
