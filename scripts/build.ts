@@ -1,11 +1,14 @@
 /**
  * Builds what changed since the last build into dist/: three programs of one file each, the dashboard, and the
- * static files of the API's pages. `--force` builds all of it.
+ * static files of the API's pages. `--force` builds all of it, `--out DIR` elsewhere, `--readable` with names and lines for
+ * who profiles it.
  */
 import { createHash } from 'node:crypto'
 import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Plugin, rolldown } from 'rolldown'
+import { parseArgs } from 'node:util'
+import { bundleProgram } from './bundling.ts'
 
 interface Target {
   readonly name: string
@@ -14,8 +17,20 @@ interface Target {
 }
 
 const root = fileURLToPath(new URL('../', import.meta.url))
-const dist = `${root}dist`
-const everywhere = ['pnpm-lock.yaml', 'scripts/build.ts', 'packages/protocol/{src/**,package.json}']
+const { values } = parseArgs({
+  options: {
+    force: { type: 'boolean', default: false },
+    out: { type: 'string', default: `${root}dist` },
+    readable: { type: 'boolean', default: false },
+  },
+})
+const dist = resolve(values.out)
+const isReadable = values.readable
+const everywhere = [
+  'pnpm-lock.yaml',
+  'scripts/{build,bundling}.ts',
+  'packages/protocol/{src/**,package.json}',
+]
 
 const targets: readonly Target[] = [
   program('hub', 'ocm-hub'),
@@ -29,7 +44,11 @@ const targets: readonly Target[] = [
     ],
     build: async () => {
       const { build } = await import('vite')
-      await build({ root: `${root}packages/ui`, logLevel: 'warn' })
+      await build({
+        root: `${root}packages/ui`,
+        logLevel: 'warn',
+        build: { outDir: `${dist}/ui`, emptyOutDir: true },
+      })
     },
   },
   {
@@ -40,6 +59,8 @@ const targets: readonly Target[] = [
       cp(`${root}packages/hub/node_modules/@fastify/swagger-ui/static`, `${dist}/api-docs`, {
         recursive: true,
         dereference: true,
+        // The pages load the bundle; this one is for who bundles by himself.
+        filter: (path) => basename(path) !== 'swagger-ui.js',
       }),
   },
 ]
@@ -48,48 +69,10 @@ function program(folder: string, name: string): Target {
   return {
     name,
     sources: [`packages/${folder}/{src/**,package.json}`],
-    build: async () => {
-      const bundle = await rolldown({
-        input: `${root}packages/${folder}/src/main.ts`,
-        platform: 'node',
-        logLevel: 'warn',
-        plugins: [embeddedThreads],
-      })
-      const { output } = await bundle.generate({
-        format: 'esm',
-        codeSplitting: false,
-        banner: '#!/usr/bin/env node',
-      })
-      await writeFile(`${dist}/${name}.mjs`, asciiOnly(output[0].code))
-      await bundle.close()
-    },
+    build: () =>
+      bundleProgram(`${root}packages/${folder}/src/main.ts`, `${dist}/${name}.mjs`, isReadable),
   }
 }
-
-/** A program of one file has none to start a thread from: `embedded.ts` beside a `thread.ts` becomes the text of it. */
-const embeddedThreads: Plugin = {
-  name: 'embedded-threads',
-  async load(id) {
-    if (!id.endsWith('/embedded.ts')) return
-    const input = id.replace(/embedded\.ts$/, 'thread.ts')
-    const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
-    const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false })
-    await bundle.close()
-    // Run as a script its own names would be global ones, which are taken in part.
-    const source = `(function () {${asciiOnly(output[0].code)}})()`
-    return `export const threadProgram = ${JSON.stringify(source)}`
-  },
-}
-
-/**
- * One letter beyond Latin-1 makes V8 keep the whole source at two bytes a letter, which an agent that idles on every
- * node pays for. What is escaped stands in strings, templates and comments, where an escape means the same.
- */
-const asciiOnly = (code: string): string =>
-  code.replaceAll(
-    /[^\0-\x7f]/g,
-    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 
 async function fingerprint(target: Target): Promise<string> {
   const paths: string[] = []
@@ -101,7 +84,7 @@ async function fingerprint(target: Target): Promise<string> {
       paths.push(`${entry.parentPath}/${entry.name}`)
     }
   }
-  const hash = createHash('sha256')
+  const hash = createHash('sha256').update(String(isReadable))
   for (const path of paths.toSorted()) {
     hash
       .update(path.slice(root.length))
@@ -112,12 +95,11 @@ async function fingerprint(target: Target): Promise<string> {
 }
 
 await mkdir(dist, { recursive: true })
-const force = process.argv.includes('--force')
 for (const target of targets) {
   const stamp = `${dist}/.${target.name}`
   const wanted = await fingerprint(target)
   const built = await readFile(stamp, 'utf8').catch(() => undefined)
-  if (built === wanted && !force) continue
+  if (built === wanted && !values.force) continue
   const began = performance.now()
   await rm(stamp, { force: true })
   await target.build()

@@ -1,0 +1,90 @@
+/** A program of ours and all that it imports as one ESM file. The same sources give the same bytes, wherever they lie. */
+import { globSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { type OutputOptions, type Plugin, rolldown } from 'rolldown'
+
+/**
+ * @param input `main.ts` of a package
+ * @param isReadable keeps names and lines, for the eyes of who profiles it
+ */
+export async function bundleProgram(
+  input: string,
+  file: string,
+  isReadable: boolean,
+): Promise<void> {
+  const output: OutputOptions = { codeSplitting: false, minify: !isReadable }
+  const plugins = [embeddedThreads(dirname(input), output)]
+  const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn', plugins })
+  const banner = '#!/usr/bin/env node'
+  const made = await bundle.generate({ ...output, format: 'esm', banner })
+  await bundle.close()
+  await writeFile(file, asciiOnly(made.output[0].code))
+}
+
+const TEXT = '\0threads'
+/** Runs as a process of its own and has little in common with the others. */
+const isAlone = (folder: string) => basename(folder) === 'warden'
+
+/**
+ * A program of one file has none to start a thread from: `embedded.ts` beside a `thread.ts` becomes the text of it. The
+ * threads of one program stand on the same modules, so they are one text, with a word before it that says which to be.
+ */
+function embeddedThreads(sources: string, output: OutputOptions): Plugin {
+  const together = globSync('**/embedded.ts', { cwd: sources })
+    .map((path) => `${sources}/${dirname(path)}`)
+    .filter((folder) => !isAlone(folder))
+    .toSorted()
+  return {
+    name: 'embedded-threads',
+    resolveId: (id) => (id === TEXT ? TEXT : undefined),
+    async load(id) {
+      // A list, because the minifier would copy a string to where it is used.
+      if (id === TEXT) return `export const text = ['', ${await threadText(together, output)}]`
+      if (!id.endsWith('/embedded.ts')) return
+      const folder = dirname(id)
+      if (isAlone(folder)) {
+        return `export const threadProgram = 'var ocmThread=0;' + ${await threadText([folder], output)}`
+      }
+      const which = JSON.stringify(`var ocmThread=${together.indexOf(folder)};`)
+      return `import { text } from ${JSON.stringify(TEXT)}\nexport const threadProgram = text.join(${which})`
+    },
+  }
+}
+
+/**
+ * @returns source of a string: a script that runs the one of these threads that `ocmThread` counts. What they have in
+ *   common is a chunk; a script has no files to require, so its chunks are functions in a list.
+ */
+async function threadText(folders: readonly string[], output: OutputOptions): Promise<string> {
+  const input = Object.fromEntries(folders.map((folder, i) => [`${i}`, `${folder}/thread.ts`]))
+  const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn' })
+  const made = await bundle.generate({
+    ...output,
+    codeSplitting: true,
+    format: 'cjs',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'common-[hash].js',
+  })
+  await bundle.close()
+  const chunks = made.output
+    .filter((file) => file.type === 'chunk')
+    .map(({ fileName, code }) => `${JSON.stringify(`./${fileName}`)}(exports,require){${code}\n}`)
+  return JSON.stringify(
+    asciiOnly(`(function(){const chunks={${chunks.join(',')}},loaded={}
+function load(name){if(!(name in chunks))return require(name)
+if(!(name in loaded))chunks[name](loaded[name]={},load)
+return loaded[name]}
+load('./'+ocmThread+'.js')})()`),
+  )
+}
+
+/**
+ * One letter beyond Latin-1 makes V8 keep the whole source at two bytes a letter, which an agent that idles on every
+ * node pays for. What is escaped stands in strings, templates and comments, where an escape means the same.
+ */
+const asciiOnly = (code: string): string =>
+  code.replaceAll(
+    /[^\0-\x7f]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
