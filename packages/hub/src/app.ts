@@ -43,6 +43,7 @@ import { createLinks } from './links/links.ts'
 import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
 import { createAccept } from './nodes/accept.ts'
+import { adopt } from './nodes/adopt.ts'
 import { createCommit } from './nodes/commit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
@@ -116,6 +117,19 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const links = createLinks()
   const hubKey = identity.public
   const vault = createVaultKeeper({ p, catalog: catalog.vault, packs, hubKey, now })
+  // Before the old copies would take the place of newer ones, and before what looks left over is removed.
+  const adopted = await adopt({
+    p,
+    store: packs,
+    vault: catalog.vault,
+    nodes,
+    snapshots,
+    adopting: catalog.adopting,
+    now,
+  })
+  if (adopted.record || adopted.snapshots > 0) {
+    log.warn(adopted, 'the catalog is older than the store: taken up what it holds')
+  }
   await vault.load()
   await repair({ keeping, snapshots, packs })
   const commit = createCommit({ p, snapshots, packs, vault, publish, now })

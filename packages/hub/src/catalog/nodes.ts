@@ -124,7 +124,7 @@ const nodeFrom = (row: Selectable<Schema['nodes']>): Node => ({
   movedTo: row.moved_to,
 })
 
-const rowOf = (node: Node): Selectable<Schema['nodes']> => ({
+export const rowOf = (node: Node): Selectable<Schema['nodes']> => ({
   id: node.id,
   key: hex(node.key),
   label: node.label,

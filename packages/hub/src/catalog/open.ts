@@ -1,8 +1,11 @@
 /** Opens the catalog: one SQLite file, brought up to date by numbered steps before anything asks it. */
-import { chmodSync } from 'node:fs'
+import { chmodSync, renameSync, rmSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
 import { Kysely } from 'kysely'
-import { Migrator } from 'kysely/migration'
+import { type Migration, Migrator } from 'kysely/migration'
+import { unfinishedName } from '../packs/durable.ts'
+import { adoptingIn } from './adopting.ts'
 import { auditIn } from './audit.ts'
 import { checksIn } from './checks.ts'
 import { collectingIn } from './collecting.ts'
@@ -21,7 +24,7 @@ import { up as undo } from './steps/0004-undo.ts'
 import { up as schedules } from './steps/0005-schedules.ts'
 import { vaultIn } from './vault.ts'
 
-const STEPS = {
+export const STEPS = {
   '0001-first': { up: first },
   '0002-keeping': { up: keeping },
   '0003-epochs': { up: epochs },
@@ -29,23 +32,69 @@ const STEPS = {
   '0005-schedules': { up: schedules },
 }
 
-/** @throws OcmError 'catalog-failed' with the cause */
-export async function openCatalog(file: string): Promise<Catalog> {
+export type Steps = Readonly<Record<string, Migration>>
+
+/**
+ * A catalog of an older OCM is copied to `FILE.before-STEP` before it is changed. All steps are one transaction: cut off in
+ * the middle they leave the catalog as it was, and the next start takes them again.
+ * @throws OcmError 'catalog-failed' with the cause
+ */
+export async function openCatalog(file: string, steps: Steps = STEPS): Promise<Catalog> {
   let db: Database
   try {
-    db = new Kysely<Schema>({ dialect: nodeSqliteDialect(openDatabase(file)) })
-    if (file !== ':memory:') chmodSync(file, 0o600)
-    await migrate(db)
+    const database = openDatabase(file)
+    db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) })
+    if (file !== ':memory:') {
+      chmodSync(file, 0o600)
+      const step = await stepToTake(db, steps)
+      if (step !== undefined) copyAside(database, `${file}.before-${step}`)
+    }
+    await allOrNothing(database, () => migrate(db, steps))
   } catch (cause) {
     throw new OcmError('catalog-failed', {}, { cause })
   }
   return catalogOver(db)
 }
 
+/** Kysely takes each statement of a step for itself where the database is SQLite. */
+async function allOrNothing(database: DatabaseSync, work: () => Promise<void>): Promise<void> {
+  database.exec('begin immediate')
+  try {
+    await work()
+    database.exec('commit')
+  } catch (error) {
+    if (database.isTransaction) database.exec('rollback')
+    throw error
+  }
+}
+
+const migrator = (db: Database, steps: Steps) =>
+  new Migrator({ db, provider: { getMigrations: async () => steps } })
+
+/** The first that was not taken, in a catalog where others were. */
+async function stepToTake(db: Database, steps: Steps): Promise<string | undefined> {
+  const all = await migrator(db, steps).getMigrations()
+  const taken = all.filter(({ executedAt }) => executedAt !== undefined)
+  return taken.length === 0
+    ? undefined
+    : all.find(({ executedAt }) => executedAt === undefined)?.name
+}
+
+/** One that is there already is of a start that was cut off, and no better than a new one. */
+function copyAside(database: DatabaseSync, path: string): void {
+  const unfinished = unfinishedName(path)
+  try {
+    database.prepare('vacuum into ?').run(unfinished)
+    chmodSync(unfinished, 0o600)
+    renameSync(unfinished, path)
+  } finally {
+    rmSync(unfinished, { force: true })
+  }
+}
+
 /** Takes the steps that were not taken yet. */
-export async function migrate(db: Database): Promise<void> {
-  const provider = { getMigrations: async () => STEPS }
-  const { error } = await new Migrator({ db, provider }).migrateToLatest()
+export async function migrate(db: Database, steps: Steps = STEPS): Promise<void> {
+  const { error } = await migrator(db, steps).migrateToLatest()
   if (error !== undefined) throw error
 }
 
@@ -58,6 +107,7 @@ export const catalogOver = (db: Database) => ({
   snapshots: snapshotsIn(db),
   jobs: jobsIn(db),
   schedules: schedulesIn(db),
+  adopting: adoptingIn(db),
   keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
   /** @throws when the catalog cannot be written */
   async probe() {

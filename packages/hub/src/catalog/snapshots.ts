@@ -100,35 +100,7 @@ export const snapshotsIn = (db: Database): SnapshotCatalog => ({
       checkFollows(header, newest)
       const missing = await claimPacks(tx, header.node, header.packs, size, at)
       if (missing.length > 0) return missing
-      await tx
-        .insertInto('snapshots')
-        .values({
-          id,
-          node: header.node,
-          seq: header.seq,
-          header: statement,
-          trigger: header.trigger,
-          started_at: header.startedAt,
-          finished_at: header.finishedAt,
-          received_at: at,
-          openclaw: header.versions.openclaw,
-          metrics: JSON.stringify(header.metrics),
-          stored_bytes: header.packs.reduce((sum, pack) => sum + pack.bytes, 0),
-        })
-        .execute()
-      const packs = header.packs.map((pack) => ({
-        snapshot: id,
-        node: header.node,
-        pack: pack.id,
-        live_bytes: pack.liveBytes,
-      }))
-      for (let from = 0; from < packs.length; from += AT_ONCE) {
-        await tx
-          .insertInto('snapshot_packs')
-          .values(packs.slice(from, from + AT_ONCE))
-          .execute()
-      }
-      await tx.deleteFrom('loose_headers').where('snapshot', '=', id).execute()
+      await insertSnapshot(tx, { id, header, statement, at })
       return []
     }),
 
@@ -172,6 +144,44 @@ export const snapshotsIn = (db: Database): SnapshotCatalog => ({
       .executeTakeFirst()
   },
 })
+
+type Added = Parameters<SnapshotCatalog['addSnapshot']>[0]
+
+/** The snapshot and what it refers to; its packs have rows. */
+export async function insertSnapshot(
+  tx: Database,
+  { id, header, statement, at }: Added,
+): Promise<void> {
+  await tx
+    .insertInto('snapshots')
+    .values({
+      id,
+      node: header.node,
+      seq: header.seq,
+      header: statement,
+      trigger: header.trigger,
+      started_at: header.startedAt,
+      finished_at: header.finishedAt,
+      received_at: at,
+      openclaw: header.versions.openclaw,
+      metrics: JSON.stringify(header.metrics),
+      stored_bytes: header.packs.reduce((sum, pack) => sum + pack.bytes, 0),
+    })
+    .execute()
+  const packs = header.packs.map((pack) => ({
+    snapshot: id,
+    node: header.node,
+    pack: pack.id,
+    live_bytes: pack.liveBytes,
+  }))
+  for (let from = 0; from < packs.length; from += AT_ONCE) {
+    await tx
+      .insertInto('snapshot_packs')
+      .values(packs.slice(from, from + AT_ONCE))
+      .execute()
+  }
+  await tx.deleteFrom('loose_headers').where('snapshot', '=', id).execute()
+}
 
 /** How many packs of each snapshot are damaged or missing; those of which none is are left out. */
 export async function damagedIn(db: Database): Promise<ReadonlyMap<string, number>> {

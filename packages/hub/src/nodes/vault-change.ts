@@ -87,7 +87,7 @@ function endedEpoch(
   return { epoch: before.epoch, bytes: statement }
 }
 
-function storedSlot(bytes: Uint8Array): StoredSlot {
+export function storedSlot(bytes: Uint8Array): StoredSlot {
   const slot = decodeAs(Slot, bytes, 'slot')
   return { kind: slot.kind, operator: slot.kind === 'recovery' ? null : slot.operator, bytes }
 }

@@ -4,9 +4,10 @@
  */
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, chmod, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { type FileHandle, chmod, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
 import { handOut } from '@ocm/protocol/node'
+import type { Contents } from '../nodes/adopt.ts'
 import type { Packs } from '../nodes/ports.ts'
 import {
   makeDirectory,
@@ -20,7 +21,7 @@ import {
 const AT_ONCE = 2 ** 20
 
 /** @param root is made if it is missing; what a crash left half-written in it is removed. */
-export async function openPackDirectory(root: string): Promise<Packs> {
+export async function openPackDirectory(root: string): Promise<Packs & Contents> {
   await makeDirectory(root)
   await chmod(root, 0o700)
   await removeUnfinished(root)
@@ -92,6 +93,37 @@ export async function openPackDirectory(root: string): Promise<Packs> {
         })(),
       )
     },
+
+    async vault() {
+      const names = await namesIn(`${root}/vault`)
+      if (!names.includes('record')) return undefined
+      const bytesOf = (name: string) => stored(readFile(`${root}/vault/${name}`))
+      const slots = names.filter((name) => name.startsWith('slot-'))
+      const epochs = names.flatMap((name) => /^epoch-(\d+)$/.exec(name)?.[1] ?? [])
+      return {
+        record: new Uint8Array(await bytesOf('record')),
+        slots: await Promise.all(slots.map(async (name) => new Uint8Array(await bytesOf(name)))),
+        epochs: await Promise.all(
+          epochs.map(async (epoch) => ({
+            epoch: Number(epoch),
+            bytes: new Uint8Array(await bytesOf(`epoch-${epoch}`)),
+          })),
+        ),
+      }
+    },
+
+    async headers() {
+      const names = await namesIn(`${root}/snapshots`)
+      const headers = names.filter((name) => /^[0-9a-f]{64}$/.test(name))
+      return Promise.all(
+        headers.map(async (id) => ({
+          id,
+          at: Math.floor((await stored(stat(`${root}/snapshots/${id}`))).mtimeMs),
+        })),
+      )
+    },
+
+    header: async (id) => new Uint8Array(await stored(readFile(`${root}/snapshots/${id}`))),
 
     keepHeader: (snapshot, statement) =>
       stored(writeDurably(`${root}/snapshots/${snapshot}`, statement)),
@@ -208,6 +240,15 @@ const isThere = async (root: string): Promise<boolean> => {
   } catch (error) {
     if (isMissing(error)) return false
     throw error
+  }
+}
+
+async function namesIn(directory: string): Promise<string[]> {
+  try {
+    return await readdir(directory)
+  } catch (cause) {
+    if (isMissing(cause)) return []
+    throw new OcmError('store-failed', {}, { cause })
   }
 }
 

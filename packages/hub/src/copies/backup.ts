@@ -1,0 +1,118 @@
+/**
+ * `ocm-hub backup`: the hub in one file, while it runs. The catalog first, as of one moment; then what only grows. So
+ * whatever the catalog refers to is there, but for packs that nobody needed any more and that went meanwhile; and headers
+ * that came after it are taken up by whoever starts with the copy (nodes/adopt.ts).
+ */
+import { existsSync } from 'node:fs'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { DatabaseSync, backup as copyDatabase } from 'node:sqlite'
+import { OcmError, VERSION } from '@ocm/protocol'
+import { UNFINISHED } from '../packs/durable.ts'
+import { type Writing, writeArchive } from './archive.ts'
+
+export interface BackupWish {
+  /** The data directory of a hub, whether it runs or not. */
+  readonly data: string
+  readonly file: string
+  readonly withPacks: boolean
+  readonly now: number
+}
+
+export interface BackupReport {
+  readonly files: number
+  /** How many of them are packs. */
+  readonly packs: number
+}
+
+/** @throws OcmError 'store-not-found', 'target-not-empty', 'store-failed' */
+export async function backupHub({ data, file, withPacks, now }: BackupWish): Promise<BackupReport> {
+  if (!existsSync(join(data, 'catalog.sqlite'))) {
+    throw new OcmError('store-not-found', { what: 'no catalog of a hub in this directory' })
+  }
+  if (existsSync(file)) throw new OcmError('target-not-empty')
+  const about = { version: VERSION, madeAt: now, packs: withPacks ? null : join(data, 'packs') }
+  const scratch = await mkdtemp(join(dirname(file), '.ocm-backup-'))
+  let writing: Writing | undefined
+  try {
+    const catalog = join(scratch, 'catalog.sqlite')
+    await copyOf(join(data, 'catalog.sqlite'), catalog)
+    writing = writeArchive(file, about)
+    await addFile(writing, 'catalog.sqlite', catalog)
+    const kept = await filesIn(data, withPacks)
+    for (const path of kept) await addFile(writing, path, join(data, path))
+    await writing.finish()
+    writing = undefined
+    return { files: kept.length + 1, packs: kept.filter((path) => isPack(path)).length }
+  } catch (cause) {
+    throw cause instanceof OcmError ? cause : new OcmError('store-failed', {}, { cause })
+  } finally {
+    writing?.abandon()
+    await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** As of one moment, whatever is written to it meanwhile; and whole, or it is not taken for a copy. */
+async function copyOf(catalog: string, to: string): Promise<void> {
+  const source = new DatabaseSync(catalog, { readOnly: true, timeout: 5000 })
+  try {
+    await copyDatabase(source, to)
+  } finally {
+    source.close()
+  }
+  const copy = new DatabaseSync(to)
+  try {
+    // A copy that travels alone: no log beside it.
+    copy.exec('pragma journal_mode = delete')
+    const said = Object.values(copy.prepare('pragma quick_check').get() ?? {})[0]
+    if (said !== 'ok') throw new OcmError('catalog-failed')
+  } finally {
+    copy.close()
+  }
+}
+
+async function addFile(writing: Writing, path: string, from: string): Promise<void> {
+  const handle = await openIfThere(from)
+  if (!handle) return
+  try {
+    await writing.add(path, handle)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A pack that nobody needs any more, a slot that was replaced: they may go while this is made. */
+async function openIfThere(path: string) {
+  try {
+    return await open(path, 'r')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const isPack = (path: string) => /^packs\/[0-9a-f]{2}\/[0-9a-f]{64}$/.test(path)
+
+/** What the hub is: its keys, what opens the vault, the signed headers, what it offers to agents; and packs when asked. */
+async function filesIn(data: string, withPacks: boolean): Promise<readonly string[]> {
+  const found: string[] = []
+  // Headers last: one that is there then has its packs listed before, if packs are taken along.
+  const folders = [
+    'keys',
+    ...(withPacks ? shelves() : []),
+    'releases',
+    'packs/vault',
+    'packs/snapshots',
+  ]
+  for (const folder of folders) {
+    const path = join(data, folder)
+    if (!existsSync(path)) continue
+    for (const entry of await readdir(path, { withFileTypes: true })) {
+      if (entry.isFile() && !entry.name.includes(UNFINISHED)) found.push(`${folder}/${entry.name}`)
+    }
+  }
+  return found
+}
+
+const shelves = () =>
+  Array.from({ length: 256 }, (_, n) => `packs/${n.toString(16).padStart(2, '0')}`)
