@@ -115,7 +115,7 @@ export const errand = (input: Readable, output: Writable): Promise<number> =>
 async function run(parts: ServingParts) {
   if (!(await readEnrolment(parts.stateDir))) throw new OcmError('not-enrolled')
   const unmark = await markRunning(parts.stateDir)
-  const { node, urls, certificate, link } = await serve(parts)
+  const { node, urls, certificate, link, isPressing } = await serve(parts)
   const { log, fault } = parts
   const disconnect = connect({
     p,
@@ -125,6 +125,7 @@ async function run(parts: ServingParts) {
     urls,
     ...(certificate && { certificate }),
     ...link,
+    isPressing,
     onDown: (why, retryMs) => log.warn({ code: why.code, retryMs }, why.message),
   })
   log.info({ node, version: VERSION }, 'running')

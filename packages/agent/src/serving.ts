@@ -147,6 +147,7 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     urls: enrolment.known.urls,
     certificate: enrolment.known.certificate,
     link,
+    isPressing: apply.isPressing,
     /** Answers when nothing live is being changed any more. */
     async unchanging(): Promise<void> {
       while (changes.size > 0) await Promise.allSettled(changes)

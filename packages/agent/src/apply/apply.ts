@@ -11,6 +11,7 @@ import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } fro
 import { forgetOld } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
+import { isPressing } from './pressing.ts'
 import { letGo, release as releaseSource, settleSource } from './release.ts'
 import { stageBase } from './stage.ts'
 import { type Held, type Work, abort, clearScraps, failure, outcomeOf, passes } from './work.ts'
@@ -290,6 +291,7 @@ export function createApply(parts: ApplyParts): Apply {
         return { abort: isMove ? fromBase64url(outcome.outcome) : new Uint8Array(0) }
       }),
     letGo: (request) => once('letGo', request.job, () => release(request)),
+    isPressing: () => isPressing(work),
     async checkAtRest() {
       for (const record of await journal.all()) {
         const isMoving =

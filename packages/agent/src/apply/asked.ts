@@ -86,6 +86,8 @@ export interface Apply {
   undo(request: ByOperator): Promise<{ readonly abort: Uint8Array }>
   /** Runs this fenced node again after an operator has attested that its target is off. @throws OcmError 'order-invalid' */
   letGo(request: ByOperator): Promise<void>
+  /** Whether others wait for what this node does next. */
+  isPressing(): Promise<boolean>
   /** @throws OcmError 'node-busy' while what is live is neither wholly old nor wholly new */
   checkAtRest(): Promise<void>
   /** Throws away what a job staged; answers when nothing of it is left. */

@@ -135,7 +135,12 @@ async function close(
   await checkStill(gateway)
   const body = { v: 1, order, node: work.identity.id, fenceEpoch, snapshot, grant }
   const fenced = makeStatement(work.p, 'fenced', body, work.identity.key)
-  await work.journal.write<SourceRecord>({ ...record, state: 'fenced', fenced: base64url(fenced) })
+  await work.journal.write<SourceRecord>({
+    ...record,
+    state: 'fenced',
+    fenced: base64url(fenced),
+    fencedAt: work.now(),
+  })
   return fenced
 }
 
@@ -173,7 +178,7 @@ async function fenceToo(
     grant: new Uint8Array(0),
   }
   const fenced = makeStatement(work.p, 'fenced', body, work.identity.key)
-  const shared = { stateDirectory, kept, gateway, state: 'fenced' as const }
+  const shared = { stateDirectory, kept, gateway, state: 'fenced' as const, fencedAt: work.now() }
   await work.journal.write<SourceRecord>({ ...record, ...shared, fenced: base64url(fenced) })
   return fenced
 }

@@ -174,6 +174,8 @@ export interface SourceRecord {
   readonly gateway: GatewayMemory | null
   /** The FENCED statement, base64url; null until it is decided. */
   readonly fenced: string | null
+  /** By this node's clock: how long a word of the target is waited for with haste. Absent in older records. */
+  readonly fencedAt?: number
   /** The job that took the place of the one it was fenced under. */
   readonly supersededBy?: string
   /** An operator attested that it was off, and its target speaks: it is never put back because its fence fails. */

@@ -20,13 +20,23 @@ const LONG: Partial<Record<ErrorCode, number>> = {
   'version-unsupported': 10 * MINUTE,
 }
 
+/** While a move is at work here somebody may wait for us, and nobody may speak: then no failures add up to more. */
+const PRESSING_MS = 3 * SECOND
+
 /**
  * Full jitter: anywhere between nothing and a bound that doubles, so that a fleet does not come back in one moment.
  * @param failures in a row before this one
  * @param chance at least 0, below 1
+ * @param isPressing this node has a job in hand that others wait for
  */
-export function delayAfter(why: OcmError, failures: number, chance: number): number {
+export function delayAfter(
+  why: OcmError,
+  failures: number,
+  chance: number,
+  isPressing: boolean,
+): number {
   const long = LONG[why.code]
   if (long !== undefined) return long * (1 + chance / 5)
-  return chance * Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.min(failures, 10))
+  const longest = isPressing ? PRESSING_MS : LONGEST_MS
+  return chance * Math.min(longest, FIRST_MS * 2 ** Math.min(failures, 10))
 }

@@ -94,9 +94,30 @@ function agent(urls: readonly string[], wishes: Partial<ConnectOptions> = {}) {
     fault: (error) => expect.fail(String(error)),
     random: () => 0,
     onDown: () => {},
+    isPressing: async () => false,
     ...wishes,
   }
   return { options, stored }
+}
+
+/** In seconds, between the first tries of an agent whose hub is gone. */
+const waits = async (isPressing: () => Promise<boolean>) => {
+  const times: number[] = []
+  const enough = Promise.withResolvers<void>()
+  const { options } = agent(['ws://127.0.0.1:1'], {
+    random: () => 0.999,
+    // Nobody wants to wait for it here.
+    clock: { ...clock, setTimeout: (run) => setTimeout(run, 0) },
+    isPressing,
+    fault: () => {},
+    onDown: (_why, ms) => {
+      times.push(Math.round(ms / 1000))
+      if (times.length === 5) enough.resolve()
+    },
+  })
+  open.push(connect(options))
+  await enough.promise
+  return times
 }
 
 describe('dialling', () => {
@@ -166,6 +187,11 @@ describe('staying connected', () => {
     await hub.session(1)
     expect(seen).toEqual([0, 1])
     expect(downs).toEqual(['link-lost'])
+  })
+
+  it('is soon back while others wait for it, also when nobody can say whether they do', async () => {
+    expect(await waits(async () => true)).toEqual([1, 2, 3, 3, 3])
+    expect(await waits(() => Promise.reject(new Error('no journal')))).toEqual([1, 2, 4, 8, 16])
   })
 
   it('stays away for long when it was revoked', async () => {

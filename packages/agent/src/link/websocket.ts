@@ -42,6 +42,8 @@ export interface DialOptions {
 export interface ConnectOptions extends DialOptions {
   /** At least 0, below 1. */
   readonly random: () => number
+  /** Whether this node has something in hand that others wait for: then it is soon back. Asked after each end. */
+  readonly isPressing: () => Promise<boolean>
   /** A session ended, or none came about; the next try is in `retryMs`. */
   readonly onDown: (why: OcmError, retryMs: number) => void
 }
@@ -77,7 +79,7 @@ export function connect(options: ConnectOptions): () => Promise<void> {
       const why = await sessionEnd(options, signal)
       if (signal.aborted) return
       if (clock.now() - begun >= STEADY_MS) failures = 0
-      const retryMs = delayAfter(why, failures, random())
+      const retryMs = delayAfter(why, failures, random(), await hasHaste(options))
       onDown(why, retryMs)
       await pause(clock, retryMs, signal)
     }
@@ -88,6 +90,13 @@ export function connect(options: ConnectOptions): () => Promise<void> {
     return stopped
   }
 }
+
+/** Not to know it must not keep this node from coming back at all. */
+const hasHaste = ({ isPressing, fault }: ConnectOptions): Promise<boolean> =>
+  isPressing().catch((error: unknown) => {
+    fault(error)
+    return false
+  })
 
 /** @returns why there is no session any more, or never was. */
 async function sessionEnd(options: DialOptions, signal: AbortSignal): Promise<OcmError> {
