@@ -63,7 +63,7 @@ export const withoutShared = (manifest: Manifest, graft: Graft): Manifest => ({
 /** Of a file that many parts share: whether a mention stands in one that is taken, by what it says of where. */
 function isOfParts({ ties = [] }: Manifest, graft: Graft, { at, section }: Mention): boolean {
   if (section === 'cron' && !at.startsWith('/')) {
-    return graft.cron.some(({ from }) => at.includes(from))
+    return graft.cron.some(({ from }) => isNamedIn(at, from))
   }
   const pointers = [
     ...graft.config,
@@ -78,6 +78,9 @@ function isOfParts({ ties = [] }: Manifest, graft: Graft, { at, section }: Menti
   ]
   return pointers.some((pointer) => isInPointer(pointer, at))
 }
+
+/** As a whole word, or several: another job's id may begin with this one's. */
+const isNamedIn = (at: string, id: string): boolean => ` ${at} `.includes(` ${id} `)
 
 const holdingsOf = ({ personas, cron, config }: Graft): Holding[] =>
   [

@@ -336,6 +336,7 @@ test('of files that everything shares only the places of what is chosen are show
     mention('config.json', '/agents/entries/work/workspace', '/home/al/work-ws'),
     mention('config.json', '/agents/entries/worker/workspace', '/home/al/other'),
     mention('state.db', 'jobs.json report /cwd', '/home/al/work-ws', { section: 'cron' }),
+    mention('state.db', 'jobs.json report-2 /cwd', '/home/al/work-ws/2', { section: 'cron' }),
     mention('state.db', 'jobs.json sweep /cwd', '/home/al/x', { section: 'cron' }),
   ]
   const made = plan({ personas: ['work'] }, { manifest: manifest({ mentions }) })

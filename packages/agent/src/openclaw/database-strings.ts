@@ -151,7 +151,10 @@ function stringify(value: unknown, was: string): string {
 function labelOf(column: string, { name, named }: Shape, row: Row): string {
   const key = named.filter((one) => one !== column).map((one) => String(row[one] ?? ''))
   const label = key.join(' ') || String(row['~key0'] ?? '')
-  return `${name}.${column} ${label.length > 80 ? `${label.slice(0, 79)}…` : label}`
+  // A key may begin with a long path, and end with what tells rows apart.
+  const short =
+    label.length > 80 ? `${label.slice(0, 30)}… …${label.slice(-45).trimStart()}` : label
+  return `${name}.${column} ${short}`
 }
 
 /**

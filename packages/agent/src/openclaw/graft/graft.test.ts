@@ -432,6 +432,20 @@ function approve(home: Home, agents: object): void {
   file.close()
 }
 
+test('a persona that comes new may not do what was approved for a removed one of its name', async () => {
+  const { a, b } = twoHomes()
+  const other = { allowlist: [{ pattern: 'o' }] }
+  approve(a, { work: { allowlist: [{ pattern: 'x' }] } })
+  approve(b, { helper: { allowlist: [{ pattern: 'old' }] }, Helper: { allowlist: [] }, other })
+  const made = await graft(a, b, { personas: [{ from: 'work', to: 'helper' }] })
+  const [row] = rows(
+    made.freshOf('state/openclaw.sqlite'),
+    'SELECT raw_json, agent_count, allowlist_count FROM exec_approvals_config',
+  )
+  expect(JSON.parse(String(row?.['raw_json'])).agents).toEqual({ other })
+  expect([row?.['agent_count'], row?.['allowlist_count']]).toEqual([1, 1])
+})
+
 test('a restored persona is as it was, with its bindings and what it may run, and nobody else is touched', async () => {
   const { a, b } = twoHomes()
   approve(a, { work: { allowlist: [{ pattern: 'x' }] }, main: { allowlist: [] } })

@@ -27,7 +27,7 @@ export function mergeState(merge: StateMerge): void {
   mergeCron(merge)
   mergePersonas(merge)
   mergeWorkspaces(merge)
-  if (merge.isRestore) mergeApprovals(merge)
+  mergeApprovals(merge)
   if (merge.graft.sections.includes('credentials')) mergeCredentials(merge)
 }
 
@@ -134,17 +134,22 @@ function mergeWorkspaces({ into, from, graft }: StateMerge): void {
   }
 }
 
-/** What a persona may run without being asked: part of it only where it comes back to its own node. */
-function mergeApprovals({ into, from, graft, count }: StateMerge): void {
+/**
+ * What a persona may run without being asked: part of it only where it comes back to its own node. What was approved here
+ * for one of that name that was removed since is nothing that the new one may do.
+ */
+function mergeApprovals({ into, from, graft, isRestore, count }: StateMerge): void {
   const [theirs] = rowsIn(from, 'exec_approvals_config')
   const [own] = rowsIn(into, 'exec_approvals_config')
-  if (theirs === undefined || own === undefined) return
+  if (own === undefined) return
   const whole = treeOf(own['raw_json'])
-  const agents: Record<string, unknown> = { ...treeAt(whole, 'agents') }
+  const taken = new Set(graft.personas.map(({ to }) => to.toLowerCase()))
+  const agents: Record<string, unknown> = Object.fromEntries(
+    Object.entries(treeAt(whole, 'agents')).filter(([id]) => !taken.has(id.trim().toLowerCase())),
+  )
+  const approved = isRestore && theirs ? treeAt(treeOf(theirs['raw_json']), 'agents') : {}
   for (const { from: was, to } of graft.personas) {
-    const approved = treeAt(treeOf(theirs['raw_json']), 'agents')[was]
-    if (approved === undefined) delete agents[to]
-    else agents[to] = approved
+    if (approved[was] !== undefined) agents[to] = approved[was]
   }
   if (JSON.stringify(agents) === JSON.stringify(treeAt(whole, 'agents'))) return
   const lists = Object.values(agents).map((one) => (isTree(one) ? one['allowlist'] : undefined))
