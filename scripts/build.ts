@@ -1,6 +1,7 @@
 /**
  * Builds what changed since the last build into dist/: three programs of one file each, the dashboard, and the
- * static files of the API's pages. `--force` builds all of it, `--out DIR` elsewhere, `--readable` with names and lines for
+ * static files of the API's pages. `--force` builds all of it, `--only NAME` what is named,
+ * `--out DIR` elsewhere, `--readable` with names and lines for
  * who profiles it.
  */
 import { createHash } from 'node:crypto'
@@ -8,7 +9,7 @@ import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { bundleProgram } from './bundling.ts'
+import { bundleProgram, releaseWords } from './bundling.ts'
 
 interface Target {
   readonly name: string
@@ -20,6 +21,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const { values } = parseArgs({
   options: {
     force: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
     out: { type: 'string', default: `${root}dist` },
     readable: { type: 'boolean', default: false },
   },
@@ -84,7 +86,9 @@ async function fingerprint(target: Target): Promise<string> {
       paths.push(`${entry.parentPath}/${entry.name}`)
     }
   }
-  const hash = createHash('sha256').update(String(isReadable))
+  const hash = createHash('sha256')
+    .update(String(isReadable))
+    .update(JSON.stringify(releaseWords(process.env)))
   for (const path of paths.toSorted()) {
     hash
       .update(path.slice(root.length))
@@ -96,6 +100,7 @@ async function fingerprint(target: Target): Promise<string> {
 
 await mkdir(dist, { recursive: true })
 for (const target of targets) {
+  if (values.only?.includes(target.name) === false) continue
   const stamp = `${dist}/.${target.name}`
   const wanted = await fingerprint(target)
   const built = await readFile(stamp, 'utf8').catch(() => undefined)

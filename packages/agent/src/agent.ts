@@ -1,7 +1,7 @@
 /** Puts an agent together: what it is made of, and how long it lives. The only file that knows everything. */
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { OcmError, type StdioPreface, VERSION } from '@ocm/protocol'
+import { OcmError, fromBase64url, type StdioPreface, VERSION } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
 import { readEnrolment } from './enrolment.ts'
 import { serveErrand } from './errands/serve.ts'
@@ -16,6 +16,9 @@ import { type ServingParts, serve } from './serving.ts'
 import { type Piped, attend } from './stdio.ts'
 import { Chain } from './store/chain.ts'
 import { readIdentity } from './store/identity.ts'
+import { restart } from './update/restart.ts'
+import { takeRelease, updateCapabilities } from './update/take.ts'
+import { provingItself } from './update/trial.ts'
 
 /** An apply by itself, for tests that kill it at every step. */
 export { type Activated, type Apply, createApply } from './apply/apply.ts'
@@ -115,8 +118,18 @@ export const errand = (input: Readable, output: Writable): Promise<number> =>
 async function run(parts: ServingParts) {
   if (!(await readEnrolment(parts.stateDir))) throw new OcmError('not-enrolled')
   const unmark = await markRunning(parts.stateDir)
-  const { node, urls, certificate, link, isPressing } = await serve(parts)
-  const { log, fault } = parts
+  const { node, urls, certificate, link, isPressing, inTurn } = await serve(parts)
+  const { log, fault, stateDir } = parts
+  const stop = async () => {
+    await disconnect()
+    await unmark()
+  }
+  const proving = provingItself(stop)
+  const becomeAnother = () =>
+    inTurn(async () => {
+      await stop()
+      restart()
+    }).catch(fault)
   const disconnect = connect({
     p,
     clock,
@@ -125,16 +138,25 @@ async function run(parts: ServingParts) {
     urls,
     ...(certificate && { certificate }),
     ...link,
+    hello: async () => ({
+      ...(await link.hello()),
+      capabilities: await updateCapabilities(stateDir),
+    }),
+    onSession: (session) => {
+      link.onSession(session)
+      session.handle('update', async ({ release }) => {
+        await inTurn(() => takeRelease(p, stateDir, session, fromBase64url(release)))
+        // The answer first.
+        setImmediate(becomeAnother)
+        return {}
+      })
+      proving(session)
+    },
     isPressing,
     onDown: (why, retryMs) => log.warn({ code: why.code, retryMs }, why.message),
   })
   log.info({ node, version: VERSION }, 'running')
-  return {
-    stop: async () => {
-      await disconnect()
-      await unmark()
-    },
-  }
+  return { stop }
 }
 
 async function status(stateDir: string, installation: Installation): Promise<Status> {

@@ -4,10 +4,13 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { OcmError, VERSION, nonceOf } from '@ocm/protocol'
+import { nodePrimitives } from '@ocm/protocol/node'
 import { type Status, createAgent, errand } from './agent.ts'
 import { beLean } from './lean.ts'
 import { createLog, logInto } from './log.ts'
 import { serviceManager } from './service-manager.ts'
+import { launch } from './update/launch.ts'
+import { forgetBase } from './update/restart.ts'
 
 interface Options {
   readonly state: string
@@ -68,7 +71,10 @@ async function joinStringOf(
 
 command('run', 'connect to the hub and do what operators order').action(
   async (options: Options) => {
+    const log = createLog(process.env['OCM_LOG'] ?? 'info')
+    await launch(nodePrimitives, resolve(options.state), log)
     beLean()
+    forgetBase()
     process.umask(0o077)
     const manager = serviceManager(process.env, (error) => console.error(error))
     const running = await agentOf(options).run()

@@ -154,6 +154,7 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     },
     /** Answers when what was at work has noticed that the link is gone. */
     atRest: () => inTurn(async () => {}),
+    inTurn,
   }
 }
 

@@ -30,6 +30,8 @@
  *     GET  /api/jobs/:id              Job             POST /api/jobs/:id/cancel  {} → Job
  *     GET  /api/jobs/:id/log          JobLog          GET  /api/audit          [AuditEntry], newest first
  *     …    /api/ssh/leases, /api/nodes/:id/ssh      see ssh/leases.ts
+ *     GET  /api/agent-release       ReleaseState or null                      PUT  /api/agent-release     SetRelease → ReleaseState
+ *     DELETE /api/agent-release     → {}: offers it no more
  *     GET  /api/live                  WebSocket: one LiveEvent as JSON per message
  *
  * A bearer token (`Authorization: Bearer …`) goes wherever the session cookie goes. A state-changing request with a
@@ -135,6 +137,22 @@ export const TicketState = Strict({
 })
 export type TicketState = Static<typeof TicketState>
 
+/** PUT /api/agent-release: the release's file. DELETE: offer it no more. */
+export const SetRelease = Strict({ release: B64 })
+/** GET /api/agent-release: what is offered to nodes, and how far it has come; null when nothing is. */
+export const ReleaseState = Strict({
+  serial: Count,
+  version: Type.String(),
+  offeredAt: Millis,
+  /** First one node, then one in ten, then all; the first that goes back stops it. */
+  state: Type.Enum(['rolling', 'stopped']),
+  done: Type.Array(Id),
+  /** The node that went back, or that was not seen again. */
+  failed: Type.Union([Id, Type.Null()]),
+})
+export type ReleaseState = Static<typeof ReleaseState>
+export const MaybeRelease = Type.Union([ReleaseState, Type.Null()])
+
 export const NodeState = Strict({
   id: Id,
   /** Chosen by an operator. */
@@ -147,6 +165,8 @@ export const NodeState = Strict({
   lastSeenAt: Type.Union([Millis, Type.Null()]),
   enrolledAt: Millis,
   agentVersion: Type.String(),
+  /** Of the release that is offered, where its agent takes updates. */
+  update: Type.Optional(Type.Enum(['waiting', 'asked', 'failed'])),
   /** This node was the source of a finished move: where it went. */
   movedTo: Type.Union([Id, Type.Null()]),
   lastSnapshot: Type.Union([Strict({ id: Hash, receivedAt: Millis, bytes: Count }), Type.Null()]),

@@ -164,6 +164,13 @@ export const MEANINGS = {
     'Wait for that job or cancel it.',
     'later',
   ),
+  'release-refused': meaning(
+    (f) =>
+      f['why'] === 'failed'
+        ? 'The agent has tried this release and gone back from it.'
+        : `The agent does not take this release (${f['why']}).`,
+    'Offer a release with a higher serial that was signed with the release key of this agent.',
+  ),
   'already-enrolled': meaning(
     'This agent is enrolled already.',
     'Use another --state directory for another node, or remove this one.',
@@ -268,6 +275,10 @@ export const MEANINGS = {
     'Wait until one of them has ended, or release one.',
     'later',
   ),
+  'ssh-by-command': meaning(
+    'This host lies behind another one, which takes a credential to look through.',
+    'Change it with the command, which asks for that: ocm nodes ssh NODE USER@HOST --jump USER@HOST.',
+  ),
   'node-not-ssh': meaning(
     'This node has an agent of its own and needs no credential.',
     'If its agent does not run, start it there: ocm-agent run.',
@@ -280,6 +291,14 @@ export const MEANINGS = {
     'The lease has ended, and the credential with it.',
     'Lend it again.',
     'now',
+  ),
+  'ssh-other-node': meaning(
+    'The account is another node than the one that this was lent for.',
+    'Check the address; if the account was enrolled anew, store its connection with that node.',
+  ),
+  'ssh-no-bundle': meaning(
+    "The agent's program does not lie beside the hub's, so there is nothing to send.",
+    'Install ocm-agent.mjs of the same version beside ocm-hub.mjs.',
   ),
   'ssh-helper-failed': meaning(
     'The process that holds lent credentials ended.',

@@ -85,6 +85,11 @@ export const TO_AGENT = {
   /** Throw away what a job staged; answers when nothing of it is left. */
   discard: message(Strict({ job: Id }), Empty),
   /**
+   * Take this release, when nothing is at work: `release` is its statement. Answers when it is on the disk and has said its
+   * version; the agent is gone then, and comes back as the new one, or as what it was if that does not work.
+   */
+  update: message(Strict({ release: B64 }), Empty),
+  /**
    * To an agent that is there for the length of one ssh session, and to no other: install yourself with a service that
    * dials the hub at `urls`, with the state directory that you have. `lingers`: it runs while nobody is logged in too.
    */
@@ -120,6 +125,8 @@ export const TO_HUB = {
       missing: Type.Array(Hash, { maxItems: 10_000 }),
     }),
   ),
+  /** With `length` bytes of the program of the release that is offered, from `offset`, as body. */
+  'release.get': message(Strict({ serial: Count, offset: Count, length: Count }), Empty),
   /** The newest header the hub has of this node, to go on from; '' when there is none. */
   'snapshot.head': message(Empty, Strict({ header: B64 })),
 } as const

@@ -25,6 +25,7 @@ export type StatementKind =
   | 'undo'
   | 'target-off'
   | 'receipt'
+  | 'agent-release'
   | 'ssh-connection'
   | 'ssh-credential'
 

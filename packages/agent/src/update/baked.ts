@@ -1,0 +1,10 @@
+/** What the build wrote into this program. One that was built without a release key, or runs from source, takes no updates. */
+import { fromBase64url } from '@ocm/protocol'
+
+declare const OCM_RELEASE_KEY: string | undefined
+declare const OCM_RELEASE_SERIAL: number | undefined
+
+/** Ed25519. */
+export const RELEASE_KEY =
+  typeof OCM_RELEASE_KEY === 'string' ? fromBase64url(OCM_RELEASE_KEY) : undefined
+export const RELEASE_SERIAL = typeof OCM_RELEASE_SERIAL === 'number' ? OCM_RELEASE_SERIAL : 0

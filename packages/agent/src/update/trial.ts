@@ -1,0 +1,27 @@
+/** What a release on trial says to the program that judges it. */
+import type { AgentSession } from '@ocm/protocol'
+import { TRIAL } from './words.ts'
+
+/** A link that lasts so long has been through handshake, record and at least a heartbeat's worth of frames. */
+const STEADY_MS = Number(process.env['OCM_AGENT_STEADY_MS'] ?? 10_000)
+
+/**
+ * @param stop puts everything away: another is to take this place
+ * @returns to be called with each session; does nothing but on trial
+ */
+export function provingItself(stop: () => Promise<void>): (session: AgentSession) => void {
+  if (process.env[TRIAL] === undefined || !process.send) return () => undefined
+  delete process.env[TRIAL]
+  // Without the one who judges there is nobody to go back to: whoever starts us next begins with it.
+  process.once('disconnect', () => process.exit(1))
+  process.on('message', () => {
+    stop().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    )
+  })
+  return (session) => {
+    const steady = setTimeout(() => process.send?.('good'), STEADY_MS)
+    void session.closed.then(() => clearTimeout(steady))
+  }
+}
