@@ -58,7 +58,7 @@ async function freeAt(absolute: string): Promise<number> {
 /** TCP ports that something listens on, as the kernel lists them; none where it does not. */
 function listeningPorts(): Set<number> {
   const ports = new Set<number>()
-  for (const table of ['/proc/net/tcp', '/proc/net/tcp6']) {
+  for (const table of ['/proc/self/net/tcp', '/proc/self/net/tcp6']) {
     if (!existsSync(table)) continue
     for (const line of readFileSync(table, 'utf8').split('\n').slice(1)) {
       const [, local = '', , state] = line.trim().split(/\s+/)

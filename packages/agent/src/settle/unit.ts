@@ -26,9 +26,17 @@ Description=OCM agent
 StartLimitIntervalSec=0
 
 [Service]
+Type=notify
+# Node cannot speak to the notify socket itself: systemd-notify, a child of the agent, does.
+NotifyAccess=all
+WatchdogSec=60
+# What an apply left half done is put right before the agent is up.
+TimeoutStartSec=30min
 ExecStart=${words.map(quoted).join(' ')}
 # What starts the gateway again after a restore is not to be ended with the agent.
 KillMode=process
+# No memory limit: a gateway on trial runs below the agent and wants a gigabyte. Should the kernel end it, the agent stays.
+OOMPolicy=continue
 UMask=0077
 Restart=always
 RestartSec=5
