@@ -29,6 +29,7 @@ import { peopleRoutes } from './http/people.ts'
 import { retentionRoutes } from './http/retention.ts'
 import { createServer, secureContext } from './http/server.ts'
 import { snapshotRoutes } from './http/snapshots.ts'
+import { sshRoutes } from './http/ssh.ts'
 import { vaultRoutes } from './http/vault.ts'
 import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
@@ -40,6 +41,8 @@ import { retentionState } from './keeping/policy.ts'
 import { createRounds } from './keeping/rounds.ts'
 import { createScrub } from './keeping/scrub.ts'
 import { createLinks } from './links/links.ts'
+import { delegateKey } from './links/ssh/delegate-key.ts'
+import { createLeases } from './links/ssh/leases.ts'
 import { linkRoute } from './links/websocket.ts'
 import { createLog } from './log.ts'
 import { createAccept } from './nodes/accept.ts'
@@ -62,6 +65,8 @@ export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   /** Milliseconds since 1970; the one clock of the hub. */
   readonly now?: () => number
   readonly heartbeatMs?: number
+  /** The agent's program, which nodes without one are sent. */
+  readonly agentBundle?: string | undefined
   readonly log?: Logger
 }
 
@@ -109,7 +114,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   setPin(certificate?.pin)
   if (options.insecure) reached.insecure = true
   const catalog = await openCatalog(`${data}/catalog.sqlite`)
-  const { people, audit, nodes, snapshots, jobs, keeping } = catalog
+  const { people, audit, nodes, snapshots, jobs, keeping, sshNodes } = catalog
 
   const events = createEvents()
   const { publish } = events
@@ -145,6 +150,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     now,
     log,
     pause,
+    wanted: (node) => leases.wanted(node),
   })
   const rounds = createRounds({ keeping, snapshots, packs, audit, publish, now, log })
   const scrub = createScrub({
@@ -157,6 +163,12 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     isBusy: async () =>
       (await jobs.unfinished()).some(({ job }) => runner.now(job).state === 'running'),
   })
+  const jobsAtWork = async () => {
+    const unfinished = await jobs.unfinished()
+    const pairs = unfinished.flatMap(({ job }) => nodesOf(job).map((node) => [node, job.id]))
+    // The oldest of a node is the one at work; the last of a map's pairs is the one that stays.
+    return new Map(pairs.toReversed() as [string, string][])
+  }
   const roster = createRoster({
     catalog: nodes,
     snapshots,
@@ -181,12 +193,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
         return times.length === 0 ? undefined : Math.max(...times)
       },
     }),
-    jobsAtWork: async () => {
-      const unfinished = await jobs.unfinished()
-      const pairs = unfinished.flatMap(({ job }) => nodesOf(job).map((node) => [node, job.id]))
-      // The oldest of a node is the one at work; the last of a map's pairs is the one that stays.
-      return new Map(pairs.toReversed() as [string, string][])
-    },
+    jobsAtWork,
+    overSsh: sshNodes.all,
   })
   const schedules = createSchedules({
     schedules: catalog.schedules,
@@ -252,6 +260,29 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     leave().catch(fault)
   }
 
+  const clock = { now: () => performance.now(), setTimeout, clearTimeout: clearTimer }
+  const delegate = await delegateKey(p, data)
+  const leases = createLeases({
+    p,
+    clock,
+    now,
+    identity,
+    accept,
+    fault,
+    onSession(session, about) {
+      links.add(about.welcome.node, session)
+      onSession(session, about)
+    },
+    data,
+    bundle: options.agentBundle,
+    nodes: sshNodes,
+    delegateKeyFile: delegate.file,
+    publish,
+    subscribe: events.subscribe,
+    jobsAtWork,
+    isOnline: (node) => presence.get(node) !== undefined,
+  })
+
   const link = (await people.isSetUp()) ? undefined : await setupLink(p, data)
   if (!link) await removeSetupLink(data)
   let linkOpen = link !== undefined
@@ -278,7 +309,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   })
   linkRoute(server, {
     p,
-    clock: { now: () => performance.now(), setTimeout, clearTimeout: clearTimer },
+    clock,
     identity,
     accept,
     links,
@@ -321,6 +352,17 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       snapshotRoutes(api, { snapshots, nodes, packs })
       retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, presence, runner, audit, now })
+      sshRoutes(api, {
+        p,
+        leases,
+        sshNodes,
+        delegateTo: delegate.public,
+        roster,
+        vault,
+        audit,
+        publish,
+        now,
+      })
       liveRoute(api, { events, stillAllowed: (request) => whoAsks(request, sessions, cookies) })
     },
     { prefix: '/api' },
@@ -330,6 +372,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
 
   const close = async () => {
     closing = true
+    await leases.stop()
     links.closeAll('hub-stopping')
     await schedules.stop()
     await runner.stop()

@@ -11,13 +11,15 @@ import { restoreHub } from './copies/restore.ts'
 import { createLog } from './log.ts'
 import { serviceManager } from './service-manager.ts'
 
-/** Bundled, the dashboard and the API's pages lie beside this file; from source, in dist. */
-function builtDirectory(name: string): string | undefined {
+/** Bundled, the dashboard, the API's pages and the agent's program lie beside this file; from source, in dist. */
+function built(name: string, look = ''): string | undefined {
   const places = [`./${name}`, `../../../dist/${name}`]
   return places
     .map((place) => fileURLToPath(new URL(place, import.meta.url)))
-    .find((path) => existsSync(`${path}/index.html`))
+    .find((path) => existsSync(`${path}${look}`))
 }
+
+const builtDirectory = (name: string) => built(name, '/index.html')
 
 async function serve(options: ServeOptions): Promise<void> {
   process.umask(0o077)
@@ -27,7 +29,7 @@ async function serve(options: ServeOptions): Promise<void> {
     ui: builtDirectory('ui'),
     apiDocs: builtDirectory('api-docs'),
   })
-  const hub = await buildHub({ ...config, log })
+  const hub = await buildHub({ ...config, agentBundle: built('ocm-agent.mjs'), log })
   console.log(`OCM hub: ${config.publicUrl?.href ?? hub.url}`)
   if (hub.certificatePin !== undefined) {
     console.log(`Its certificate is its own: SHA-256 ${writeCertificatePin(hub.certificatePin)}`)

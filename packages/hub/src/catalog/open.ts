@@ -22,6 +22,8 @@ import { up as keeping } from './steps/0002-keeping.ts'
 import { up as epochs } from './steps/0003-epochs.ts'
 import { up as undo } from './steps/0004-undo.ts'
 import { up as schedules } from './steps/0005-schedules.ts'
+import { up as ssh } from './steps/0006-ssh.ts'
+import { sshNodesIn } from './ssh.ts'
 import { vaultIn } from './vault.ts'
 
 export const STEPS = {
@@ -30,6 +32,7 @@ export const STEPS = {
   '0003-epochs': { up: epochs },
   '0004-undo': { up: undo },
   '0005-schedules': { up: schedules },
+  '0006-ssh': { up: ssh },
 }
 
 export type Steps = Readonly<Record<string, Migration>>
@@ -108,6 +111,7 @@ export const catalogOver = (db: Database) => ({
   jobs: jobsIn(db),
   schedules: schedulesIn(db),
   adopting: adoptingIn(db),
+  sshNodes: sshNodesIn(db),
   keeping: { ...keepingIn(db), ...collectingIn(db), ...checksIn(db) },
   /** @throws when the catalog cannot be written */
   async probe() {

@@ -57,6 +57,16 @@ export interface Schema {
     moved_to: string | null
   }
 
+  /** Nodes that are reached over ssh; statements that only operators can open, and what was delegated to the hub. */
+  ssh_nodes: {
+    node: string
+    connection: Uint8Array | null
+    credential: Uint8Array | null
+    delegation: Uint8Array | null
+    delegated_at: number | null
+    delegated_by: string | null
+  }
+
   packs: {
     node: string
     id: string

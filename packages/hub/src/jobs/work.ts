@@ -27,6 +27,8 @@ export interface WorkNeeds {
   readonly publish: Publish
   readonly now: () => number
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
+  /** A node is waited for: answers whether somebody has to lend a credential before it can come. */
+  readonly wanted?: (node: string) => Promise<boolean>
 }
 
 /** The agent, or what it needed of us, was out of reach: nothing has been decided, it is asked again. */
@@ -136,7 +138,7 @@ export class Work {
     for (;;) {
       let conversation = presence.get(node)
       if (!conversation) {
-        await this.#be('waiting')
+        await this.#waitFor(node)
         conversation = await presence.whenOnline(node, this.signal)
       }
       await this.#be('running')
@@ -191,12 +193,22 @@ export class Work {
         error: failed ? { code: outcome.code, facts: { ...outcome.facts } } : null,
         endedAt: this.#needs.now(),
         steps,
+        ...this.#notAsking(),
       },
     )
   }
 
   async #be(state: 'running' | 'waiting'): Promise<void> {
-    if (this.job.state !== state) await this.save({}, { state })
+    if (this.job.state !== state) await this.save({}, { state, ...this.#notAsking() })
+  }
+
+  async #waitFor(node: string): Promise<void> {
+    const isAsked = (await this.#needs.wanted?.(node)) === true
+    await this.save({}, { state: 'waiting', ...(isAsked ? { asks: [node] } : this.#notAsking()) })
+  }
+
+  #notAsking(): Pick<Job, 'asks'> {
+    return this.job.asks === undefined ? {} : { asks: [] }
   }
 
   #saveStep(name: string, change: Partial<JobStep>): Promise<void> {

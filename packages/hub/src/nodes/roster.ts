@@ -27,6 +27,8 @@ export interface RosterNeeds {
   /** See NodeState.fence. */
   readonly fences: () => Promise<ReadonlyMap<string, NonNullable<NodeState['fence']>>>
   readonly schedules: () => Promise<ReadonlyMap<string, NodeSchedule>>
+  /** Those that are reached over ssh. */
+  readonly overSsh: () => Promise<ReadonlySet<string>>
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
 }
@@ -50,11 +52,12 @@ export function createRoster(needs: RosterNeeds): Roster {
   const { catalog, snapshots, presence, vault, publish, closeLink } = needs
 
   async function states(nodes: readonly Node[]): Promise<NodeState[]> {
-    const [newest, jobs, fences, schedules] = await Promise.all([
+    const [newest, jobs, fences, schedules, overSsh] = await Promise.all([
       snapshots.newestOfEach(),
       needs.jobsAtWork(),
       needs.fences(),
       needs.schedules(),
+      needs.overSsh(),
     ])
     const standing = await needs.twins(await catalog.nodes(), newest)
     return nodes.map((node) => ({
@@ -64,6 +67,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       confirmed: vault.isConfirmed(node),
       state: node.state,
       online: presence.get(node.id) !== undefined,
+      reach: overSsh.has(node.id) ? 'ssh' : 'agent',
       lastSeenAt: node.lastSeenAt,
       enrolledAt: node.enrolledAt,
       agentVersion: node.agentVersion,

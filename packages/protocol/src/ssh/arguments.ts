@@ -30,7 +30,7 @@ export interface SshCall {
   readonly look?: string
 }
 
-/** Under these names keys are pinned, whatever a host is called or resolves to. */
+/** Under these names keys are pinned, and ssh asks for passwords, whatever a host is called or resolves to. */
 const ALIAS = { node: 'ocm-node', jump: 'ocm-jump' } as const
 
 /** The file that pins: one line a key. */
@@ -39,6 +39,12 @@ export const knownHosts = ({ hostKeys, jump }: SshConnection): string =>
     ...hostKeys.map((key) => `${ALIAS.node} ${key}\n`),
     ...(jump?.hostKeys ?? []).map((key) => `${ALIAS.jump} ${key}\n`),
   ].join('')
+
+/** Whose password ssh asks for; the name stands before anything that a server writes. */
+export function askedFor(prompt: string): keyof typeof ALIAS | undefined {
+  const name = /^\(?[^@\s()]{1,64}@(ocm-node|ocm-jump)(?:'s password|\))/.exec(prompt)?.[1]
+  return name === ALIAS.node ? 'node' : name === ALIAS.jump ? 'jump' : undefined
+}
 
 const FIXED = [
   'AddKeysToAgent=no',

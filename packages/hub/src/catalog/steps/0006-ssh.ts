@@ -1,0 +1,17 @@
+/** Nodes that are reached over ssh: statements that only operators can open. */
+import { type Kysely, sql } from 'kysely'
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await sql
+    .raw(
+      `create table ssh_nodes (
+        node text primary key references nodes (id),
+        connection blob,
+        credential blob,
+        delegation blob,
+        delegated_at integer,
+        delegated_by text
+      ) strict`,
+    )
+    .execute(db)
+}

@@ -1,0 +1,143 @@
+/** Leases, and how nodes are reached over ssh. */
+import {
+  base64url,
+  Id,
+  type Primitives,
+  SshLease,
+  SshLeaseIssued,
+  SshLeaseRequest,
+  SshLend,
+  SshNode,
+  SshNodePut,
+  Strict,
+  judgeStored,
+} from '@ocm/protocol'
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import type { Publish } from '../events.ts'
+import type { Leases } from '../links/ssh/leases.ts'
+import type { SshEntry, SshNodes } from '../links/ssh/ports.ts'
+import type { Roster } from '../nodes/roster.ts'
+import type { VaultKeeper } from '../nodes/vault.ts'
+import type { Audit } from '../people/ports.ts'
+import { bytesOf } from './bytes.ts'
+import { route } from './route.ts'
+import { operatorOf } from './who.ts'
+
+export interface SshRouteNeeds {
+  readonly p: Primitives
+  readonly leases: Leases
+  readonly sshNodes: SshNodes
+  readonly delegateTo: Uint8Array
+  readonly roster: Roster
+  readonly vault: VaultKeeper
+  readonly audit: Audit
+  readonly publish: Publish
+  readonly now: () => number
+}
+
+const ById = Strict({ id: Id })
+const NONE = { connection: null, credential: null, delegation: null }
+
+export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
+  const { p, leases, sshNodes, roster, vault, audit, publish, now } = needs
+
+  route(api, 'GET', '/ssh/leases', { answer: Type.Array(SshLease) }, () => leases.list())
+
+  route(
+    api,
+    'POST',
+    '/ssh/leases',
+    { body: SshLeaseRequest, answer: SshLeaseIssued },
+    async (request) => {
+      const { body } = request
+      if (body.node !== null) await roster.one(body.node)
+      const actor = operatorOf(request).name
+      const action = body.purpose === 'look' ? 'ssh-look' : 'ssh-lease'
+      await audit.note({ at: now(), actor, action, subject: body.node ?? '' })
+      return leases.issue(body, actor)
+    },
+  )
+
+  route(
+    api,
+    'POST',
+    '/ssh/leases/:id/lend',
+    { params: ById, body: SshLend, answer: SshLease, bodyLimit: 256 * 1024 },
+    async (request) => {
+      const actor = operatorOf(request).name
+      await audit.note({ at: now(), actor, action: 'ssh-lent', subject: request.params.id })
+      return leases.lend(request.params.id, request.body.sealed)
+    },
+  )
+
+  route(api, 'DELETE', '/ssh/leases/:id', { params: ById, answer: SshLease }, async (request) => {
+    const released = await leases.release(request.params.id)
+    const actor = operatorOf(request).name
+    await audit.note({ at: now(), actor, action: 'ssh-released', subject: request.params.id })
+    return released
+  })
+
+  const shown = ({ connection, credential, delegation }: Omit<SshEntry, 'node'>): SshNode => ({
+    connection: connection && base64url(connection),
+    credential: credential && base64url(credential),
+    delegation: delegation && { since: delegation.since, by: delegation.by },
+    delegateTo: base64url(needs.delegateTo),
+  })
+
+  route(api, 'GET', '/nodes/:id/ssh', { params: ById, answer: SshNode }, async (request) => {
+    const { id } = await roster.one(request.params.id)
+    return shown((await sshNodes.one(id)) ?? NONE)
+  })
+
+  route(
+    api,
+    'PUT',
+    '/nodes/:id/ssh',
+    { params: ById, body: SshNodePut, answer: SshNode, bodyLimit: 256 * 1024 },
+    async (request) => {
+      const { id } = await roster.one(request.params.id)
+      const { connection, credential, delegation } = request.body
+      const actor = operatorOf(request).name
+      const before = (await sshNodes.one(id)) ?? { node: id, ...NONE }
+      const entry: SshEntry = {
+        ...before,
+        ...(connection !== undefined && { connection: judged('ssh-connection', id, connection) }),
+        ...(credential !== undefined && {
+          credential: credential === null ? null : judged('ssh-credential', id, credential),
+        }),
+        ...(delegation !== undefined && {
+          delegation:
+            delegation === null
+              ? null
+              : { sealed: bytesOf(delegation, 'delegation'), since: now(), by: actor },
+        }),
+      }
+      const action = delegation ? 'ssh-delegated' : 'ssh-stored'
+      await audit.note({ at: now(), actor, action, subject: id })
+      await sshNodes.put(entry)
+      publish({ kind: 'node-changed', node: id })
+      return shown(entry)
+    },
+  )
+
+  route(api, 'DELETE', '/nodes/:id/ssh', { params: ById, answer: Strict({}) }, async (request) => {
+    const { id } = await roster.one(request.params.id)
+    const actor = operatorOf(request).name
+    await audit.note({ at: now(), actor, action: 'ssh-forgotten', subject: id })
+    await sshNodes.remove(id)
+    publish({ kind: 'node-changed', node: id })
+    return {}
+  })
+
+  function judged(
+    kind: 'ssh-connection' | 'ssh-credential',
+    node: string,
+    text: string,
+  ): Uint8Array {
+    const statement = bytesOf(text, 'statement')
+    const signers = vault.needed().record.operators.map(({ key }) => key)
+    judgeStored(p, kind, node, statement, signers)
+    return statement
+  }
+}

@@ -1,0 +1,92 @@
+/** Starts a helper and listens to it; see helper/thread.ts for what it is. */
+import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { OcmError } from '@ocm/protocol'
+import { threadProgram } from './helper/embedded.ts'
+import type { FromHelper, Task, ToHelper } from './helper/words.ts'
+
+export interface Helper {
+  /** X25519, base64url. */
+  readonly key: string
+  readonly pid: number
+  tell(words: ToHelper): void
+  /** Kills it, with everything that it has started, and answers when it is gone. */
+  end(): Promise<void>
+}
+
+export interface HelperHooks {
+  readonly said: (words: Exclude<FromHelper, { said: 'key' | 'room' | 'ssh' }>) => void
+  /** It has ended, asked or not. */
+  readonly gone: () => void
+}
+
+/** To end by itself; then it is killed. */
+const END_MS = 2_000
+/** It holds a credential for some seconds and does nothing big. */
+const FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=48', '--v8-pool-size=1']
+
+/** @throws OcmError 'ssh-helper-failed' */
+export async function startHelper(task: Task, { said, gone }: HelperHooks): Promise<Helper> {
+  const program =
+    threadProgram === undefined ? fileURLToPath(new URL('helper/thread.ts', import.meta.url)) : '-'
+  // Without core dumps, whatever the hub has.
+  const command = ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, ...FLAGS, program]
+  const child = spawn('/bin/sh', command, {
+    env: { PATH: process.env['PATH'] ?? '', ...runtimeOf(process.env) },
+    stdio: ['pipe', 'ignore', 'ignore', 'pipe'],
+  })
+  child.stdin?.on('error', () => {}) // Its exit says more.
+  child.stdin?.end(threadProgram ?? '')
+  const line = child.stdio[3] as Socket
+  line.on('error', () => {})
+  let room: string | undefined
+  let ssh: number | undefined
+  const { promise: key, resolve, reject } = Promise.withResolvers<string>()
+  const ended = new Promise<void>((done) => {
+    const over = () => {
+      if (room !== undefined) rmSync(room, { recursive: true, force: true })
+      killGroup(ssh)
+      reject(new OcmError('ssh-helper-failed'))
+      gone()
+      done()
+    }
+    child.once('error', over)
+    child.once('exit', over)
+  })
+  createInterface({ input: line }).on('line', (text) => {
+    const words = JSON.parse(text) as FromHelper
+    if (words.said === 'key') resolve(words.key)
+    else if (words.said === 'room') room = words.room
+    else if (words.said === 'ssh') ssh = words.pid
+    else said(words)
+  })
+  const tell = (words: ToHelper) => void line.write(`${JSON.stringify(words)}\n`)
+  tell({ do: 'begin', task })
+  return {
+    key: await key,
+    pid: child.pid ?? 0,
+    tell,
+    async end() {
+      line.destroy()
+      const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
+      await ended
+      clearTimeout(timer)
+    },
+  }
+}
+
+const runtimeOf = ({ XDG_RUNTIME_DIR }: NodeJS.ProcessEnv) =>
+  XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR }
+
+/** What the helper has started is gone with it; this is for one that was killed. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch {
+    // There is no such group any more.
+  }
+}

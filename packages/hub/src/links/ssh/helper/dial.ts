@@ -1,0 +1,196 @@
+/** One run of ssh, from its start to the agent's word that it is ready; then the pipes are somebody else's. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { deflateSync } from 'node:zlib'
+import {
+  MarkerReader,
+  OcmError,
+  type SshConnection,
+  type SshLent,
+  type Stage0Said,
+  prefaceOf,
+  remoteCommand,
+  sshArguments,
+  sshProblem,
+  stage0Problem,
+  sudoPrompt,
+  writePreface,
+} from '@ocm/protocol'
+import { childEnv } from './env.ts'
+import type { Offers } from './offers.ts'
+import type { Asked } from './questions.ts'
+import { type PipeEnds, type Room, makePipe, openPipe } from './room.ts'
+
+/** For everything up to the agent's word, the bundle over a slow line included. */
+const BOOT_MS = 90_000
+const MOST_STDERR = 8192
+
+export interface Dialled {
+  readonly process: ChildProcess
+  readonly input: string
+  readonly output: string
+  /** What the agent has said already behind `ready`. */
+  readonly rest: Uint8Array
+  /** Closes our ends, when others are open. */
+  letGo(): void
+}
+
+export interface DialParts {
+  readonly room: Room
+  readonly lent: SshLent
+  readonly offers: Offers
+  /** The password that a prompt asks for, once. */
+  readonly answer: (prompt: string) => Uint8Array | undefined
+  readonly askpass: string
+  readonly bundle: string
+  readonly questions: { asked: Asked }
+  readonly started: (process: ChildProcess) => void
+}
+
+/** @throws OcmError */
+export async function dial(connection: SshConnection, parts: DialParts): Promise<Dialled> {
+  const { room, lent, offers, answer, askpass, questions } = parts
+  const bundle = readFileSync(parts.bundle)
+  const nonce = randomBytes(16).toString('hex')
+  const hash = createHash('sha256').update(bundle).digest('hex')
+  const words = sshArguments({
+    connection,
+    ...offers.node,
+    jump: offers.jump,
+    command: remoteCommand({ connection, nonce, bundle: hash }),
+  })
+  const input = makePipe(room.at(`in-${nonce}`))
+  const output = makePipe(room.at(`out-${nonce}`))
+  const toNode = openPipe(input, 'writing')
+  const fromNode = openPipe(output, 'reading')
+  const ssh = start(words, toNode, fromNode, childEnv(askpass, room.path))
+  parts.started(ssh)
+  const { stdin, boot } = bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent })
+  questions.asked = {
+    question: answer,
+    shown: () => {},
+    // Asked again, or for something that was not lent: ended before it can answer with nothing.
+    refused: () => boot.fail(new OcmError('ssh-auth-failed')),
+  }
+  try {
+    const rest = await boot.done
+    return { process: ssh, input, output, rest, letGo: () => stdin.destroy() }
+  } catch (error) {
+    kill(ssh)
+    stdin.destroy()
+    throw error
+  }
+}
+
+export function kill({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return
+  // The whole group: a host on the way has an ssh of its own.
+  process.kill(-pid, 'SIGKILL')
+}
+
+function start(
+  words: readonly string[],
+  toNode: PipeEnds,
+  fromNode: PipeEnds,
+  env: Record<string, string>,
+): ChildProcess {
+  const ssh = spawn('ssh', words, {
+    env,
+    detached: true,
+    stdio: [toNode.reading, fromNode.writing, 'pipe'],
+  })
+  closeSync(toNode.reading)
+  closeSync(fromNode.writing)
+  return ssh
+}
+
+interface Boot {
+  readonly ssh: ChildProcess
+  readonly toNode: PipeEnds
+  readonly fromNode: PipeEnds
+  readonly nonce: string
+  readonly bundle: Uint8Array
+  readonly connection: SshConnection
+  readonly lent: SshLent
+}
+
+function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Boot) {
+  const { promise: done, resolve, reject } = Promise.withResolvers<Uint8Array>()
+  const reader = new MarkerReader(nonce)
+  const stdin = new Socket({ fd: toNode.writing, readable: false, writable: true })
+  // Who reads it is gone: its end says why.
+  stdin.on('error', () => {})
+  let stderr = ''
+  let isOver = false
+  const finish = (settle: () => void) => {
+    if (isOver) return
+    isOver = true
+    clearTimeout(timer)
+    settle()
+    stdout.destroy()
+  }
+  const fail = (error: unknown) => finish(() => reject(error))
+  const timer = setTimeout(() => fail(new OcmError('ssh-no-answer')), BOOT_MS)
+
+  const heed = (said: Stage0Said) => {
+    const problem = stage0Problem(said)
+    if (problem) fail(problem)
+    else if (said.word === 'want') sendBundle(stdin, bundle)
+    else if (said.word === 'preface') stdin.write(writePreface(prefaceOf(connection, lent.join)))
+    else if (said.word === 'ready') finish(() => resolve(said.rest))
+  }
+  const stdout = new Socket({
+    fd: fromNode.reading,
+    readable: true,
+    writable: false,
+    // Called for each read, so that not a byte more is taken than was looked at.
+    onread: {
+      buffer: Buffer.alloc(65_536),
+      callback(length, buffer) {
+        try {
+          for (const said of reader.push(buffer.slice(0, length))) heed(said)
+        } catch (error) {
+          fail(error)
+        }
+        return !isOver
+      },
+    },
+  })
+  stdout.on('error', (cause) => fail(new OcmError('link-lost', {}, { cause })))
+  stdout.resume()
+
+  let isAsked = false
+  ssh.stderr?.on('data', (bytes: Buffer) => {
+    if (isOver) return // The agent's, from now on, and not for us.
+    stderr = (stderr + bytes.toString('latin1')).slice(-MOST_STDERR)
+    if (connection.sudo?.password !== true || !stderr.includes(sudoPrompt(nonce))) return
+    stderr = stderr.replaceAll(sudoPrompt(nonce), 'password asked ')
+    if (isAsked || lent.sudoPassword === undefined) {
+      return fail(new OcmError('ssh-sudo-failed', { why: 'refused' }))
+    }
+    isAsked = true
+    writePassword(toNode.writing, lent.sudoPassword)
+  })
+  const { sudo, container } = connection
+  const through = { sudo: sudo !== undefined, container: container !== undefined }
+  ssh.once('error', (cause) => fail(new OcmError('ssh-missing', {}, { cause })))
+  ssh.once('close', (exitCode) => fail(sshProblem({ stderr, exitCode, ...through })))
+  return { stdin, boot: { done, fail } }
+}
+
+function sendBundle(stdin: Socket, bundle: Uint8Array): void {
+  const small = deflateSync(bundle)
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(small.length)
+  stdin.write(length)
+  stdin.write(small)
+}
+
+/** At once and whole: a pipe takes a line without being asked twice. */
+function writePassword(fd: number, password: Uint8Array): void {
+  const line = Buffer.concat([password, Buffer.from('\n')])
+  writeSync(fd, line)
+  line.fill(0)
+}

@@ -1,0 +1,210 @@
+/** The pool: which leases there are, so many at a time, and when each of them ends. */
+import {
+  type Clock,
+  type Hello,
+  type HubSession,
+  type KeyPair,
+  type LiveEvent,
+  OcmError,
+  type Primitives,
+  type SshLease,
+  type SshLeaseIssued,
+  type SshLeaseRequest,
+  type Welcome,
+  base64url,
+  isFinal,
+  newId,
+} from '@ocm/protocol'
+import type { Publish } from '../../events.ts'
+import { writeAskpass } from './askpass.ts'
+import { Lease, isOver } from './lease.ts'
+import type { SshNodes } from './ports.ts'
+import { checkSsh } from './present.ts'
+
+export interface LeaseNeeds {
+  readonly p: Primitives
+  readonly clock: Clock
+  readonly now: () => number
+  readonly identity: KeyPair
+  readonly accept: (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
+  readonly onSession: (
+    session: HubSession,
+    about: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
+  ) => void
+  readonly fault: (error: unknown) => void
+  /** Whether a job of this node has not ended. */
+  readonly isAtWork: (node: string | null) => boolean
+}
+
+export interface PoolNeeds extends Omit<LeaseNeeds, 'isAtWork'> {
+  readonly data: string
+  /** The agent's program; undefined when it does not lie beside the hub's. */
+  readonly bundle: string | undefined
+  readonly nodes: SshNodes
+  /** Where the key lies that delegations are sealed to. */
+  readonly delegateKeyFile: string
+  readonly publish: Publish
+  readonly subscribe: (listener: Publish) => () => void
+  /** The oldest job of each node that has not ended. */
+  readonly jobsAtWork: () => Promise<ReadonlyMap<string, string>>
+  readonly isOnline: (node: string) => boolean
+  readonly most?: number
+}
+
+export interface Leases {
+  /** @throws OcmError 'ssh-busy', 'ssh-missing', 'ssh-no-bundle', 'ssh-helper-failed' */
+  issue(request: SshLeaseRequest, by: string): Promise<SshLeaseIssued>
+  /** @throws OcmError 'not-found', 'ssh-lease-ended' */
+  lend(id: string, sealed: string): SshLease
+  list(): Promise<SshLease[]>
+  /** @throws OcmError 'not-found' */
+  release(id: string): Promise<SshLease>
+  /** A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled. */
+  wanted(node: string): Promise<boolean>
+  stop(): Promise<void>
+}
+
+const MOST = 8
+/** How long one that is over is still shown. */
+const SHOWN_MS = 60 * 60_000
+/** For what is said to a node when its job has ended. */
+const AFTER_JOB_MS = 1_000
+
+export function createLeases(needs: PoolNeeds): Leases {
+  const { p, now, nodes, publish } = needs
+  const most = needs.most ?? MOST
+  const leases = new Map<string, Lease>()
+  /** Delegated nodes for which there was no room. */
+  const queue = new Set<string>()
+  const timers = new Set<NodeJS.Timeout>()
+  let atWork: ReadonlyMap<string, string> = new Map()
+  let askpass: Promise<string> | undefined
+  let stopped = false
+
+  const lasting = () => [...leases.values()].filter(({ shown }) => !isOver(shown))
+  const withJob = (lease: SshLease): SshLease => ({
+    ...lease,
+    job: (lease.node !== null && atWork.get(lease.node)) || null,
+  })
+
+  function changed(lease: SshLease): void {
+    publish({ kind: 'lease-changed', lease: withJob(lease) })
+    if (lease.state === 'connected' && lease.node !== null)
+      nodes.mark(lease.node).catch(needs.fault)
+    if (isOver(lease)) dialQueued()
+  }
+
+  async function open(
+    request: SshLeaseRequest,
+    origin: SshLease['origin'],
+    by: string,
+  ): Promise<{ lease: Lease; key: string }> {
+    if (stopped) throw new OcmError('hub-stopping')
+    forgetOld()
+    if (lasting().length >= most) throw new OcmError('ssh-busy', { most })
+    const look = request.purpose === 'look'
+    if (!look && needs.bundle === undefined) throw new OcmError('ssh-no-bundle')
+    const id = newId(p)
+    // Counted from now on: whoever asks meanwhile finds no more room than there is.
+    askpass ??= writeAskpass(needs.data)
+    const task = { lease: id, look, askpass: '', bundle: needs.bundle ?? null }
+    const made = new Lease(
+      { ...needs, isAtWork: (node) => node !== null && atWork.has(node) },
+      { id, ...request, origin, by, task: Object.assign(task, { askpass: await askpass }) },
+      changed,
+    )
+    leases.set(id, made)
+    await checkSsh()
+    return { lease: made, key: await made.begin() }
+  }
+
+  function forgetOld(): void {
+    for (const [id, { shown }] of leases) {
+      if (shown.endedAt !== null && shown.endedAt < now() - SHOWN_MS) leases.delete(id)
+    }
+  }
+
+  function find(id: string): Lease {
+    const lease = leases.get(id)
+    if (!lease) throw new OcmError('not-found', { what: 'lease' })
+    return lease
+  }
+
+  async function dialDelegated(node: string): Promise<void> {
+    const entry = await nodes.one(node)
+    const isThere = lasting().some(({ shown }) => shown.node === node)
+    if (!entry?.delegation || isThere || needs.isOnline(node)) return
+    const { sealed, by } = entry.delegation
+    const { lease } = await open({ node, purpose: 'work' }, 'delegated', by)
+    lease.delegated(node, base64url(sealed), needs.delegateKeyFile)
+  }
+
+  function dialSoon(node: string): void {
+    if (lasting().length >= most) return void queue.add(node)
+    dialDelegated(node).catch(needs.fault)
+  }
+
+  function dialQueued(): void {
+    const [next] = queue
+    if (next === undefined || stopped) return
+    queue.delete(next)
+    dialSoon(next)
+  }
+
+  async function jobsChanged(): Promise<void> {
+    const before = atWork
+    atWork = await needs.jobsAtWork()
+    for (const lease of lasting()) {
+      const { node } = lease.shown
+      if (node !== null && before.has(node) && !atWork.has(node)) await lease.release()
+    }
+  }
+
+  const unsubscribe = needs.subscribe((event: LiveEvent) => {
+    if (event.kind !== 'job-changed') return
+    if (!isFinal(event.job.state)) {
+      if (atWork.has(event.job.node)) return
+      return void needs.jobsAtWork().then((now_) => (atWork = now_), needs.fault)
+    }
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      jobsChanged().catch(needs.fault)
+    }, AFTER_JOB_MS)
+    timers.add(timer)
+  })
+
+  return {
+    async issue(request, by) {
+      const { lease, key } = await open(request, 'lent', by)
+      return { lease: lease.shown.id, key, until: lease.shown.until }
+    },
+    lend(id, sealed) {
+      const lease = find(id)
+      lease.lend(sealed)
+      return withJob(lease.shown)
+    },
+    async list() {
+      forgetOld()
+      atWork = await needs.jobsAtWork()
+      return [...leases.values()].map(({ shown }) => withJob(shown)).toReversed()
+    },
+    async release(id) {
+      const lease = find(id)
+      await lease.release()
+      return withJob(lease.shown)
+    },
+    async wanted(node) {
+      const entry = await nodes.one(node)
+      if (!entry) return false
+      if (!entry.delegation) return true
+      dialSoon(node)
+      return false
+    },
+    async stop() {
+      stopped = true
+      unsubscribe()
+      for (const timer of timers) clearTimeout(timer)
+      await Promise.all(lasting().map((lease) => lease.release()))
+    },
+  }
+}
