@@ -25,7 +25,6 @@ export {
   connectionIn,
   credentialIn,
   delegate,
-  DELEGATION_GIVES_UP,
   endDelegation,
   keepConnection,
   keepCredential,

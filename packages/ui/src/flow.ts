@@ -39,19 +39,23 @@ export function hindranceOf(wish: FlowWish, nodes: readonly NodeState[]): Hindra
   if (wish.kind !== 'restore' && source.id === target.id) return 'same-node'
   if (source.state !== 'active') return 'source-retired'
   if (target.state !== 'active') return 'target-retired'
-  if (!target.online) return 'target-offline'
+  if (!isThere(target)) return 'target-offline'
   const reachesSource = wish.kind === 'move' || wish.snapshot === 'fresh'
-  if (reachesSource && !source.online && !isAttested(wish, nodes)) return 'source-offline'
+  if (reachesSource && !isThere(source) && !isAttested(wish, nodes)) return 'source-offline'
   if (source.job !== null || target.job !== null) return 'busy'
   if (wish.snapshot === '') return 'no-snapshot'
   return undefined
 }
 
+/** Connected, or reached over ssh as soon as somebody lends what that takes. */
+export const isThere = (node: Pick<NodeState, 'online' | 'reach'> | undefined): boolean =>
+  node !== undefined && (node.online || node.reach === 'ssh')
+
 /** Whether somebody signs that the source is off: then a move goes on from its last snapshot. */
 export function isAttested(wish: FlowWish, nodes: readonly NodeState[]): boolean {
   const source = nodes.find(({ id }) => id === wish.source)
   const isMove = wish.kind === 'move' && wish.snapshot !== 'fresh'
-  return isMove && source?.online === false && wish.off?.trim() === source.label
+  return isMove && source !== undefined && !isThere(source) && wish.off?.trim() === source.label
 }
 
 /** Nodes that something can be applied to or taken from, as a list to choose from. */

@@ -41,6 +41,8 @@ export function reportsByWhy(
 const WHYS: readonly PlanReport['why'][] = [
   'schema-unknown',
   'table-unknown',
+  'plugin-missing',
+  'field-unknown',
   'command-missing',
   'path-missing',
   'port-in-use',
@@ -49,4 +51,5 @@ const WHYS: readonly PlanReport['why'][] = [
   'localhost',
   'path-unchecked',
   'path-nowhere',
+  'text-unscanned',
 ]

@@ -27,6 +27,22 @@ test.each([
     ['clone', 'restore', 'readmit', 'rename', 'retire'],
   ],
   [
+    'one that is reached over ssh',
+    { reach: 'ssh', online: false },
+    [
+      'backup',
+      'move',
+      'clone',
+      'restore',
+      'lend',
+      'connection',
+      'adopt',
+      'rename',
+      'forget',
+      'retire',
+    ],
+  ],
+  [
     'one without a snapshot',
     { lastSnapshot: null },
     ['backup', 'move', 'undo', 'rename', 'retire'],

@@ -8,9 +8,13 @@ export const ACTS = [
   'restore',
   'undo',
   'release',
+  'lend',
+  'connection',
+  'adopt',
   'confirm',
   'readmit',
   'rename',
+  'forget',
   'retire',
 ] as const
 export type Act = (typeof ACTS)[number]
@@ -19,7 +23,7 @@ export function mayDo(
   act: Act,
   node: Pick<
     NodeState,
-    'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot' | 'movedTo' | 'fence'
+    'state' | 'confirmed' | 'online' | 'job' | 'lastSnapshot' | 'movedTo' | 'fence' | 'reach'
   >,
 ): boolean {
   if (node.state === 'revoked') return act === 'rename'
@@ -27,11 +31,13 @@ export function mayDo(
   if (node.movedTo !== null && (act === 'backup' || act === 'move')) return false
   switch (act) {
     case 'backup':
-      return node.state === 'active' && node.online && node.job === null
+      return node.state === 'active' && (node.online || isToBeLent(node)) && node.job === null
     case 'move':
       // One that is off can be moved out of its last snapshot.
       return (
-        node.state === 'active' && node.confirmed && (node.online || node.lastSnapshot !== null)
+        node.state === 'active' &&
+        node.confirmed &&
+        (node.online || isToBeLent(node) || node.lastSnapshot !== null)
       )
     case 'undo':
       return node.state === 'active' && node.confirmed && node.online && !isStopped(node)
@@ -44,6 +50,13 @@ export function mayDo(
       return !node.confirmed
     case 'readmit':
       return node.state === 'quarantined'
+    case 'lend':
+      return isToBeLent(node)
+    case 'adopt':
+    case 'forget':
+      return node.reach === 'ssh' && node.job === null
+    case 'connection':
+      return node.reach === 'ssh'
     case 'rename':
     case 'retire':
       return true
@@ -54,11 +67,19 @@ export function mayDo(
 const isStopped = ({ movedTo, fence }: Pick<NodeState, 'movedTo' | 'fence'>): boolean =>
   movedTo !== null || fence?.state === 'held'
 
+/** Reached over ssh, and not connected at this moment. */
+export const isToBeLent = ({ reach, online }: Pick<NodeState, 'reach' | 'online'>): boolean =>
+  reach === 'ssh' && !online
+
+/** Of nodes that are reached over ssh. */
+const SSH_ACTS: readonly Act[] = ['lend', 'connection', 'adopt', 'forget']
+
 /** Acts on nothing that is to be seen at all. */
 export function isOffered(
   act: Act,
-  node: Pick<NodeState, 'state' | 'confirmed' | 'movedTo' | 'fence'>,
+  node: Pick<NodeState, 'state' | 'confirmed' | 'movedTo' | 'fence' | 'reach'>,
 ): boolean {
+  if (SSH_ACTS.includes(act)) return node.reach === 'ssh' && node.state === 'active'
   if (act === 'confirm') return !node.confirmed && node.state === 'active'
   if (act === 'readmit') return node.state === 'quarantined'
   return act === 'release' ? isStopped(node) : true

@@ -13,17 +13,22 @@ export const COLOURS = {
   calm: 'neutral',
 } as const satisfies Record<Tone, string>
 
-export type Situation = 'online' | 'offline' | 'quarantined' | 'revoked' | 'moved'
+export type Situation = 'online' | 'offline' | 'reachable' | 'quarantined' | 'revoked' | 'moved'
 
-export function situationOf(node: Pick<NodeState, 'state' | 'online' | 'movedTo'>): Situation {
+/** `reachable`: over ssh, by whoever lends what that takes. */
+export function situationOf(
+  node: Pick<NodeState, 'state' | 'online' | 'movedTo' | 'reach'>,
+): Situation {
   if (node.state !== 'active') return node.state
   if (node.movedTo !== null) return 'moved'
-  return node.online ? 'online' : 'offline'
+  if (node.online) return 'online'
+  return node.reach === 'ssh' ? 'reachable' : 'offline'
 }
 
 export const toneOfSituation = {
   online: 'good',
   offline: 'calm',
+  reachable: 'calm',
   quarantined: 'bad',
   revoked: 'calm',
   moved: 'calm',

@@ -17,8 +17,13 @@ export async function lend(
   const node = findNode(await ports.api.nodes(), name)
   if (node.reach !== 'ssh') throw new OcmError('node-not-ssh')
   await withVault(context, async (unlocked) => {
-    // Not closed: the lease is to outlast this command, and the hub ends it.
-    await lenderAt(context, unlocked, options).connect([node.id])
+    const lender = lenderAt(context, unlocked, options)
+    try {
+      await lender.connect([node.id])
+    } finally {
+      // The lease is to outlast this command: the hub ends it.
+      lender.forget()
+    }
   })
   const lease = (await ports.api.leases()).find((one) => one.node === node.id && lasts(one))
   terminal.result(

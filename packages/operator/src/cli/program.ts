@@ -1,6 +1,7 @@
 /** The command line of `ocm`: what there is, and how it ends. */
 import { OcmError } from '@ocm/protocol'
 import { Command, CommanderError } from 'commander'
+import { type ReleaseFileOptions, agentRelease } from './agent-release.ts'
 import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
 import { type Context, type GlobalOptions, contextOf } from './context.ts'
 import { type ImportOptions, importArchive } from './import.ts'
@@ -251,6 +252,16 @@ function describe(proc: NodeJS.Process, version: string): Command {
       return recover(openTerminal(proc, { json, yes }), store, options)
     })
   describeKeeping(program, context)
+  program
+    .command('agent-release')
+    .summary('offer a signed version of the agent to all nodes, one first; show how far it is')
+    .argument('[file]', 'as it was signed; without it nothing changes')
+    .option('--withdraw', 'offer it no more')
+    .action(
+      does((at, file: string | undefined, options: ReleaseFileOptions) =>
+        agentRelease(at, file, options),
+      ),
+    )
   program
     .command('audit')
     .summary('who did what')

@@ -26,7 +26,9 @@ export interface Lender {
   connect(nodes: readonly string[]): Promise<void>
   /** For whoever follows a job: lends again when it waits for a node that was lent for. */
   heed(job: Job): void
-  /** Wipes what is held, and ends its leases. */
+  /** Wipes what is held; leases go on to their end. */
+  forget(): void
+  /** The same, and ends its leases. */
   close(): Promise<void>
 }
 
@@ -77,6 +79,11 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
     return going
   }
 
+  function forget() {
+    for (const { credential } of held.values()) wipe(credential)
+    held.clear()
+  }
+
   return {
     async connect(ids) {
       const nodes = await api.nodes()
@@ -100,9 +107,10 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
       }
     },
 
+    forget,
+
     async close() {
-      for (const { credential } of held.values()) wipe(credential)
-      held.clear()
+      forget()
       for (const id of leases) await endQuietly(api, id)
     },
   }

@@ -47,6 +47,9 @@ export function applyEvent(
       return refetch(KEYS.storage)
     case 'keeping-changed':
       return refetch(KEYS.storage)
+    case 'lease-changed':
+      refetch(KEYS.leases)
+      return refetch(KEYS.nodes)
     case 'ticket-used':
       refetch(KEYS.tickets)
       return refetch(KEYS.nodes)

@@ -17,6 +17,7 @@ export const KEYS = {
   prune: ['storage', 'prune'],
   pruned: ['storage', 'pruned'],
   scrub: ['storage', 'scrub'],
+  leases: ['leases'],
   jobs: ['jobs'],
   job: (id: string) => ['jobs', id],
   jobLog: (id: string) => ['jobs', id, 'log'],
@@ -73,6 +74,12 @@ export function useJob(id: MaybeRefOrGetter<string>) {
     queryFn: () => client.job(toValue(id)),
     enabled: computed(() => toValue(id) !== ''),
   })
+}
+
+/** Credentials on loan, and those that were until an hour ago. */
+export function useLeases() {
+  const client = useClient()
+  return useQuery({ queryKey: KEYS.leases, queryFn: client.leases })
 }
 
 /** Sealed lines; only an opened vault reads them. */

@@ -22,11 +22,18 @@ import { type Chosen, chooseAmong } from '../choices.ts'
 import { useInterval } from '../clock.ts'
 import type { FlowWish } from '../flow.ts'
 import { partsOf } from '../parts.ts'
+import { useLending } from './lending.ts'
 import { useTask } from './task.ts'
 import { useVault } from './vault.ts'
 
 export type FlowStep = 'choose' | 'passphrase' | 'plan' | 'work'
-export type Preparing = 'opening' | 'confirming' | 'backing-up' | 'reading' | 'describing'
+export type Preparing =
+  | 'opening'
+  | 'confirming'
+  | 'connecting'
+  | 'backing-up'
+  | 'reading'
+  | 'describing'
 
 const ASK_AGAIN_MS = 2000
 
@@ -34,6 +41,7 @@ export function useFlow() {
   const ports = usePorts()
   const queries = useQueryClient()
   const vault = useVault()
+  const lending = useLending()
   const approving = useTask()
   const again = useTask()
 
@@ -72,6 +80,11 @@ export function useFlow() {
       const { unlocked } = await confirmNodes(ports, opened)
       vault.renew(unlocked)
       await queries.invalidateQueries({ queryKey: KEYS.nodes })
+      preparing.value = 'connecting'
+      const lender = await lending.make(unlocked)
+      const isWithout = wished.kind !== 'move' && wished.snapshot !== 'fresh'
+      const wantedNodes = wished.off || isWithout ? [wished.target] : [wished.source, wished.target]
+      await lender.connect(wantedNodes)
       let snapshot = wished.snapshot
       if (snapshot === 'fresh') {
         preparing.value = 'backing-up'
@@ -82,6 +95,8 @@ export function useFlow() {
       preparing.value = 'reading'
       const source = await openSnapshot(ports, unlocked, snapshot)
       preparing.value = 'describing'
+      // The connection may have ended with the backup before.
+      await lender.connect(wantedNodes)
       const wanted = { source, kind: wished.kind }
       const target = await describeTarget(ports, unlocked, wished.target, wanted)
       prepared.value = planned({ ...wanted, target })
@@ -91,7 +106,9 @@ export function useFlow() {
   }
 
   const showBackup = (stage: Stage) => {
-    if (stage.kind === 'backing-up') backup.value = stage.job
+    if (stage.kind !== 'backing-up') return
+    backup.value = stage.job
+    lending.heed(stage.job)
   }
 
   /** The same snapshot and target, decided otherwise. */
@@ -138,12 +155,18 @@ export function useFlow() {
     void readLog()
   }, ASK_AGAIN_MS)
 
+  // Lends again what was lent, when a connection was lost.
+  watch(job, (now) => {
+    if (now !== undefined && !isFinal(now.state)) lending.heed(now)
+  })
+
   watch(
     () => job.value !== undefined && isFinal(job.value.state),
     async (over) => {
       if (!over) return
       await readLog()
       vault.close()
+      await lending.end()
     },
   )
 
@@ -153,6 +176,7 @@ export function useFlow() {
   })
 
   function restart() {
+    void lending.end()
     vault.close()
     prepared.value = undefined
     jobId.value = ''
@@ -162,6 +186,7 @@ export function useFlow() {
 
   return {
     vault,
+    lending,
     step,
     wish,
     preparing,
