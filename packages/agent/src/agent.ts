@@ -1,4 +1,5 @@
 /** Puts an agent together: what it is made of, and how long it lives. The only file that knows everything. */
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { OcmError, fromBase64url, type StdioPreface, VERSION } from '@ocm/protocol'
@@ -31,6 +32,8 @@ export interface AgentOptions {
   /** The home of the account that runs OpenClaw. */
   readonly home: string
   readonly openclawBin?: string
+  /** The one file that it is, for one that may stay where it came over ssh. */
+  readonly program?: string
   readonly log: Log
 }
 
@@ -91,6 +94,10 @@ export function createAgent(options: AgentOptions): Agent {
         p,
         stateDir,
         installation: installationOf(preface),
+        home: preface.openclawHome ?? options.home,
+        openclawBin: preface.openclawBin ?? options.openclawBin,
+        account: homedir(),
+        program: options.program ?? '',
         log,
         fault,
         now,

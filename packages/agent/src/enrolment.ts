@@ -75,6 +75,11 @@ export class Enrolment {
     await this.#change((known) => ({ seq, version: Math.max(version, known.version) }))
   }
 
+  /** Where the hub is reached from now on; answers when it is on disk. */
+  async rehome(urls: readonly string[]): Promise<void> {
+    await this.#change(() => ({ urls: [...urls] }))
+  }
+
   /** @throws OcmError 'signature-invalid', 'vault-changed', 'vault-record-stale' */
   async acceptRecord(p: Primitives, bytes: Uint8Array): Promise<VaultRecord> {
     const record = readVaultRecord(p, this.#known.root, bytes, this.#known.serial)

@@ -101,7 +101,11 @@ command('stdio', 'serve one session over standard input and output, as a hub ask
     const nonce = options.nonce ?? nonceOf(process.env['SSH_ORIGINAL_COMMAND'] ?? '')
     if (nonce === undefined) throw new OcmError('wrong-use', { what: 'stdio is started by a hub' })
     // What goes to standard error goes to the hub, which is not to see names and paths of this node.
-    const agent = createAgent({ ...placesOf(options), log: logInto(resolve(options.state)) })
+    const agent = createAgent({
+      ...placesOf(options),
+      program: process.argv[1] ?? '',
+      log: logInto(resolve(options.state)),
+    })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, endInput)
     const { stdin: input, stdout: output } = process
     try {

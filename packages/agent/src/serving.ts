@@ -147,6 +147,8 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     urls: enrolment.known.urls,
     certificate: enrolment.known.certificate,
     link,
+    /** Where the hub is reached from now on; answers when it is on disk. */
+    rehome: (urls: readonly string[]) => enrolment.rehome(urls),
     isPressing: apply.isPressing,
     /** Answers when nothing live is being changed any more. */
     async unchanging(): Promise<void> {

@@ -14,6 +14,7 @@ import {
   toWireError,
 } from '@ocm/protocol'
 import { readEnrolment } from './enrolment.ts'
+import { type Guest, type GuestParts, createGuest } from './guest.ts'
 import { prepareJoin } from './join.ts'
 import { speakOverStdio } from './link/stdio.ts'
 import { markRunning } from './running.ts'
@@ -24,6 +25,8 @@ const PREDECESSOR_MS = 10_000
 const LOOK_MS = 200
 /** For what needs the hub to notice that it is gone. */
 const NOTICE_MS = 3_000
+
+export interface AttendingParts extends ServingParts, GuestParts {}
 
 export interface Piped {
   readonly input: Readable
@@ -40,16 +43,19 @@ export interface Piped {
 export async function attend(
   { input, output, nonce }: Piped,
   clock: Clock,
-  partsFor: (preface: StdioPreface) => ServingParts,
+  partsFor: (preface: StdioPreface) => AttendingParts,
 ): Promise<void> {
   const say = (words: string) => output.write(`\n${MARKER} ${nonce} ${words}\n`)
   let unmark: (() => Promise<void>) | undefined
   let served: Serving | undefined
+  let guest: Guest | undefined
   try {
     say('preface')
     const preface = await firstRecord(input)
     const parts = partsFor(readPreface(preface))
     unmark = await markWhenFree(parts.stateDir)
+    const staying = createGuest(parts, async (urls) => served?.rehome(urls))
+    guest = staying
     const isEnrolled = (await readEnrolment(parts.stateDir)) !== undefined
     const link = isEnrolled
       ? (served = await serve(parts)).link
@@ -57,6 +63,10 @@ export async function attend(
     say('ready')
     const session = await speakOverStdio(parts.p, {
       ...link,
+      onSession: (opened) => {
+        link.onSession(opened)
+        staying.attach(opened)
+      },
       hello: await link.hello(),
       minVersion: link.minVersion(),
       input,
@@ -72,7 +82,8 @@ export async function attend(
     say(`failed ${toWireError(error).code}`)
     throw error
   } finally {
-    await unmark?.()
+    if (guest?.isForgotten === true) await guest.sweep()
+    else await unmark?.()
   }
 }
 

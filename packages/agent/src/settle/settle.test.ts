@@ -41,6 +41,7 @@ const program = path.join(stateDir, 'agent-of-one-job.mjs')
 const partsIn = (where: string, told: (readonly string[])[] = []) => ({
   stateDir,
   home: where,
+  account: where,
   program,
   rehome: (urls: readonly string[]) => Promise.resolve(void told.push(urls)),
 })

@@ -12,7 +12,10 @@ import { unitText } from './unit.ts'
 
 export interface SettleParts {
   readonly stateDir: string
+  /** The home of the account that runs OpenClaw. */
   readonly home: string
+  /** The home of the account that this is. */
+  readonly account: string
   readonly openclawBin?: string | undefined
   /** The one file that the agent is. */
   readonly program: string
@@ -33,17 +36,17 @@ const ASK_MS = 15_000
  * @throws OcmError 'user-manager-missing', 'agent-not-installed'
  */
 export async function settle(parts: SettleParts, urls: readonly string[]): Promise<Settled> {
-  const { stateDir, home, openclawBin } = parts
+  const { stateDir, home, account, openclawBin } = parts
   const managed = await userctl('show-environment')
   if (managed?.status !== 0) throw new OcmError('user-manager-missing')
 
-  const program = join(home, '.local/share/ocm-agent/ocm-agent.mjs')
+  const program = join(account, '.local/share/ocm-agent/ocm-agent.mjs')
   await writeDurable(program, await readFile(parts.program))
   await chmod(program, 0o700)
   const tried = await run(process.execPath, [program, '--version'], { timeoutMs: ASK_MS })
   if (tried?.status !== 0) throw new OcmError('agent-not-installed', { step: 'program' })
 
-  const units = join(home, '.config/systemd/user')
+  const units = join(account, '.config/systemd/user')
   // Of a second node of one account the directory's name goes on: ocm-agent-PROFILE.
   const unit = `${basename(stateDir)}.service`
   const runs = { node: process.execPath, program, stateDir, home, openclawBin }
