@@ -1,5 +1,5 @@
 /** One persona of a populated node is put into another node that has its own, with real OpenClaw on both. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { NAMES } from './support/canaries.ts'
@@ -13,6 +13,7 @@ import {
   openclawJson,
   startGateway,
 } from './support/openclaw.ts'
+import { smallHome } from './support/small-home.ts'
 import { until } from './support/until.ts'
 
 const PORT = 28_861
@@ -29,17 +30,22 @@ beforeAll(async () => {
   await populatedHome()
   const machine = freshMachine('machine-g')
   bob = join(machine, 'home', 'bob')
-  mkdirSync(bob, { recursive: true })
-  const onboard =
-    'onboard --non-interactive --accept-risk --mode local --auth-choice skip --gateway-bind loopback --gateway-auth token --gateway-token tok --skip-channels --skip-skills --skip-health --skip-search --skip-hooks --skip-ui --no-install-daemon --json'
-  await openclaw(bob, [...onboard.split(' '), '--gateway-port', String(PORT)])
-  // Of the same name as the one that is to come.
-  const own = ['--workspace', join(bob, 'own-ws'), '--json']
-  await openclaw(bob, ['agents', 'add', NAMES.persona, '--non-interactive', ...own])
-  gateway = await startGateway(bob, PORT)
+  smallHome(bob, PORT)
+  const file = join(bob, '.openclaw', 'openclaw.json')
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { agents: object }
+  const entries = {
+    main: { name: 'main' },
+    // Of the same name as the one that is to come.
+    [NAMES.persona]: { name: NAMES.persona, workspace: join(bob, 'own-ws') },
+  }
+  const agents = { ...config.agents, ownership: 'explicit', entries }
+  writeFileSync(file, JSON.stringify({ ...config, agents }, null, 2))
+  ;[gateway, fleet] = await Promise.all([
+    startGateway(bob, PORT),
+    startFleet(join(machine, 'fleet')),
+  ])
   const job = '--name own-job --agent main --message write --no-deliver --json'.split(' ')
   await openclaw(bob, ['cron', 'add', '--cron', '0 9 * * *', ...job])
-  fleet = await startFleet(join(machine, 'fleet'))
   await fleet.enrol('alice', ALICE, machine)
   await fleet.enrol('bob', bob, machine)
   await fleet.operator.json('backup', 'alice')

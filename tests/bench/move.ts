@@ -4,8 +4,9 @@
  * `npm run bench -- move [--json] [--only small|large] [--stand-in]`: gateways that stand in cost nothing to start,
  * and OCM's part is the same.
  */
-import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, globSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { Random } from '../support/bench/random.ts'
 import { setup } from '../support/build.ts'
@@ -37,6 +38,16 @@ const fill = (folder: string, bytes: number, random: Random, files: Iterable<num
   for (const i of files) writeFileSync(join(folder, `part-${i}.bin`), random.bytes(bytes))
 }
 
+/** A gateway of OpenClaw writes into each of its databases when it ends; one that stands in does not. */
+const databasesOf = (home: string) =>
+  globSync(`${home}/.openclaw/{state/openclaw,agents/*/agent/openclaw-agent}.sqlite`)
+
+function touch(file: string): void {
+  const database = new DatabaseSync(file)
+  database.exec('BEGIN; CREATE TABLE touched (by); DROP TABLE touched; COMMIT')
+  database.close()
+}
+
 async function measured(name: keyof typeof SIZES): Promise<Downtime> {
   const { files, bytes, changed } = SIZES[name]
   const left = await populatedHome()
@@ -56,6 +67,7 @@ async function measured(name: keyof typeof SIZES): Promise<Downtime> {
       const note = openSync(join(left, `desk-${NAMES.persona}`, 'MEMORY.md'), 'a')
       writeSync(note, '- it moves\n')
       closeSync(note)
+      if (values['stand-in']) for (const file of databasesOf(left)) touch(file)
     })
   } finally {
     await pair.stop()

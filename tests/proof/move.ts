@@ -12,6 +12,7 @@ import { cutsOf, drawn, playAll, shuffled } from '../support/moves/playing.ts'
 import { cutScene } from '../support/moves/cut-scene.ts'
 import { type Verdict, pointsOf } from '../support/moves/cuts.ts'
 import { realScene } from '../support/moves/real-scene.ts'
+import { naiveCopy } from '../support/moves/speaking.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +32,7 @@ const say = (verdict: Verdict) => {
     `${victim.padEnd(12)} ${point.when} ${point.label.padEnd(26)} ${met ? '' : '(not met) '}${ended}, ${seconds} s, ${how}`,
   )
 }
+let control: number | undefined
 const ground = realpathSync(mkdtempSync(join(tmpdir(), 'ocm-move-')))
 try {
   if (Number(values.cuts) > 0) {
@@ -51,6 +53,13 @@ try {
       const cuts = drawn(seed, cutsOf(points), Number(values.real))
       console.log(`with real gateways: ${cuts.length} cuts`)
       await playAll(scene, 'right', cuts, seed, say)
+      // The control: that the same bot is polled twice is seen.
+      const speaker = (await scene.pair.ready())[0] ?? 'left'
+      const { home } = scene.pair.seats[speaker]
+      control = await naiveCopy(scene, home, join(ground, 'copy'))
+      console.log(
+        `OpenClaw's own channel: ${scene.telegram.polls(scene.token)} polls; a naive copy: ${control} pollers at once`,
+      )
     } finally {
       await scene.close()
     }
@@ -58,11 +67,14 @@ try {
 } finally {
   rmSync(ground, { recursive: true, force: true })
 }
-const wrong = verdicts.filter((verdict) => verdict.wrong !== '').length
+const wrong =
+  verdicts.filter((verdict) => verdict.wrong !== '').length +
+  (control === undefined || control > 1 ? 0 : 1)
 const met = verdicts.filter((verdict) => verdict.met)
 const points = new Set(met.map(({ point, victim }) => `${point.when} ${point.label} ${victim}`))
 const ends = Object.groupBy(met, ({ ended }) => ended)
 console.log(`${points.size} distinct cut points met`)
 for (const [ended, of] of Object.entries(ends)) console.log(`  ${ended}: ${of?.length}`)
-console.log(`${verdicts.length - wrong} passed, ${wrong} failed, 0 skipped`)
+const played = verdicts.length + (control === undefined ? 0 : 1)
+console.log(`${played - wrong} passed, ${wrong} failed, 0 skipped`)
 process.exitCode = wrong === 0 && met.length > 0 ? 0 : 1

@@ -103,39 +103,33 @@ export async function isReady(port: number): Promise<boolean> {
 
 /** What OpenClaw itself lists, normalised so that two nodes are compared by value. Needs a running gateway. */
 export async function lists(home: string) {
-  // One after the other: each of these commands takes a core for some seconds.
-  const cron = (await openclawJson(home, ['cron', 'list', '--all', '--json'])) as {
-    jobs: {
-      id: string
-      name: string
-      declarationKey?: string
-      enabled: boolean
-      agentId?: string
-    }[]
-  }
-  const agents = (await openclawJson(home, ['agents', 'list', '--json'])) as { id: string }[]
-  const sessions = (await openclawJson(home, ['sessions', '--all-agents', '--json'])) as {
-    sessions: { key: string; sessionId: string }[]
-  }
-  const { plugins } = (await openclawJson(home, ['plugins', 'list', '--json'])) as {
-    plugins: { id: string; origin: string; enabled: boolean; status: string }[]
-  }
   const persona = 'quillwork'
-  const { profiles } = (await openclawJson(home, [
-    'models',
-    'auth',
-    'list',
-    '--agent',
-    persona,
-    '--json',
-  ])) as { profiles: { id: string; type: string }[] }
-  const { skills } = (await openclawJson(home, [
-    'skills',
-    'list',
-    '--agent',
-    persona,
-    '--json',
-  ])) as { skills: { name: string; bundled?: boolean }[] }
+  // Each of these commands takes a core for some seconds, and most of them wait for a disk or a gateway in between.
+  const [cron, agents, sessions, { plugins }, { profiles }, { skills }] = (await Promise.all(
+    [
+      ['cron', 'list', '--all'],
+      ['agents', 'list'],
+      ['sessions', '--all-agents'],
+      ['plugins', 'list'],
+      ['models', 'auth', 'list', '--agent', persona],
+      ['skills', 'list', '--agent', persona],
+    ].map((words) => openclawJson(home, [...words, '--json'])),
+  )) as [
+    {
+      jobs: {
+        id: string
+        name: string
+        declarationKey?: string
+        enabled: boolean
+        agentId?: string
+      }[]
+    },
+    { id: string }[],
+    { sessions: { key: string; sessionId: string }[] },
+    { plugins: { id: string; origin: string; enabled: boolean; status: string }[] },
+    { profiles: { id: string; type: string }[] },
+    { skills: { name: string; bundled?: boolean }[] },
+  ]
   return {
     personas: agents.map(({ id }) => id).toSorted(),
     userCron: cron.jobs

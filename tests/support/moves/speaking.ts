@@ -1,6 +1,7 @@
 /** Moves to and fro with kills at any moment: who polls meanwhile is counted at the other end. */
-import { spawn } from 'node:child_process'
-import { cpSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../bench/random.ts'
 import { openclawEnv } from '../openclaw.ts'
@@ -83,7 +84,8 @@ async function takeTurn(scene: Scene, random: Random, number: number, from: Side
  */
 export async function naiveCopy(scene: Scene, home: string, copy: string): Promise<number> {
   const { pair, telegram, token } = scene
-  cpSync(home, copy, { recursive: true, filter: (path) => !path.endsWith('gateway.state.lock') })
+  execFileSync('cp', ['-a', home, copy])
+  rmSync(join(copy, '.openclaw', 'tmp'), { recursive: true, force: true })
   telegram.forget()
   const program = pair.seats.left.place.openclaw
   const port = String(await freePort())
