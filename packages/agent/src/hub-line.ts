@@ -10,6 +10,7 @@ import {
   type PackId,
   type Primitives,
   base64url,
+  free,
   fromBase64url,
   sealJobLog,
 } from '@ocm/protocol'
@@ -57,6 +58,7 @@ export class HubLine implements ApplyHub {
       if (got + part.length > length) throw new OcmError('pack-damaged', { pack })
       into.set(part, got)
       got += part.length
+      free(part)
     }
     return into.subarray(0, got)
   }

@@ -13,12 +13,15 @@ export interface Crew {
   /** How many orders are worked on at the same time. */
   readonly size: number
   /**
-   * Bytes that come in an order are gone afterwards.
+   * Bytes that come in an order are gone afterwards, unless they are shared.
    * @throws what node:fs throws
    */
   carryOut(order: WriteOrder): Promise<Written>
-  /** Memory for a pack: that of one that was worked on before, if there is one; undefined when it is not worth it. */
-  room(bytes: number): ArrayBuffer | undefined
+  /**
+   * Memory for a pack, which is taken back when the order with it was carried out; undefined when it is not worth it.
+   * Shared: what is moved from one thread to another and back looks like new memory to each, and is reason to collect.
+   */
+  room(bytes: number): SharedArrayBuffer | undefined
   /** Answers when nobody is at work any more. */
   end(): Promise<void>
 }
@@ -76,7 +79,7 @@ class Threads {
   readonly #threads: readonly Thread[]
   readonly #queue: Asked[] = []
   readonly #atWork = new Map<number, Asked>()
-  readonly #rooms: ArrayBuffer[] = []
+  readonly #rooms: SharedArrayBuffer[] = []
   #ids = 0
   #failure: { readonly error: unknown } | undefined
 
@@ -110,9 +113,9 @@ class Threads {
     })
   }
 
-  room(bytes: number): ArrayBuffer | undefined {
+  room(bytes: number): SharedArrayBuffer | undefined {
     if (bytes < PACK_ROOM / 4 || bytes > PACK_ROOM) return undefined
-    return this.#rooms.pop() ?? new ArrayBuffer(PACK_ROOM)
+    return this.#rooms.pop() ?? new SharedArrayBuffer(PACK_ROOM)
   }
 
   async end(): Promise<void> {
@@ -140,16 +143,17 @@ class Threads {
     // After this no packs come.
     if (order.kind === 'finish') this.#rooms.length = 0
     thread.given++
-    const buffers =
-      order.kind === 'pack' ? order.parts.map(({ bytes }) => bytes.buffer as ArrayBuffer) : []
-    thread.worker.postMessage({ id, order } satisfies ToThread, [...new Set(buffers)])
+    const moved = buffersOf(order).filter((buffer) => buffer instanceof ArrayBuffer)
+    thread.worker.postMessage({ id, order } satisfies ToThread, moved)
   }
 
-  #hear(thread: Thread, { id, said, room }: FromThread): void {
+  #hear(thread: Thread, { id, said }: FromThread): void {
     const asked = this.#atWork.get(id)
     this.#atWork.delete(id)
     thread.given--
-    if (room?.byteLength === PACK_ROOM) this.#rooms.push(room)
+    for (const buffer of asked ? buffersOf(asked.order) : []) {
+      if (buffer instanceof SharedArrayBuffer) this.#rooms.push(buffer)
+    }
     this.#feed()
     if ('written' in said) asked?.resolve(said.written)
     else asked?.reject(fromTrouble(said.trouble))
@@ -163,3 +167,6 @@ class Threads {
     this.#queue.length = 0
   }
 }
+
+const buffersOf = (order: WriteOrder): readonly ArrayBufferLike[] =>
+  order.kind === 'pack' ? [...new Set(order.parts.map(({ bytes }) => bytes.buffer))] : []

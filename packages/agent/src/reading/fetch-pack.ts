@@ -50,7 +50,7 @@ export async function fetchPack(
   known: Known,
   opener: PackOpener,
   { pack, wanted, segments, order }: Strand,
-  roomFor: (bytes: number) => ArrayBuffer | undefined,
+  roomFor: (bytes: number) => SharedArrayBuffer | undefined,
 ): Promise<PackOrder> {
   const { bytes } = known
   if (bytes > PACK_MAX_BYTES) throw new OcmError('pack-damaged', { pack })
@@ -60,7 +60,7 @@ export async function fetchPack(
     const part = await fetch(pack, offset, length, into)
     if (part.length !== length) throw new OcmError('pack-damaged', { pack })
     // What goes to a thread takes the buffer behind it along.
-    const isOwn = part === into || part.buffer.byteLength === length
+    const isOwn = part.buffer === room || part.buffer.byteLength === length
     return { offset, bytes: isOwn ? part : part.slice() }
   }
   const isWhole = bytes <= SMALL_BYTES || wanted >= bytes * SHARE

@@ -26,6 +26,7 @@ import {
   type Primitives,
   contentHash,
   equal,
+  free,
   openPackAtHand,
 } from '@ocm/protocol'
 import { damageOf } from './damage.ts'
@@ -162,7 +163,7 @@ export class FileWriter {
       if (!damageOf(error)) throw error
       return { damaged: order.files.map(({ file }) => file) }
     }
-    const read = readerOf(pack)
+    const { read, end } = readerOf(pack)
     for (const [i, file] of order.files.entries()) {
       try {
         const pieces = order.pieces.subarray(order.starts[i], order.starts[i + 1])
@@ -174,6 +175,7 @@ export class FileWriter {
         damaged.push(file.file)
       }
     }
+    end()
     return { damaged }
   }
 
@@ -302,23 +304,34 @@ const isSameTime = (ns: bigint, ms: number): boolean =>
 type Read = (pieces: Float64Array, row: number) => Uint8Array
 
 /** @throws OcmError 'pack-damaged' */
-function readerOf(pack: PackAtHand): Read {
+function readerOf(pack: PackAtHand): { readonly read: Read; end(): void } {
   const kept = new Map<number, Uint8Array>()
+  /** Nobody keeps a part of it: each is written before the next is read. */
+  const drop = (number: number) => {
+    const segment = kept.get(number)
+    kept.delete(number)
+    if (segment) free(segment)
+  }
   const segmentOf = (number: number): Uint8Array => {
     const there = kept.get(number)
     if (there) return there
     const segment = pack.segment(number)
     kept.set(number, segment)
     const [oldest] = kept.keys()
-    if (kept.size > KEPT_SEGMENTS && oldest !== undefined) kept.delete(oldest)
+    if (kept.size > KEPT_SEGMENTS && oldest !== undefined) drop(oldest)
     return segment
   }
-  return (pieces, row) => {
-    const segment = segmentOf(pieces[row] as number)
-    const offset = pieces[row + 1] as number
-    const length = pieces[row + 2] as number
-    if (length === 0 || offset + length > segment.length) throw new OcmError('pack-damaged')
-    return segment.subarray(offset, offset + length)
+  return {
+    read(pieces, row) {
+      const segment = segmentOf(pieces[row] as number)
+      const offset = pieces[row + 1] as number
+      const length = pieces[row + 2] as number
+      if (length === 0 || offset + length > segment.length) throw new OcmError('pack-damaged')
+      return segment.subarray(offset, offset + length)
+    },
+    end() {
+      for (const number of kept.keys()) drop(number)
+    },
   }
 }
 

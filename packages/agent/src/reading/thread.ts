@@ -1,6 +1,7 @@
 /** A thread that writes files, in synchronous calls and sharing nothing. Orders come in messages, each is answered. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { nodePrimitives } from '@ocm/protocol/node'
+import { type Primitives, free } from '@ocm/protocol'
+import { freesWhatItIsHanded, nodePrimitives } from '@ocm/protocol/node'
 import { FileWriter } from './file-writer.ts'
 import type { Trouble, WriteOrder, Written } from './orders.ts'
 import { toTrouble } from './trouble.ts'
@@ -19,14 +20,24 @@ export interface ToThread {
 export interface FromThread {
   readonly id: number
   readonly said: { readonly written: Written } | { readonly trouble: Trouble }
-  /** The memory that the pack came in, for the next one. */
-  readonly room?: ArrayBuffer
 }
 
 const port = parentPort
 if (port === null) throw new TypeError('to be started as a thread')
 const { tops } = workerData as ThreadStart
-const writer = new FileWriter(nodePrimitives, tops)
+
+freesWhatItIsHanded()
+
+/** What is unpacked was opened for this alone. */
+const p: Primitives = {
+  ...nodePrimitives,
+  unzstd(compressed, plainBytes) {
+    const plain = nodePrimitives.unzstd(compressed, plainBytes)
+    free(compressed)
+    return plain
+  },
+}
+const writer = new FileWriter(p, tops)
 
 function carryOut(order: WriteOrder): FromThread['said'] {
   try {
@@ -42,8 +53,5 @@ port.on('message', ({ id, order }: ToThread) => {
     port.close()
     return
   }
-  const said = carryOut(order)
-  const buffer = order.kind === 'pack' && order.parts.length === 1 && order.parts[0]?.bytes.buffer
-  if (buffer instanceof ArrayBuffer) port.postMessage({ id, said, room: buffer }, [buffer])
-  else port.postMessage({ id, said } satisfies FromThread)
+  port.postMessage({ id, said: carryOut(order) } satisfies FromThread)
 })

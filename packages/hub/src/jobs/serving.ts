@@ -7,6 +7,8 @@ import { nodesOf, type Runner } from './runner.ts'
 /** In one conversation; a node that says more is not listened to. */
 const LOG_LINES = 20_000
 const LOG_LINE_BYTES = 32 * 1024
+/** Read from a pack at a time. */
+const ROOM_BYTES = 1024 * 1024
 
 export interface ServingNeeds {
   readonly jobs: JobCatalog
@@ -47,7 +49,8 @@ export function serveJobs(
     if (!pack) throw new OcmError('not-found', { what: 'pack' })
     if (offset + length > pack.bytes) throw new OcmError('malformed', { what: 'range' })
     if ((await packs.size(id)) === undefined) throw new OcmError('pack-missing')
-    return { result: {}, body: packs.get(id, offset, length) }
+    const room = new Uint8Array(Math.min(length, ROOM_BYTES))
+    return { result: {}, body: packs.get(id, offset, length, room) }
   })
 
   conversation.on('job.progress', ({ job, ...said }) => {

@@ -176,6 +176,7 @@ export interface SnapshotCatalog {
 export interface Packs {
   /**
    * Takes a pack in; answered when it is on the disk. One that is there already is written anew: it may be damaged.
+   * @param body its pieces are the store's from then on
    * @throws OcmError 'pack-mismatch' when length or hash differ, 'store-failed'
    */
   put(id: string, bytes: number, body: AsyncIterable<Uint8Array>): Promise<void>

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, chmod, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
-import { OcmError } from '@ocm/protocol'
+import { OcmError, free } from '@ocm/protocol'
 import { handOut } from '@ocm/protocol/node'
 import type { Contents } from '../nodes/adopt.ts'
 import type { Packs } from '../nodes/ports.ts'
@@ -187,7 +187,8 @@ async function write(
   const held: Uint8Array[] = []
   let heldBytes = 0
   const writeHeld = async () => {
-    await stored(writeWhole(file, held.splice(0)))
+    await stored(writeWhole(file, held))
+    for (const piece of held.splice(0)) free(piece)
     heldBytes = 0
   }
   try {

@@ -5,9 +5,9 @@ import {
   type Primitives,
   databaseExtentBytes,
   equal,
+  free,
   openPackAtHand,
 } from '@ocm/protocol'
-import { free } from './free.ts'
 import {
   HASH_BYTES,
   type PackTask,

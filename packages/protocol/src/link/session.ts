@@ -6,6 +6,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { OcmError, type ErrorCode, type Facts, fromWireError, toWireError } from '../errors.ts'
 import { EVENTS } from '../messages.ts'
+import { free } from '../free.ts'
 import { check } from '../shapes.ts'
 import { Answering } from './answering.ts'
 import { Asked } from './asked.ts'
@@ -163,11 +164,14 @@ export class Session<Mine extends Methods, Theirs extends Methods> implements Co
     this.#finish(why, why)
   }
 
-  /** The carrier calls these three: a record came, there is room again, it is gone. */
+  /** The carrier calls these three: a record came, which is the session's from now on; there is room again; it is gone. */
   receive(record: Uint8Array): void {
     if (this.#end) return
     try {
-      this.#take(readFrame(this.#options.transport.open(record)))
+      const opened = this.#options.transport.open(record)
+      // Behind one that does not fill its memory the next may begin.
+      if (record.length === record.buffer.byteLength) free(record)
+      this.#take(readFrame(opened))
     } catch (error) {
       if (!(error instanceof OcmError)) this.#options.fault(error)
       const what = error instanceof OcmError ? (error.facts['what'] ?? 'record') : 'record'

@@ -1,4 +1,5 @@
 /** A link over a WebSocket that somebody else has opened; the same on the side that dials and on the one that listens. */
+import { free } from '../free.ts'
 import type { Carrier } from './carrier.ts'
 
 /** What is needed of a socket of the package `ws`. */
@@ -26,8 +27,13 @@ export function overWebSocket<R extends Receiver>(
   begin: (carrier: Carrier) => R,
 ): R {
   const carrier: Carrier = {
-    // A socket that is gone says so in its own time.
-    send: (record) => socket.send(record, (error) => (error ? undefined : end.drained())),
+    send: (record) =>
+      socket.send(record, (error) => {
+        // A socket that is gone says so in its own time.
+        if (error) return
+        free(record)
+        end.drained()
+      }),
     bufferedBytes: () => socket.bufferedAmount,
     close: (code = 1000) => socket.close(code),
   }

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { zstdDecompressSync } from 'node:zlib'
 import { OcmError } from '../errors.ts'
+import { free } from '../free.ts'
 import { ARGON2ID, type KeyPair, type Primitives } from './primitives.ts'
 
 /** Fixed DER prefixes: node:crypto takes raw 32-byte keys only inside these. */
@@ -182,6 +183,7 @@ export const nodePrimitives: Primitives = {
     const sealed = viewOf(Buffer.allocUnsafeSlow(body.length + TAG))
     sealed.set(body)
     sealed.set(cipher.getAuthTag(), body.length)
+    free(body)
     handOut(body.length)
     return sealed
   },

@@ -3,10 +3,9 @@
  * from one thread to another. Tasks come in messages, one at a time; each is answered.
  */
 import { parentPort, workerData } from 'node:worker_threads'
-import { OcmError, type Primitives, type WireError, toWireError } from '@ocm/protocol'
+import { OcmError, type Primitives, type WireError, free, toWireError } from '@ocm/protocol'
 import { freesWhatItIsHanded, nodePrimitives } from '@ocm/protocol/node'
 import { ApiClient } from '../../api/client.ts'
-import { free } from '../../verify/free.ts'
 import { packTaker } from '../../verify/take-pack.ts'
 import type { PackTask, PackVerdict, Portion } from '../../verify/task.ts'
 import { bytesFetcher } from '../fetch-bytes.ts'
