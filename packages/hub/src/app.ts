@@ -5,6 +5,7 @@ import type { Server as TlsServer } from 'node:tls'
 import {
   base64url,
   fromBase64url,
+  type Hello,
   type HubSession,
   OcmError,
   settleSequence,
@@ -26,6 +27,7 @@ import { liveRoute } from './http/live.ts'
 import { metricsRoute } from './http/metrics.ts'
 import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
+import { releaseRoutes } from './http/releases.ts'
 import { retentionRoutes } from './http/retention.ts'
 import { createServer, secureContext } from './http/server.ts'
 import { snapshotRoutes } from './http/snapshots.ts'
@@ -57,6 +59,7 @@ import { openPackDirectory } from './packs/directory.ts'
 import { createPasswords } from './people/password.ts'
 import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
+import { openReleases } from './releases/releases.ts'
 import { createSchedules, schedulesOf } from './schedules/schedules.ts'
 import { certificateOf } from './tls/certificate.ts'
 
@@ -169,6 +172,15 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     // The oldest of a node is the one at work; the last of a map's pairs is the one that stays.
     return new Map(pairs.toReversed() as [string, string][])
   }
+  const releases = await openReleases({
+    p,
+    data,
+    now,
+    conversation: presence.get,
+    atWork: async () => new Set((await jobsAtWork()).keys()),
+    changed: (node) => publish({ kind: 'node-changed', node }),
+    fault,
+  })
   const roster = createRoster({
     catalog: nodes,
     snapshots,
@@ -195,6 +207,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     }),
     jobsAtWork,
     overSsh: sshNodes.all,
+    update: releases.of,
   })
   const schedules = createSchedules({
     schedules: catalog.schedules,
@@ -232,7 +245,11 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   /** Nothing may be awaited before the handlers are attached. */
   function onSession(
     session: HubSession,
-    { agentKey, welcome }: { readonly agentKey: Uint8Array; readonly welcome: Welcome },
+    {
+      agentKey,
+      hello,
+      welcome,
+    }: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
   ): void {
     const id = welcome.node
     const node = { id, key: agentKey }
@@ -246,6 +263,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     serveJobs(session, node, { jobs, snapshots, packs, runner, now, fault })
     const settled = nodes.setSequence(id, settleSequence(welcome.seq))
     presence.opened(id, session)
+    releases.came(id, session, hello.capabilities)
     publish({ kind: 'node-changed', node: id })
     settled
       .then(() => runner.came(id))
@@ -254,6 +272,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     const leave = async () => {
       await session.closed
       if (!presence.closed(id, session)) return
+      releases.left(id)
       publish({ kind: 'node-changed', node: id })
       if (!closing) await nodes.lastSeen(id, now())
     }
@@ -349,10 +368,13 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       })
       vaultRoutes(api, { vault, roster, audit, now })
       nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now, schedules })
+      releaseRoutes(api, { releases, audit, now })
       snapshotRoutes(api, { snapshots, nodes, packs })
       retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, presence, runner, audit, now })
       sshRoutes(api, {
+        presence,
+        links,
         p,
         leases,
         sshNodes,
@@ -375,6 +397,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     await leases.stop()
     links.closeAll('hub-stopping')
     await schedules.stop()
+    releases.stop()
     await runner.stop()
     await scrub.stop()
     await rounds.stop()

@@ -29,6 +29,8 @@ export interface RosterNeeds {
   readonly schedules: () => Promise<ReadonlyMap<string, NodeSchedule>>
   /** Those that are reached over ssh. */
   readonly overSsh: () => Promise<ReadonlySet<string>>
+  /** See NodeState.update. */
+  readonly update: (node: string) => NodeState['update']
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
 }
@@ -71,6 +73,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       lastSeenAt: node.lastSeenAt,
       enrolledAt: node.enrolledAt,
       agentVersion: node.agentVersion,
+      ...updateOf(needs.update(node.id)),
       movedTo: node.movedTo,
       lastSnapshot: newest.get(node.id) ?? null,
       job: jobs.get(node.id) ?? null,
@@ -131,6 +134,9 @@ export function createRoster(needs: RosterNeeds): Roster {
     },
   }
 }
+
+const updateOf = (update: NodeState['update']): Pick<NodeState, 'update'> =>
+  update === undefined ? {} : { update }
 
 const scheduleOf = (schedule: NodeState['schedule']): Pick<NodeState, 'schedule'> =>
   schedule === undefined ? {} : { schedule }

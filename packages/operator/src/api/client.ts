@@ -2,6 +2,7 @@
 import {
   ApiError,
   AuditEntry,
+  base64url,
   DescribeAnswer,
   HeaderState,
   Job,
@@ -9,6 +10,7 @@ import {
   LastFence,
   type JobRequest,
   type LiveEvent,
+  MaybeRelease,
   Me,
   NodeState,
   OcmError,
@@ -16,6 +18,7 @@ import {
   PackHeaders,
   PrunePreview,
   PruneResult,
+  ReleaseState,
   RetentionState,
   ScrubState,
   type SetLock,
@@ -207,6 +210,12 @@ export class ApiClient {
     if (received !== into.length) throw new OcmError('malformed', { what: 'pack' })
     return into
   }
+
+  agentRelease = () => this.#get(MaybeRelease, '/api/agent-release')
+  /** @param file the bytes of a release's file. */
+  offerRelease = (file: Uint8Array) =>
+    this.#send(ReleaseState, 'PUT', '/api/agent-release', { release: base64url(file) })
+  withdrawRelease = () => this.#done('DELETE', '/api/agent-release')
 
   /** Newest first; those of one node, or all. */
   jobs = (node?: string) =>

@@ -22,7 +22,7 @@ export async function listNodes({ terminal, ports }: Context): Promise<void> {
       ? '-'
       : `${time(node.lastSnapshot.receivedAt)} (${bytes(node.lastSnapshot.bytes)})`,
     nextText(node, ports.now()),
-    node.agentVersion,
+    `${node.agentVersion}${UPDATES[node.update ?? 'none']}`,
   ])
   const shown = table(['NODE', 'ID', 'STATE', 'LAST SNAPSHOT', 'NEXT BACKUP', 'AGENT'], rows)
   terminal.result(
@@ -32,6 +32,13 @@ export async function listNodes({ terminal, ports }: Context): Promise<void> {
       : [shown, ...twinLines(nodes)].join('\n'),
   )
 }
+
+const UPDATES = {
+  none: '',
+  waiting: ' (update waits)',
+  asked: ' (updating)',
+  failed: ' (update went back)',
+} as const
 
 /** One line for each pair that goes by one identity. */
 export function twinLines(nodes: readonly NodeState[]): readonly string[] {
@@ -136,7 +143,10 @@ export async function readmit({ terminal, ports }: Context, name: string): Promi
   )
   if (!sure) throw new OcmError('declined')
   const { id, label, state } = await ports.api.readmitNode(node.id)
-  terminal.result({ id, label, state }, `${label} is let in when it comes, within a quarter of an hour.`)
+  terminal.result(
+    { id, label, state },
+    `${label} is let in when it comes, within a quarter of an hour.`,
+  )
 }
 
 export async function rename(
