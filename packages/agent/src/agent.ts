@@ -76,6 +76,7 @@ const clock = {
 
 export function createAgent(options: AgentOptions): Agent {
   const { stateDir, log } = options
+  const fault = (error: unknown) => log.error({ err: error }, 'fault')
   const installationOf = ({ openclawHome, openclawBin }: Partial<StdioPreface> = {}) => {
     const bin = openclawBin ?? options.openclawBin
     return createInstallation({
@@ -83,10 +84,10 @@ export function createAgent(options: AgentOptions): Agent {
       agentStateDir: stateDir,
       agentVersion: VERSION,
       now,
+      fault,
       ...(bin === undefined ? {} : { openclawBin: bin }),
     })
   }
-  const fault = (error: unknown) => log.error({ err: error }, 'fault')
   return {
     ...agentOf(installationOf(), stateDir, log),
     attend: (piped) =>

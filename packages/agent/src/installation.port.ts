@@ -3,6 +3,7 @@
  * that spells OpenClaw's own names. Paths are absolute strings in the byte-preserving form of protocol's layout.ts.
  */
 import type {
+  Blind,
   Choices,
   FingerprintKind,
   Graft,
@@ -138,6 +139,8 @@ export interface Findings {
   /** Sorted, each once; absent without the fleet's key. */
   readonly prints?: readonly IdentityPrint[]
   readonly unknowns?: ManifestMeta['unknowns']
+  readonly blind?: Blind
+  readonly plugins?: NonNullable<ManifestMeta['plugins']>
   readonly warnings: ManifestMeta['warnings']
   /**
    * What was found in which content, for the next capture; holds names and paths, so it is kept for the account alone.
@@ -244,8 +247,11 @@ export interface Gateway {
   /** Makes a start by the service manager impossible, also after a reboot; and undoes it. */
   mask(): Promise<void>
   unmask(): Promise<void>
-  /** Starts it for `layout` the way it ran before (a bare process with the same executable and arguments, but the port). */
-  start(layout: Layout): Promise<void>
+  /**
+   * Starts it for `layout` the way it ran before (a bare process with the same executable and arguments, but the port).
+   * @param how 'as-before': what ran before runs again, on the port that it had, whatever the configuration says of it.
+   */
+  start(layout: Layout, how?: 'as-before'): Promise<void>
   /** @returns false when it did not answer ready within `timeoutMs`. */
   waitReady(layout: Layout, timeoutMs: number): Promise<boolean>
   /** The end of what it printed since it was started here, to tell operators why it is not ready; '' when not known. */

@@ -40,8 +40,9 @@ export function chosenOf(manifest: Manifest, graft: Graft): Manifest {
     (entry) => carriedWith(graft, entry) !== undefined || isShared(graft, entry),
   )
   const taken = new Set(entries.map(keyOf))
+  const { plugins: _, blind: __, ...rest } = manifest
   return {
-    ...manifest,
+    ...rest,
     entries,
     omissions: manifest.omissions.filter((one) => carriedWith(graft, one) !== undefined),
     mentions: manifest.mentions.filter(

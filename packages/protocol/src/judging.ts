@@ -127,6 +127,8 @@ const IS_SAME: ReadonlySet<string> = new Set([
   'localhost-silent',
   'ports-in-use',
   'paths-unchecked',
+  'texts-unscanned',
+  'fields-unknown',
 ])
 
 /** A restore has run here before. Chosen parts have no gateway of their own that could be started. */

@@ -192,6 +192,17 @@ export const Tie = Strict({
 })
 export type Tie = Static<typeof Tie>
 
+/** What a capture could not look through, or has no rule for: a plan tells it. */
+export const Blind = Strict({
+  /** Fields of the configuration, by JSON pointer, that are places by OpenClaw's own word alone. */
+  fields: Type.Array(Strict({ at: Type.String(), text: Type.String() })),
+  /** Texts that are too large to be looked through for places. */
+  texts: Count,
+  /** The first of them. */
+  first: Type.Array(Strict({ root: RootId, path: Bytes(), section: Section, size: Count })),
+})
+export type Blind = Static<typeof Blind>
+
 export const ManifestMeta = Strict({
   v: Type.Literal(1),
   layout: Layout,
@@ -202,6 +213,10 @@ export const ManifestMeta = Strict({
   holdings: Type.Array(Holding),
   /** Absent when there is nothing unknown. */
   unknowns: Type.Optional(Type.Array(Unknowns)),
+  /** Absent when there is nothing of it. */
+  blind: Type.Optional(Blind),
+  /** Plugins that were installed, and the directory that each runs from; absent when there are none. */
+  plugins: Type.Optional(Type.Array(Strict({ id: Type.String(), path: Type.String() }))),
   views: Type.Optional(Views),
   warnings: Type.Array(Strict({ code: Type.String(), detail: Type.String() })),
   /** Absent in snapshots from before there was a choice of parts. */

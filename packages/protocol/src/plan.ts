@@ -41,6 +41,9 @@ export interface PlanReport {
     | 'localhost'
     | 'localhost-silent'
     | 'host'
+    | 'plugin-missing'
+    | 'field-unknown'
+    | 'text-unscanned'
     | 'table-unknown'
     | 'schema-unknown'
 }

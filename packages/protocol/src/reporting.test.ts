@@ -234,6 +234,52 @@ test('the order is not bound to what the target has, but to what OCM does not kn
   expect(plan({ ...of, unknowns }).hash).not.toBe(plan(of).hash)
 })
 
+test('a plugin whose files stay behind is asked for on the target, and told when it is not there', () => {
+  const of = manifest([], {
+    plugins: [
+      { id: 'p', path: '/home/al/.claw/plugins/p' },
+      { id: 'from-npm', path: '/home/al/.claw/npm/node_modules/from-npm' },
+    ],
+  })
+  const there = '/srv/bob/.claw/npm/node_modules/from-npm'
+  const made = plan(of, { paths: [] })
+  expect(wishOf(of, made).paths).toEqual([there])
+  expect(told(made)).toEqual([['plugin-missing', 'from-npm']])
+  expect(finding(made, 'plugins-missing')).toMatchObject({ weight: 'warning' })
+  expect(told(plan(of, { paths: [there] }))).toEqual([])
+  expect(told(plan(of))).toEqual([['path-unchecked', there]])
+  expect(made.hash).toBe(plan(of).hash)
+})
+
+test('what was not looked through, and fields without a rule, are told and change nothing', () => {
+  const text = (path: string) => ({
+    root: 'workspace:work',
+    path: utf8(path),
+    section: 'workspaces' as const,
+    size: 3 * 1024 * 1024,
+  })
+  const of = manifest([], {
+    entries: [...ENTRIES, entry('workspace:work', 'big.jsonl')],
+    blind: {
+      fields: [{ at: '/messages/usageTemplate', text: 'usage.json' }],
+      texts: 3,
+      first: [text('big.jsonl'), text('not-taken.log')],
+    },
+  })
+  const made = plan(of)
+  expect(made.reports.map(({ where, text: says, why }) => [why, where, says])).toEqual([
+    ['field-unknown', 'configuration /messages/usageTemplate', 'usage.json'],
+    ['text-unscanned', 'workspace:work:big.jsonl', '3 MB'],
+    ['text-unscanned', 'and 1 more', ''],
+  ])
+  expect(finding(made, 'texts-unscanned')).toEqual({
+    code: 'texts-unscanned',
+    weight: 'notice',
+    facts: { count: 2, first: 'workspace:work:big.jsonl' },
+  })
+  expect(finding(made, 'fields-unknown')).toMatchObject({ weight: 'warning' })
+})
+
 test('a wish opens for the node and the description that it is for', () => {
   const key = p.x25519Pair()
   const about = { node: 'b', nonce: p.random(32) }

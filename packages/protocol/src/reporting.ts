@@ -55,6 +55,9 @@ export function wishOf(manifest: Manifest, part: Part): TargetWish {
   const paths = new Set<string>()
   const commands = new Set<string>()
   const ports = new Set<number>()
+  for (const { becomes } of pluginsOf(manifest, part)) {
+    if (becomes.length <= LONGEST_PATH) paths.add(becomes)
+  }
   for (const asked of askedOf(manifest, part)) {
     for (const { becomes } of asked.places) if (becomes.length <= LONGEST_PATH) paths.add(becomes)
     if (asked.mention.kind === 'command') commands.add(asked.mention.text)
@@ -84,7 +87,57 @@ export function reportsOf(
     ...(schema > known ? [tell(name, `${schema} > ${known}`, 'schema-unknown')] : []),
     ...parts.map((one) => tell(name, one, 'table-unknown')),
   ])
-  return [...found, ...unknown]
+  return [
+    ...found,
+    ...missingPlugins(manifest, part, answers),
+    ...unknown,
+    ...blindSpots(manifest, part),
+  ]
+}
+
+/** Those whose files are not in the snapshot: what OpenClaw installs into directories of its own stays behind. */
+function pluginsOf(
+  manifest: Manifest,
+  part: Part,
+): readonly { readonly id: string; readonly becomes: string }[] {
+  const travelling = travelsOf(manifest)
+  return (manifest.plugins ?? []).flatMap(({ id, path }) => {
+    const isBrought = [...(travelling.get(path) ?? [])].some((one) => travels(part, one))
+    return isBrought ? [] : [{ id, becomes: rewritePath(path, part.rules) }]
+  })
+}
+
+function missingPlugins(manifest: Manifest, part: Part, { paths }: Answers): readonly PlanReport[] {
+  return pluginsOf(manifest, part).flatMap(({ id, becomes }) => {
+    if (paths.get(becomes) === true) return []
+    const why = paths.has(becomes) ? 'plugin-missing' : 'path-unchecked'
+    return [
+      {
+        where: `plugin ${id}`,
+        section: 'plugins' as const,
+        text: why === 'plugin-missing' ? id : becomes,
+        why,
+      },
+    ]
+  })
+}
+
+function blindSpots({ blind, entries }: Manifest, part: Part): readonly PlanReport[] {
+  if (blind === undefined) return []
+  const { fields, texts, first } = blind
+  const told = new Set(entries.filter(({ travel }) => travels(part, travel)).map(keyOf))
+  const here = first.filter((one) => told.has(keyOf(one)))
+  const more = texts - first.length
+  return [
+    ...fields.map(({ at, text }) => tell(`configuration ${at}`, text, 'field-unknown')),
+    ...here.map(({ root, path, section, size }): PlanReport => ({
+      where: `${root}:${pathFromBytes(path)}`,
+      section,
+      text: `${Math.round(size / 1024 / 1024)} MB`,
+      why: 'text-unscanned',
+    })),
+    ...(more > 0 ? [tell(`and ${more} more`, '', 'text-unscanned')] : []),
+  ]
 }
 
 const tell = (where: string, text: string, why: PlanReport['why']): PlanReport => ({
@@ -249,13 +302,16 @@ export function findingsOf(reports: readonly PlanReport[]): readonly Finding[] {
     const found = reports.filter((one) => one.why === why)
     const [first] = found
     if (first === undefined) return []
-    return [{ code, weight, facts: { count: found.length, first: first.text } }]
+    const says = why === 'text-unscanned' ? first.where : first.text
+    return [{ code, weight, facts: { count: found.length, first: says } }]
   })
 }
 
 const WEIGHTS: readonly (readonly [PlanReport['why'], string, Finding['weight']])[] = [
   ['schema-unknown', 'schema-unknown', 'warning'],
   ['table-unknown', 'tables-unknown', 'warning'],
+  ['plugin-missing', 'plugins-missing', 'warning'],
+  ['field-unknown', 'fields-unknown', 'warning'],
   ['command-missing', 'commands-missing', 'warning'],
   ['path-missing', 'paths-missing', 'warning'],
   ['port-in-use', 'ports-in-use', 'warning'],
@@ -263,6 +319,7 @@ const WEIGHTS: readonly (readonly [PlanReport['why'], string, Finding['weight']]
   ['host', 'host-names', 'warning'],
   ['path-unchecked', 'paths-unchecked', 'notice'],
   ['path-nowhere', 'paths-nowhere', 'notice'],
+  ['text-unscanned', 'texts-unscanned', 'notice'],
   ['localhost', 'localhost-urls', 'notice'],
 ]
 

@@ -386,6 +386,8 @@ function restOf(gathered: Gathered, startedAt: number, fenceEpoch = 0): Omit<Man
     ...(findings.views ? { views: findings.views } : {}),
     ...(findings.ties ? { ties: [...findings.ties] } : {}),
     ...(findings.unknowns && findings.unknowns.length > 0 ? { unknowns: findings.unknowns } : {}),
+    ...(findings.blind ? { blind: findings.blind } : {}),
+    ...(findings.plugins && findings.plugins.length > 0 ? { plugins: [...findings.plugins] } : {}),
     warnings: [...warnings],
     ...(fenceEpoch > 0 ? { fenceEpoch } : {}),
     startedAt,

@@ -114,6 +114,31 @@ describe('what was found before', () => {
   }, 60_000)
 })
 
+test('large texts are told, and by how they begin; plugins are told with where they run from', async () => {
+  const node = makeBusyNode()
+  const { home } = node
+  const large = 'x'.repeat(1024 * 1024 + 1)
+  home.write('work/said.jsonl', large)
+  home.write('work/data', `\0${large}`)
+  home.write('work/photo.png', large)
+  home.write('work/node_modules/a/index.js', large)
+  const database = new DatabaseSync(home.at('.openclaw/state/openclaw.sqlite'))
+  const installed = { p: { installPath: '/opt/p' }, odd: { installPath: 'relative' } }
+  database
+    .prepare("REPLACE INTO config_machine_state VALUES ('plugins.installedIndex', ?)")
+    .run(JSON.stringify({ index: { installRecords: installed } }))
+  database.close()
+  const { findings } = await examined(node)
+  expect(findings.blind?.texts).toBe(1)
+  expect(findings.blind?.first).toMatchObject([
+    { root: 'workspace:work', section: 'workspaces', size: large.length },
+  ])
+  expect(findings.plugins).toEqual([{ id: 'p', path: '/opt/p' }])
+  const again = await examined(node, findings.remember)
+  expect(again.asked).toEqual([])
+  expect(again.findings.blind).toEqual(findings.blind)
+})
+
 describe('while a capture goes on', () => {
   test('a file that is not the captured one any more is not remembered as if it were', async () => {
     const node = makeBusyNode()

@@ -1,25 +1,29 @@
 /** What a capture says of itself: mentions, holdings, inventory and configuration, found anew only where something changed. */
 import { setImmediate } from 'node:timers/promises'
 import {
+  type Blind,
   type IdentityPrint,
   type Mention,
   type Unknowns,
   VERSION,
+  pathToBytes,
   placesIn,
   rulesBetween,
 } from '@ocm/protocol'
 import type { Captured, Findings } from '../installation.port.ts'
-import { CapturedFiles } from './captured-files.ts'
+import { type CapturedFile, CapturedFiles } from './captured-files.ts'
 import { findInConfiguration, hexOf, travels } from './configuration-findings.ts'
 import { findInDatabase } from './database-findings.ts'
 import type { Where } from './discovery.ts'
-import { findInFile, findInLink, markFinder } from './file-findings.ts'
+import { findInFile, findInLink, isText, markFinder } from './file-findings.ts'
+import { isTooLarge } from './file-strings.ts'
 import { tiesOf } from './graft/ties.ts'
 import { holdingsOf } from './holdings.ts'
 import { inventoryOf } from './inventory.ts'
 import type { AgentListing, StateListing } from './listing.ts'
 import { Memory } from './memory.ts'
 import { type Told, mentionsIn } from './mention.ts'
+import { placesBy } from './own-schema.ts'
 import { type Print, type Printed, printsOf, sorted } from './prints.ts'
 import type { Sight } from './sight.ts'
 import type { Walk } from './strings.ts'
@@ -28,12 +32,17 @@ import { viewsOf } from './views.ts'
 import { exists } from './wished.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 7
+const RULES = 8
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
 
-export async function examine(captured: Captured, where: Where): Promise<Findings> {
+/** @param fields see OwnSchema. */
+export async function examine(
+  captured: Captured,
+  where: Where,
+  fields: readonly string[] = [],
+): Promise<Findings> {
   const { layout } = captured.survey
   const { roots, hostname, port } = layout
   const memory = new Memory(captured.recall, contextOf(captured, where))
@@ -51,8 +60,11 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
   const isOfIt = new Set(configuration.files.map((part) => files.file(part)))
 
   const hasMark = markFinder(captured.survey.marks)
+  const large: CapturedFile[] = []
   for (const entry of captured.entries) {
     if (entry.kind === 'file' && (!travels(entry) || isOfIt.has(entry))) continue
+    if (entry.kind === 'file' && isTooLarge(entry) && isText(captured, entry, memory))
+      large.push(entry)
     const told =
       entry.kind === 'link'
         ? findInLink(captured, entry, walk)
@@ -113,9 +125,28 @@ export async function examine(captured: Captured, where: Where): Promise<Finding
       ? {}
       : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),
     unknowns,
+    ...blindIn(placesBy(fields, configuration.listing.view), large),
+    plugins: [...(state?.pluginPlaces ?? [])],
     warnings,
     remember: memory.toBytes(),
   }
+}
+
+/** So many of them are told by name. */
+const LARGE_TOLD = 1000
+
+function blindIn(
+  fields: readonly Blind['fields'][number][],
+  large: readonly CapturedFile[],
+): { blind?: Blind } {
+  if (fields.length === 0 && large.length === 0) return {}
+  const first = large.slice(0, LARGE_TOLD).map(({ place, placement, size }) => ({
+    root: place.root,
+    path: pathToBytes(place.path),
+    section: placement.section,
+    size,
+  }))
+  return { blind: { fields: [...fields], texts: large.length, first } }
 }
 
 const printWith =

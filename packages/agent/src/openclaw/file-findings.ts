@@ -1,8 +1,10 @@
 /** What is found in one file or link that is not of the configuration. */
+import { closeSync, openSync, readSync } from 'node:fs'
 import { absoluteOf, pathToBytes } from '@ocm/protocol'
 import type { Captured } from '../installation.port.ts'
 import { type CapturedFile } from './captured-files.ts'
 import { hexOf } from './configuration-findings.ts'
+import { errno } from './errno.ts'
 import { isOfOpenClaw, jsonAs, kindOf, textIn, visitFile } from './file-strings.ts'
 import { visitLink } from './link-strings.ts'
 import { asRecalled, type Memory } from './memory.ts'
@@ -53,6 +55,38 @@ export function findInFile(
   if (told.length > 0) return memory.keep(name, { told }).told
   memory.clean(look, sha256)
   return NOTHING
+}
+
+/** Whether a file that is too large to be looked through is one that would be, by how it begins. */
+export function isText(captured: Captured, file: CapturedFile, memory: Memory): boolean {
+  const absolute = absoluteOf(captured.survey.layout, file.place)
+  const name = `begins ${hexOf(file)}`
+  const kept = memory.recall(name) as { readonly isText: boolean } | undefined
+  if (kept !== undefined && file.sha256 !== undefined) return kept.isText
+  const start = absolute === undefined ? undefined : beginningOf(absolute)
+  // Gone meanwhile: it is told, and captured as it was.
+  const found = { isText: start === undefined || textIn(start) !== undefined }
+  return file.sha256 === undefined ? found.isText : memory.keep(name, found).isText
+}
+
+const BEGINNING = 4096
+
+function beginningOf(absolute: string): Uint8Array | undefined {
+  let fd: number
+  try {
+    fd = openSync(Buffer.from(pathToBytes(absolute)), 'r')
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errno(error) ?? '')) return undefined
+    throw error
+  }
+  try {
+    const start = Buffer.alloc(BEGINNING)
+    const read = start.subarray(0, readSync(fd, start, 0, start.length, 0))
+    // A letter may be cut in two at the end.
+    return read.subarray(0, Math.max(0, read.length - 3))
+  } finally {
+    closeSync(fd)
+  }
 }
 
 export function findInLink(

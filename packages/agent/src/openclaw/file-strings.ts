@@ -126,6 +126,17 @@ export function kindOf({
   return 'prose'
 }
 
+/** It would be looked through if it were smaller. */
+export const isTooLarge = ({
+  size,
+  place,
+  placement: { section },
+}: {
+  readonly size: number
+  readonly place: PlacedPath
+  readonly placement: { readonly section: Section }
+}): boolean => size > MAX_TEXT_BYTES && kindOf({ place, section, size: 0 }) !== 'skip'
+
 /** Where files have meanings by their names; anywhere else they are words, or not looked at. */
 export const isOfOpenClaw = ({ root }: PlacedPath): boolean =>
   root === 'state' || root === 'extra:user-config'

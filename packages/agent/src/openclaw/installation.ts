@@ -12,6 +12,7 @@ import { inventoryOf } from './inventory.ts'
 import { stateDatabaseOf } from './implied.ts'
 import { type Located, locate } from './layout.ts'
 import { liveDatabases } from './live-walk.ts'
+import { ownSchema } from './own-schema.ts'
 import { rewriteStaged } from './rewriting.ts'
 import { REGENERABLE } from './sources.ts'
 import { liveSight } from './sight.ts'
@@ -33,6 +34,8 @@ export interface InstallationOptions {
   readonly agentStateDir: string
   readonly agentVersion?: string
   readonly now: () => number
+  /** Told of what goes wrong where nobody waits for it. */
+  readonly fault?: (error: unknown) => void
 }
 
 export function createInstallation(options: InstallationOptions): Installation {
@@ -40,6 +43,7 @@ export function createInstallation(options: InstallationOptions): Installation {
   // Found anew each time: files, configuration and OpenClaw itself change while the agent runs.
   const where = (): Where => discover({ ...options, env })
   const binary = () => findBinary(where(), options.openclawBin)
+  const schema = ownSchema(options.agentStateDir, options.fault)
   const at = (place: Where): Located => locate(place, binary(), options.agentVersion ?? '')
   const here = (): Located => at(where())
   const gateway = async (located: Located, remembered?: unknown) =>
@@ -57,7 +61,7 @@ export function createInstallation(options: InstallationOptions): Installation {
   return {
     layout: async () => here().layout,
     survey: async () => surveyOf(here()),
-    examine: (captured) => examine(captured, where()),
+    examine: (captured) => examine(captured, where(), schema.fieldsOf(binary())),
     facts: async ({ ports, wish }) => {
       const located = here()
       const facts = await factsOf(located, ports, await gateway(located), wish)

@@ -1,4 +1,5 @@
 /** What a database of OpenClaw's lists, as names, ids and counts: JSON, and no secret in it. */
+import path from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { type Row, countOf, isDatabaseError, machineState, rowsOf } from './databases.ts'
 import { type Need, needsOfJob } from './graft/job-needs.ts'
@@ -34,6 +35,8 @@ export interface StateListing {
   readonly authProfiles: readonly Profile[]
   /** Ids of plugins that were installed. */
   readonly plugins: readonly string[]
+  /** Where they run from, of those that say so. */
+  readonly pluginPlaces: readonly { readonly id: string; readonly path: string }[]
   readonly vapidKeys: boolean
   /** Turns, tasks and subagents at work. */
   readonly openTurns: number
@@ -93,6 +96,7 @@ export function listState(database: DatabaseSync): StateListing {
       const index = machineState(database, 'plugins.installedIndex')
       return Object.keys(treeAt(index, 'index.installRecords'))
     }),
+    pluginPlaces: reading.part('plugins', [], () => pluginPlacesIn(database)),
     vapidKeys: reading.part(
       'web push keys',
       false,
@@ -109,6 +113,14 @@ export function listState(database: DatabaseSync): StateListing {
     counts,
     flaws: reading.flaws(),
   }
+}
+
+function pluginPlacesIn(database: DatabaseSync): StateListing['pluginPlaces'] {
+  const index = machineState(database, 'plugins.installedIndex')
+  return Object.entries(treeAt(index, 'index.installRecords')).flatMap(([id, record]) => {
+    const at = textAt(record, 'installPath')
+    return at === undefined || !path.isAbsolute(at) ? [] : [{ id, path: at }]
+  })
 }
 
 export function listAgent(database: DatabaseSync): AgentListing {

@@ -105,6 +105,9 @@ const BECAUSE: Readonly<Record<Why, string>> = {
   localhost: 'Addresses of the machine itself',
   'localhost-silent': 'Addresses of the machine itself where nothing answers on the target',
   host: 'Names and addresses of hosts',
+  'plugin-missing': 'Plugins whose files are neither in the snapshot nor on the target',
+  'field-unknown': 'Fields that hold places by the word of OpenClaw, and that OCM has no rule for',
+  'text-unscanned': 'Texts that are too large to be looked through for paths',
   'table-unknown': 'Tables and columns that OCM has no rules for; looked through for paths',
   'schema-unknown': 'Databases of a later schema than OCM knows',
 }
@@ -162,6 +165,12 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'ports-in-use': (f) => `${f['count']} ports are in use on the target, the first: ${f['first']}.`,
   'localhost-silent': (f) =>
     `Nothing answers on the target at ${f['count']} addresses of the machine itself, the first: ${f['first']}.`,
+  'plugins-missing': (f) =>
+    `${f['count']} plugins are not on the target and do not come along, the first: ${f['first']}. Install them there first: openclaw plugins install.`,
+  'fields-unknown': (f) =>
+    `${f['count']} fields of the configuration hold places that OCM has no rule for, the first: ${f['first']}. They stay as they are; see that they hold there.`,
+  'texts-unscanned': (f) =>
+    `${f['count']} texts of more than 1 MB were not looked through for paths, the first: ${f['first']}.`,
   'tables-unknown': (f) =>
     `${f['count']} tables or columns are new to OCM, the first: ${f['first']}. They were looked through for paths; more may have to be done.`,
   'schema-unknown': (f) =>
