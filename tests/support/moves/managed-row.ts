@@ -78,6 +78,8 @@ export async function managedRow(play: Play, number: number): Promise<readonly s
     look(isActive(a) && !isMasked(a), 'the source is back without its unit')
     look(!existsSync(join(home, '.config')), 'the undo leaves the unit of the target')
     return wrong
+  } catch (error) {
+    return [...wrong, String(error)]
   } finally {
     for (const agent of agents) await agent.stop()
     for (const managed of [a, b]) await managed.stop()

@@ -284,7 +284,7 @@ async function rollBack(work: Work, from: TargetRecord, code: string): Promise<T
       ? from
       : await work.journal.write<TargetRecord>({ ...from, state: 'rolling-back', code })
   const gateway = await putOldBack(work, record)
-  if (record.gateway) await runAsBefore(work, record.gateway, gateway, job)
+  if (record.gateway) await runAsBefore(work, record.gateway, gateway, job, 'as-before')
   // Cut off between the end of a launch and its record: what it had ended goes on. Last, because it may want for space.
   await restoreFence(work, record)
   if (record.before) await setTakenOver(work.stateDir, record.before.continued)
@@ -297,11 +297,12 @@ export async function runAsBefore(
   { ran, layout }: NonNullable<TargetRecord['gateway']>,
   gateway: Gateway,
   job: string,
+  how?: 'as-before',
 ): Promise<void> {
   if (await exists(tombstoneOf(layout.roots['state'] as string))) return
   try {
     await gateway.unmask()
-    if (ran && !(await gateway.isRunning())) await gateway.start(layout)
+    if (ran && !(await gateway.isRunning())) await gateway.start(layout, how)
   } catch (error) {
     failure(work, job, 'starting what ran before', error)
   }

@@ -126,7 +126,7 @@ async function runAgain(
   if (!ran || (await gateway.isRunning())) return
   report(work, job, 'launching')
   try {
-    await gateway.start(layout)
+    await gateway.start(layout, 'as-before')
   } catch (error) {
     // The node is whole again. That its gateway does not start is said, and must not keep the agent from running.
     failure(work, job, 'starting what ran before', error)

@@ -171,7 +171,7 @@ async function redo(work: Work, from: TargetRecord): Promise<TargetRecord> {
   await putForward(work, from)
   if (memory) {
     const gateway = await work.installation.gateway(memory.remembered)
-    await runAsBefore(work, memory, gateway, job)
+    await runAsBefore(work, memory, gateway, job, 'as-before')
   }
   const record = await write(work, from, 'committed', { ...undoingOf(from), gateway: null })
   report(work, job, 'finished', 1)

@@ -122,13 +122,17 @@ test('a gateway that ran by itself is stopped and runs again the same way on ano
 test('a gateway that has overwritten its arguments with a title is known all the same', async () => {
   const port = await freePort()
   await runGateway(port, { TITLE: 'openclaw-gateway' })
-  const gateway = await detectGateway(site(port))
+  // It was started on a port that the configuration does not know.
+  const configured = await freePort()
+  const gateway = await detectGateway(site(configured))
   expect(gateway.kind).toBe('process')
   expect(await gateway.remember()).toMatchObject({
-    argv: [expect.stringMatching(/node/), script, 'gateway', 'run'],
+    argv: [expect.stringMatching(/node/), script, 'gateway', 'run', '--port', String(port)],
   })
   await gateway.stop()
   expect(await gateway.isRunning()).toBe(false)
+  await gateway.start(layout(configured), 'as-before')
+  expect(await gateway.waitReady(layout(port), 10_000)).toBe(true)
 })
 
 test('one that does not end in time is reported, not killed', async () => {

@@ -74,9 +74,10 @@ export function processGateway(
     mask: async () => {},
     unmask: async () => {},
 
-    async start(layout) {
+    async start(layout, how) {
       if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
-      started = launch(withPort(memory ?? firstTime(site), layout))
+      const isKept = how === 'as-before' && memory?.kind === 'process'
+      started = launch(isKept ? memory : withPort(memory ?? firstTime(site), layout))
     },
 
     waitReady: async (layout, timeoutMs) => {
@@ -137,8 +138,8 @@ function memoryOf(site: GatewaySite, running: Process | undefined): ProcessMemor
 }
 
 /**
- * OpenClaw writes its title over its arguments. Then the executable is known, and the package from what its helpers
- * were started with.
+ * OpenClaw writes its title over its arguments. Then the executable is known, the package from what its helpers were
+ * started with, and the port from its lock.
  */
 function argvOf(site: GatewaySite, pid: number): readonly string[] | undefined {
   const argv = listOf(`/proc/${pid}/cmdline`)
@@ -146,7 +147,9 @@ function argvOf(site: GatewaySite, pid: number): readonly string[] | undefined {
   if (executable === undefined) return undefined
   if (argv.includes('gateway')) return [executable, ...argv.slice(1)]
   const script = packageOfHelpers(pid) ?? site.bin
-  return script === null ? undefined : [executable, script, 'gateway', 'run']
+  if (script === null) return undefined
+  const port = liveLock(site.stateDir)?.port ?? 0
+  return [executable, script, 'gateway', 'run', ...(port > 0 ? ['--port', String(port)] : [])]
 }
 
 function packageOfHelpers(pid: number): string | undefined {

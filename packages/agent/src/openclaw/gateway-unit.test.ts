@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { mkdtempSync, realpathSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -178,6 +178,18 @@ writeFileSync(${JSON.stringify(unitFile)}, ${JSON.stringify(unitText(0))}.replac
 
 const left = (folder: string): readonly string[] =>
   existsSync(folder) ? [folder, ...readdirSync(folder, { recursive: true }).map(String)] : []
+
+test('a unit that pins another port than the configuration has is started again as it was', async (context) => {
+  if (!isManaged()) return context.skip('needs root and systemd --user')
+  const [pinned, configured] = [await freePort(), await freePort()]
+  writeFileSync(unitFile, unitText(pinned))
+  systemctl('daemon-reload')
+  const gateway = await detectGateway(site(configured))
+  await gateway.start(layout(configured), 'as-before')
+  expect(await gateway.waitReady(layout(pinned), 15_000)).toBe(true)
+  await gateway.stop()
+  expect(readFileSync(unitFile, 'utf8')).toBe(unitText(pinned))
+}, 60_000)
 
 test('where nothing has run OpenClaw makes the unit at the first start, and taken back it leaves nothing', async (context) => {
   if (!isManaged()) return context.skip('needs root and systemd --user')

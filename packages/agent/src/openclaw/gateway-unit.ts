@@ -144,9 +144,12 @@ export function unitGateway(
       await reload()
     },
 
-    async start(layout) {
+    async start(layout, how) {
       if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
-      if (kind === 'user-unit' && !fits(memory, site, layout)) await install(site, layout)
+      const isKept = how === 'as-before' && existsSync(memory.file)
+      if (kind === 'user-unit' && !isKept && !fits(memory, site, layout)) {
+        await install(site, layout)
+      }
       await reload()
       // Says no when there was no failure to forget, which is as good.
       await control(kind, ['reset-failed', unit])
