@@ -76,8 +76,8 @@ export function processGateway(
 
     async start(layout, how) {
       if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
-      const isKept = how === 'as-before' && memory?.kind === 'process'
-      started = launch(isKept ? memory : withPort(memory ?? firstTime(site), layout))
+      const kept = how === 'as-before' && memory?.kind === 'process' ? memory : undefined
+      started = launch(kept ?? withPort(memory ?? firstTime(site), layout))
     },
 
     waitReady: async (layout, timeoutMs) => {
