@@ -42,5 +42,7 @@ export function speakOverStdio(p: Primitives, options: StdioOptions): Promise<Ag
   for (const stream of [input, output]) stream.on('error', (cause) => end.lost(cause))
   input.on('close', () => end.lost())
   output.on('drain', () => end.drained())
+  // It may have been read from before, and stands still since.
+  input.resume()
   return end.session
 }

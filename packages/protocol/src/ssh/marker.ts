@@ -33,7 +33,7 @@ export class MarkerReader {
     const said: Stage0Said[] = []
     let all = this.#held.length === 0 ? bytes : concat(this.#held, bytes)
     for (let end = all.indexOf(LF); end !== -1; end = all.indexOf(LF)) {
-      const one = this.#read(all.subarray(0, end), all.slice(end + 1))
+      const one = this.#read(all.subarray(0, end), all.subarray(end + 1))
       all = all.subarray(end + 1)
       if (one) said.push(one)
       else this.#noise += end + 1
@@ -45,7 +45,8 @@ export class MarkerReader {
     if (this.#noise + all.length > MOST_NOISE) throw new OcmError('ssh-no-answer')
     // Of a line without an end only its end can still be ours.
     this.#noise += Math.max(0, all.length - MOST_LINE)
-    this.#held = all.slice(-MOST_LINE)
+    // A copy: who calls may read into the same memory again.
+    this.#held = concat(all.subarray(-MOST_LINE))
     return said
   }
 
@@ -64,7 +65,7 @@ export class MarkerReader {
       case 'bad-bundle':
         return { word }
       case 'ready':
-        return { word, rest }
+        return { word, rest: concat(rest) }
       case 'no-node':
         return { word, found: more.filter((version) => /^\d{1,3}\.\d{1,4}$/.test(version)) }
       case 'failed':

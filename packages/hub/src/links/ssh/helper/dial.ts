@@ -67,7 +67,7 @@ export async function dial(connection: SshConnection, parts: DialParts): Promise
   const fromNode = openPipe(output, 'reading')
   const ssh = start(words, toNode, fromNode, childEnv(askpass, room.path))
   parts.started(ssh)
-  const { stdin, boot } = bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent })
+  const { letGo, boot } = bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent })
   questions.asked = {
     question: answer,
     shown: () => {},
@@ -76,10 +76,10 @@ export async function dial(connection: SshConnection, parts: DialParts): Promise
   }
   try {
     const rest = await boot.done
-    return { process: ssh, input, output, rest, letGo: () => stdin.destroy() }
+    return { process: ssh, input, output, rest, letGo }
   } catch (error) {
     kill(ssh)
-    stdin.destroy()
+    letGo()
     throw error
   }
 }
@@ -129,7 +129,6 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
     isOver = true
     clearTimeout(timer)
     settle()
-    stdout.destroy()
   }
   const fail = (error: unknown) => finish(() => reject(error))
   const timer = setTimeout(() => fail(new OcmError('ssh-no-answer')), BOOT_MS)
@@ -177,7 +176,12 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
   const through = { sudo: sudo !== undefined, container: container !== undefined }
   ssh.once('error', (cause) => fail(new OcmError('ssh-missing', {}, { cause })))
   ssh.once('close', (exitCode) => fail(sshProblem({ stderr, exitCode, ...through })))
-  return { stdin, boot: { done, fail } }
+  // Open until somebody else has them open: a pipe without a reader is the end of who writes.
+  const letGo = () => {
+    stdin.destroy()
+    stdout.destroy()
+  }
+  return { letGo, boot: { done, fail } }
 }
 
 function sendBundle(stdin: Socket, bundle: Uint8Array): void {
