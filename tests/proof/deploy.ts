@@ -1,18 +1,24 @@
 /**
  * From the packages alone: builds and packages them twice, has lintian look, installs npm's into an empty prefix and
  * Debian's into a clean root, starts hub and agent by their units' ExecStart, backs up a real OpenClaw home, uninstalls.
- * `npm run proof -- deploy`, as root on Debian.
+ * `npm run proof -- deploy [--home DIR] [--level 1-9]`, as root on Debian. `--home`: a populated home to copy instead of
+ * making one; `--level`: of xz, 6 as it ships.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { canMakeRoots } from '../support/clean-root.ts'
 import { fromTheDebs } from '../support/deploy/from-debs.ts'
 import { throughProxy } from '../support/deploy/proxies.ts'
+import { populatedHome } from '../support/openclaw-home.ts'
 import { installTools } from '../support/deploy/tools.ts'
 
+const { values } = parseArgs({
+  options: { home: { type: 'string' }, level: { type: 'string', default: '6' } },
+})
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const ground = mkdtempSync(join(tmpdir(), 'ocm-deploy-'))
 const count = { passed: 0, failed: 0, skipped: 0 }
@@ -59,7 +65,16 @@ function sameFiles(one: string, other: string): void {
 const at = (name: string) => join(ground, name)
 const build = (out: string) => run(process.execPath, 'scripts/build.ts', '--out', out)
 const pack = (out: string) =>
-  run(process.execPath, 'scripts/packages.ts', '--dist', at('dist'), '--out', out)
+  run(
+    process.execPath,
+    'scripts/packages.ts',
+    '--dist',
+    at('dist'),
+    '--out',
+    out,
+    '--level',
+    values.level,
+  )
 const debs = () => filesIn(at('packages')).filter((name) => name.endsWith('.deb'))
 
 try {
@@ -114,11 +129,12 @@ try {
       const words = run('lintian', '--allow-root', '--fail-on', 'error,warning', ...files)
       if (words.trim() !== '') throw new Error(words)
     })
-    await part('in a clean root: installed, enrolled, backed up, gone again', () =>
+    await part('in a clean root: installed, enrolled, backed up, gone again', async () =>
       fromTheDebs({
         ground,
         packages: debs().map((name) => at(`packages/${name}`)),
         dist: at('dist'),
+        home: values.home ?? (await populatedHome()),
       }),
     )
   } else {

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type CleanRoot, cleanRoot, putInto, terminate } from '../clean-root.ts'
 import { OPENCLAW } from '../openclaw.ts'
-import { ALICE, populatedHome } from '../openclaw-home.ts'
+import { ALICE } from '../openclaw-home.ts'
 import { operatorAt } from '../programs.ts'
 import { until } from '../until.ts'
 import { freePort } from './free-port.ts'
@@ -22,6 +22,8 @@ export interface FromDebs {
   readonly packages: readonly string[]
   /** Where the `ocm` of the operator is. */
   readonly dist: string
+  /** A populated home, to be copied. */
+  readonly home: string
 }
 
 export interface Times {
@@ -30,11 +32,11 @@ export interface Times {
 }
 
 /** @throws Error where a step does not do what it should */
-export async function fromTheDebs({ ground, packages, dist }: FromDebs): Promise<Times> {
+export async function fromTheDebs({ ground, packages, dist, home }: FromDebs): Promise<Times> {
   const root = cleanRoot(join(ground, 'root'), [TREE])
   const running: Running[] = []
   try {
-    await withOpenClaw(root)
+    withOpenClaw(root, home)
     const before = new Set(root.files())
     install(root, packages)
 
@@ -80,9 +82,9 @@ export async function fromTheDebs({ ground, packages, dist }: FromDebs): Promise
 }
 
 /** An account with a real home of OpenClaw, and the OpenClaw and Node that it runs. */
-async function withOpenClaw(root: CleanRoot): Promise<void> {
+function withOpenClaw(root: CleanRoot, home: string): void {
   must(root.run(['useradd', '--home-dir', ALICE, '--no-create-home', 'alice']))
-  putInto(root, await populatedHome())
+  putInto(root, home, ALICE)
   putInto(root, realpathSync(process.execPath), '/usr/local/bin/node')
   must(root.run(['ln', '-s', OPENCLAW, '/usr/local/bin/openclaw']))
   must(root.run(['chown', '-R', 'alice:alice', ALICE]))
