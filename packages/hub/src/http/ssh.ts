@@ -1,8 +1,12 @@
 /** Leases, and how nodes are reached over ssh. */
 import {
   base64url,
+  type ErrorCode,
   Id,
+  OcmError,
   type Primitives,
+  SettleAnswer,
+  SettleRequest,
   SshLease,
   SshLeaseIssued,
   SshLeaseRequest,
@@ -17,6 +21,7 @@ import { Type } from 'typebox'
 import type { Publish } from '../events.ts'
 import type { Leases } from '../links/ssh/leases.ts'
 import type { SshEntry, SshNodes } from '../links/ssh/ports.ts'
+import type { Presence } from '../nodes/presence.ts'
 import type { Roster } from '../nodes/roster.ts'
 import type { VaultKeeper } from '../nodes/vault.ts'
 import type { Audit } from '../people/ports.ts'
@@ -30,6 +35,9 @@ export interface SshRouteNeeds {
   readonly sshNodes: SshNodes
   readonly delegateTo: Uint8Array
   readonly roster: Roster
+  readonly presence: Presence
+  /** Ends a conversation. */
+  readonly links: { close(node: string, code: ErrorCode): void }
   readonly vault: VaultKeeper
   readonly audit: Audit
   readonly publish: Publish
@@ -37,10 +45,12 @@ export interface SshRouteNeeds {
 }
 
 const ById = Strict({ id: Id })
+/** Installing asks a service manager several things. */
+const SETTLE_MS = 90_000
 const NONE = { connection: null, credential: null, delegation: null }
 
 export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
-  const { p, leases, sshNodes, roster, vault, audit, publish, now } = needs
+  const { p, leases, sshNodes, roster, presence, links, vault, audit, publish, now } = needs
 
   route(api, 'GET', '/ssh/leases', { answer: Type.Array(SshLease) }, () => leases.list())
 
@@ -129,6 +139,55 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     publish({ kind: 'node-changed', node: id })
     return {}
   })
+
+  route(
+    api,
+    'POST',
+    '/nodes/:id/settle',
+    { params: ById, body: SettleRequest, answer: SettleAnswer },
+    async (request) => {
+      const { id } = await guest(request.params.id)
+      const actor = operatorOf(request).name
+      await audit.note({ at: now(), actor, action: 'ssh-settled', subject: id })
+      const { urls } = request.body
+      const { result } = await connected(id).request('settle', { urls }, { deadlineMs: SETTLE_MS })
+      // Its own agent waits until the one of this session has gone.
+      await leave(id)
+      return result
+    },
+  )
+
+  route(api, 'POST', '/nodes/:id/forget', { params: ById, answer: Strict({}) }, async (request) => {
+    const { id } = await guest(request.params.id)
+    const actor = operatorOf(request).name
+    await audit.note({ at: now(), actor, action: 'ssh-removed', subject: id })
+    await connected(id).request('forget', {}, { deadlineMs: SETTLE_MS })
+    await leave(id)
+    return {}
+  })
+
+  /** A node that is there over ssh, and not at work. */
+  async function guest(id: string) {
+    const node = await roster.one(id)
+    if (node.reach !== 'ssh') throw new OcmError('node-not-ssh')
+    if (node.job !== null) throw new OcmError('node-busy')
+    return node
+  }
+
+  function connected(id: string) {
+    const conversation = presence.get(id)
+    if (!conversation) throw new OcmError('node-offline')
+    return conversation
+  }
+
+  async function leave(id: string): Promise<void> {
+    links.close(id, 'link-lost')
+    for (const lease of await leases.list()) {
+      if (lease.node === id && lease.endedAt === null) await leases.release(lease.id)
+    }
+    await sshNodes.remove(id)
+    publish({ kind: 'node-changed', node: id })
+  }
 
   function judged(
     kind: 'ssh-connection' | 'ssh-credential',

@@ -28,6 +28,7 @@ import {
 import { ApiClient } from '../api/client.ts'
 import { volatileMemory } from '../vault/memory.ts'
 import type { Ports } from '../ports.ts'
+import { type PaperSsh, answerSsh, paperSsh } from './ssh.ts'
 
 export interface PaperHub {
   readonly ports: Ports
@@ -45,6 +46,7 @@ export interface PaperHub {
   logs: Map<string, JobLog>
   /** What it says of moves that were ordered before. */
   lastFence: LastFence
+  readonly ssh: PaperSsh
   /** Every request, e.g. 'POST /api/jobs', with its body. */
   readonly asked: { readonly what: string; readonly body: unknown }[]
   /** Set up with what `prepareSetup` made. */
@@ -72,6 +74,7 @@ export function paperHub(p: Primitives, now = 1_800_000_000_000): PaperHub {
     jobs: new Map(),
     logs: new Map(),
     lastFence: { order: null },
+    ssh: paperSsh(p),
     asked: [],
     ports: {
       p,
@@ -101,6 +104,9 @@ async function serve(hub: PaperHub, ...[url, init]: Parameters<typeof fetch>): P
       if (pack === undefined) throw new OcmError('pack-missing')
       const bytes = pack.slice(first, last + 1)
       return new Response(bytes, { status: 206 })
+    }
+    if (thing === 'ssh' || part === 'ssh') {
+      return Response.json(answerSsh(hub, method, pathname.split('/').slice(2), body))
     }
     return Response.json(
       answer(hub, `${method} ${thing} ${part}`.trim(), { id, body, searchParams }),
