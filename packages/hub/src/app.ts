@@ -27,6 +27,7 @@ import { liveRoute } from './http/live.ts'
 import { metricsRoute } from './http/metrics.ts'
 import { nodeRoutes } from './http/nodes.ts'
 import { peopleRoutes } from './http/people.ts'
+import { installRoutes, installStateRoute } from './http/install.ts'
 import { releaseRoutes } from './http/releases.ts'
 import { retentionRoutes } from './http/retention.ts'
 import { createServer, secureContext } from './http/server.ts'
@@ -70,6 +71,8 @@ export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly heartbeatMs?: number
   /** The agent's program, which nodes without one are sent. */
   readonly agentBundle?: string | undefined
+  /** Path of the installer that people fetch. */
+  readonly installer?: string | undefined
   readonly log?: Logger
 }
 
@@ -318,6 +321,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     trustedProxies: options.trustedProxies ?? [],
   })
   await describeRoutes(server, VERSION)
+  const install = { installer: options.installer, agentBundle: options.agentBundle, releases }
+  installRoutes(server, install)
   healthRoutes(server, { probes: { catalog: catalog.probe, packs: packs.probe } })
   metricsRoute(server, {
     nodes: roster.list,
@@ -369,6 +374,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
       vaultRoutes(api, { vault, roster, audit, now })
       nodeRoutes(api, { p, catalog: nodes, vault, presence, roster, audit, now, schedules })
       releaseRoutes(api, { releases, audit, now })
+      installStateRoute(api, install)
       snapshotRoutes(api, { snapshots, nodes, packs })
       retentionRoutes(api, { keeping, snapshots, nodes, scrub, audit, publish, now })
       jobRoutes(api, { p, jobs, nodes, snapshots, vault, presence, runner, audit, now })

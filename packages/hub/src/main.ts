@@ -29,7 +29,9 @@ async function serve(options: ServeOptions): Promise<void> {
     ui: builtDirectory('ui'),
     apiDocs: builtDirectory('api-docs'),
   })
-  const hub = await buildHub({ ...config, agentBundle: built('ocm-agent.mjs'), log })
+  // Beside the hub where it is installed, in deploy/ of the sources.
+  const installer = built('install-agent.sh') ?? built('../deploy/install-agent.sh')
+  const hub = await buildHub({ ...config, agentBundle: built('ocm-agent.mjs'), installer, log })
   console.log(`OCM hub: ${config.publicUrl?.href ?? hub.url}`)
   if (hub.certificatePin !== undefined) {
     console.log(`Its certificate is its own: SHA-256 ${writeCertificatePin(hub.certificatePin)}`)

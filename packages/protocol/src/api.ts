@@ -31,7 +31,7 @@
  *     GET  /api/jobs/:id/log          JobLog          GET  /api/audit          [AuditEntry], newest first
  *     …    /api/ssh/leases, /api/nodes/:id/ssh      see ssh/leases.ts
  *     GET  /api/agent-release       ReleaseState or null                      PUT  /api/agent-release     SetRelease → ReleaseState
- *     DELETE /api/agent-release     → {}: offers it no more
+ *     DELETE /api/agent-release     → {}: offers it no more                     GET  /api/install           InstallState
  *     GET  /api/live                  WebSocket: one LiveEvent as JSON per message
  *
  * A bearer token (`Authorization: Bearer …`) goes wherever the session cookie goes. A state-changing request with a
@@ -136,6 +136,13 @@ export const TicketState = Strict({
   node: Type.Union([Id, Type.Null()]),
 })
 export type TicketState = Static<typeof TicketState>
+
+/** GET /api/install: SHA-256 of what the hub serves at /install-agent.sh and /install/ocm-agent.mjs; null where it has none. */
+export const InstallState = Strict({
+  installer: Type.Union([Hash, Type.Null()]),
+  agent: Type.Union([Hash, Type.Null()]),
+})
+export type InstallState = Static<typeof InstallState>
 
 /** PUT /api/agent-release: the release's file. DELETE: offer it no more. */
 export const SetRelease = Strict({ release: B64 })

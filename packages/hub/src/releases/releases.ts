@@ -35,6 +35,8 @@ export interface ReleasesNeeds {
 }
 
 export interface Releases {
+  /** Path of what is offered. */
+  readonly file: string
   /** @throws OcmError 'malformed', 'release-refused' for one that is not newer than what was offered */
   offer(file: Uint8Array): Promise<ReleaseState>
   withdraw(): Promise<void>
@@ -146,6 +148,7 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
   }
 
   return {
+    file,
     state,
     offer: (bytes) =>
       inTurn(async () => {

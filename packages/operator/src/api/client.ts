@@ -5,6 +5,7 @@ import {
   base64url,
   DescribeAnswer,
   HeaderState,
+  InstallState,
   Job,
   JobLog,
   LastFence,
@@ -211,6 +212,7 @@ export class ApiClient {
     return into
   }
 
+  installState = () => this.#get(InstallState, '/api/install')
   agentRelease = () => this.#get(MaybeRelease, '/api/agent-release')
   /** @param file the bytes of a release's file. */
   offerRelease = (file: Uint8Array) =>

@@ -1,5 +1,6 @@
 /** `ocm ticket`: a join string for one node. */
 import { OcmError } from '@ocm/protocol'
+import { installLine } from '../install-line.ts'
 import { issueTicket } from '../vault/ticket.ts'
 import { type Context, withVault } from './context.ts'
 import { time } from './format.ts'
@@ -23,6 +24,11 @@ export async function ticket(
     context.terminal.say(
       `For one node, until ${time(issued.ticket.expiresAt)}. Run there: ocm-agent join STRING`,
     )
+    const line = await installation(context, urls?.[0] ?? context.ports.api.url)
+    if (line !== undefined) {
+      context.terminal.say('Where there is no agent yet, this installs it and asks for the string:')
+      context.terminal.say(`  ${line}`)
+    }
     if (urls === undefined && isLoopback(context.ports.api.url)) {
       context.terminal.say(
         `It names ${context.ports.api.url}, which a node on another machine does not reach; --address names another.`,
@@ -30,6 +36,11 @@ export async function ticket(
     }
     context.terminal.result(issued, issued.join)
   })
+}
+
+async function installation({ ports }: Context, url: string): Promise<string | undefined> {
+  const isOwn = url.startsWith('https:') && (await ports.api.certificate()) !== undefined
+  return installLine(url, await ports.api.installState(), isOwn)
 }
 
 const UNITS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
