@@ -5,7 +5,7 @@
  * who profiles it.
  */
 import { createHash } from 'node:crypto'
-import { cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, cp, glob, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
@@ -64,6 +64,12 @@ const targets: readonly Target[] = [
         // The pages load the bundle; this one is for who bundles by himself.
         filter: (path) => basename(path) !== 'swagger-ui.js',
       }),
+  },
+  {
+    name: 'installer',
+    sources: ['deploy/install-agent.sh'],
+    // The hub serves it, and looks for it beside itself.
+    build: () => copyFile(`${root}deploy/install-agent.sh`, `${dist}/install-agent.sh`),
   },
 ]
 

@@ -44,6 +44,9 @@ for (const { name, args, ...more } of UNITS) {
 const LIMITS = [
   { name: 'ocm-hub.service', most: 1.5 },
   { name: 'ocm-agent@.service', instance: 'ocm-agent@alice.service', most: 2 },
+  // A service manager of an account has no rights to take more away with; and what can be filtered without any, a gateway
+  // that the agent starts again would be left with, and the tools of its personas.
+  { name: 'ocm-agent.service', most: 9.2 },
 ] as const
 
 for (const { name, most, ...more } of LIMITS) {

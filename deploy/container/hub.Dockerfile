@@ -7,7 +7,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 8001 --home-dir /data --no-create-home ocm-hub \
  && install -d -m 0700 -o ocm-hub -g ocm-hub /data
-COPY dist/ocm-hub.mjs dist/ocm-agent.mjs /usr/lib/ocm-hub/
+COPY dist/ocm-hub.mjs dist/ocm-agent.mjs dist/install-agent.sh /usr/lib/ocm-hub/
 COPY dist/ui /usr/lib/ocm-hub/ui
 COPY dist/api-docs /usr/lib/ocm-hub/api-docs
 USER ocm-hub

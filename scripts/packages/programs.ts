@@ -32,8 +32,8 @@ export const PROGRAMS: readonly Program[] = [
       'machine. The hub keeps snapshots that it cannot read, tells agents what',
       'operators ordered, and serves the dashboard.',
     ],
-    // The agent's too: the hub hands it to nodes that it reaches by ssh.
-    files: ['ocm-hub.mjs', 'ocm-agent.mjs', 'ui', 'api-docs'],
+    // The agent's too: the hub hands it to nodes that it reaches by ssh, and to who installs one.
+    files: ['ocm-hub.mjs', 'ocm-agent.mjs', 'install-agent.sh', 'ui', 'api-docs'],
     debian: {
       depends: [...NODE_NEEDS, 'adduser'],
       recommends: ['openssh-client'],

@@ -2,7 +2,8 @@
  * What there is to download, how much a service leaves open, and how long a person waits: from `npm start` on a fresh
  * clone to the page that sets the hub up, and from the join command to the first finished backup of a real home.
  *
- * `npm run bench -- deploy [--only sizes|start|backup] [--json]`. Sizes in units of 1000; `null` is what was not measured.
+ * `npm run bench -- deploy [--only sizes|start|backup] [--home DIR] [--json]`. Sizes in units of 1000; `null` is what was not
+ * measured. `--home`: a populated home to copy instead of making one.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +17,11 @@ import { populatedHome } from '../support/openclaw-home.ts'
 import { until } from '../support/until.ts'
 
 const { values } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, only: { type: 'string' } },
+  options: {
+    json: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    home: { type: 'string' },
+  },
 })
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const ground = mkdtempSync(join(tmpdir(), 'ocm-bench-deploy-'))
@@ -108,7 +113,8 @@ async function endGroup(child: ChildProcess): Promise<void> {
 }
 
 async function firstBackup(): Promise<number> {
-  const home = await populatedHome()
+  const home = values.home === undefined ? await populatedHome() : join(ground, 'home')
+  if (values.home !== undefined) run('cp', '-a', values.home, home)
   run(process.execPath, 'scripts/build.ts')
   const fleet = await startFleet(ground)
   try {

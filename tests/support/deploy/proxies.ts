@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OPENCLAW } from '../openclaw.ts'
 import { joinAgent, operatorAt, startAgent, startHub } from '../programs.ts'
+import { freePort } from '../rig/stand.ts'
 import { smallHome } from '../small-home.ts'
 import { until } from '../until.ts'
-import { freePort } from './free-port.ts'
 
 const deployed = (name: string) =>
   readFileSync(fileURLToPath(new URL(`../../../deploy/container/${name}`, import.meta.url)), 'utf8')
