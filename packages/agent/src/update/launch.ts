@@ -65,11 +65,16 @@ async function tryOut(
   log.error({ serial }, 'update did not prove itself: gone back')
 }
 
+/** Before anything of the release: whatever it is like, it does not outlive the one who judges it. */
+const LEASH = `data:text/javascript,${encodeURIComponent(
+  "process.once('disconnect',()=>process.exit(1))",
+)}`
+
 type End = 'good' | 'failed' | 'told to stop'
 
 async function supervise({ program }: Verified): Promise<End> {
   const { env, execPath, execArgv, argv } = process
-  const flags = [...LEAN_FLAGS, ...execArgv]
+  const flags = [...LEAN_FLAGS, '--import', LEASH, ...execArgv]
   const child = spawn(execPath, [...flags, program, ...argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     // The watchdog is told by whoever does the work, and that is the child.

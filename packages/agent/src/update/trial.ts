@@ -12,8 +12,6 @@ const STEADY_MS = Number(process.env['OCM_AGENT_STEADY_MS'] ?? 10_000)
 export function provingItself(stop: () => Promise<void>): (session: AgentSession) => void {
   if (process.env[TRIAL] === undefined || !process.send) return () => undefined
   delete process.env[TRIAL]
-  // Without the one who judges there is nobody to go back to: whoever starts us next begins with it.
-  process.once('disconnect', () => process.exit(1))
   process.on('message', () => {
     stop().then(
       () => process.exit(0),
