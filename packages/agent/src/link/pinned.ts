@@ -4,7 +4,7 @@ import { isIP } from 'node:net'
 import { type TLSSocket, connect } from 'node:tls'
 import { OcmError, equal } from '@ocm/protocol'
 
-export interface Peer {
+interface Peer {
   readonly host?: string | undefined
   readonly port?: number | string | undefined
 }

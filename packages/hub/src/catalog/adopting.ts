@@ -1,4 +1,4 @@
-import type { Adopting } from '../nodes/adopt.ts'
+import type { Adopting } from '../nodes/adopt.port.ts'
 import { rowOf } from './nodes.ts'
 import type { Database } from './schema.ts'
 import { insertSnapshot } from './snapshots.ts'

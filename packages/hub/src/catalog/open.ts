@@ -4,7 +4,6 @@ import type { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
 import { Kysely } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
-import { unfinishedName } from '../packs/durable.ts'
 import { adoptingIn } from './adopting.ts'
 import { auditIn } from './audit.ts'
 import { checksIn } from './checks.ts'
@@ -85,7 +84,8 @@ async function stepToTake(db: Database, steps: Steps): Promise<string | undefine
 
 /** One that is there already is of a start that was cut off, and no better than a new one. */
 function copyAside(database: DatabaseSync, path: string): void {
-  const unfinished = unfinishedName(path)
+  const unfinished = `${path}.unfinished`
+  rmSync(unfinished, { force: true })
   try {
     database.prepare('vacuum into ?').run(unfinished)
     chmodSync(unfinished, 0o600)

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, chmod, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { OcmError, free } from '@ocm/protocol'
 import { handOut } from '@ocm/protocol/node'
-import type { Contents } from '../nodes/adopt.ts'
+import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import {
   makeDirectory,
