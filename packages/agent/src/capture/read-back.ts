@@ -1,5 +1,12 @@
 /** The node cannot read a pack once the run is over: whatever is wrong with it has to show before it leaves. */
-import { type FinishedPack, OcmError, type Primitives, equal, openPackAtHand } from '@ocm/protocol'
+import {
+  type FinishedPack,
+  OcmError,
+  type Primitives,
+  equal,
+  free,
+  openPackAtHand,
+} from '@ocm/protocol'
 
 export interface Sample {
   readonly segment: number
@@ -17,8 +24,8 @@ export function readBack(p: Primitives, pack: FinishedPack, samples: readonly Sa
   // Its id has just been made of its bytes.
   const open = openPackAtHand(p, at, { packKey: key }, { header })
   for (const { segment, sha256 } of samples) {
-    if (!equal(p.sha256(open.segment(segment)), sha256)) {
-      throw new OcmError('pack-damaged', { pack: pack.id })
-    }
+    const plain = open.segment(segment)
+    if (!equal(p.sha256(plain), sha256)) throw new OcmError('pack-damaged', { pack: pack.id })
+    free(plain)
   }
 }

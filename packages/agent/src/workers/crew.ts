@@ -4,6 +4,7 @@ import { PACK_ROOM, OcmError, type Run } from '@ocm/protocol'
 import type { PackedPack } from '../capture/packing.ts'
 import type { Done, Unit } from '../capture/units.ts'
 import { ExtentTable } from '../store/extent-table.ts'
+import { giveBack } from './collect.ts'
 import { threadProgram } from './embedded.ts'
 import type { FromThread, ThreadPack, ThreadStart, ToThread } from './thread.ts'
 
@@ -53,6 +54,8 @@ export class Crew {
 
   constructor(parts: CrewParts) {
     this.#parts = parts
+    // What it took to find out what is to be read is not needed beside the threads.
+    giveBack()
     // Whoever waits for this crew hears of it; nobody has to.
     this.#failure.promise.catch(() => undefined)
     const start: Omit<ThreadStart, 'rooms'> = {
@@ -165,8 +168,7 @@ export class Crew {
       return
     }
     if (bytes.buffer.byteLength === PACK_ROOM && !this.#ended) {
-      const room = bytes.buffer
-      thread.rooms.postMessage(room, [room])
+      thread.rooms.postMessage(bytes.buffer)
     }
     const waiting = new Int32Array(this.#waiting)
     Atomics.sub(waiting, 0, 1)

@@ -4,7 +4,7 @@
  */
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
 import { PACK_ROOM, type PackClass, type Run, extentKeys } from '@ocm/protocol'
-import { nodePrimitives as p } from '@ocm/protocol/node'
+import { freesWhatItIsHanded, nodePrimitives as p } from '@ocm/protocol/node'
 import type { ContentSink } from '../capture/contents.ts'
 import { Packing } from '../capture/packing.ts'
 import { type Done, type Unit, doUnit } from '../capture/units.ts'
@@ -23,7 +23,7 @@ export interface ThreadStart {
   readonly waiting: SharedArrayBuffer
   /** How many of them may wait, of all threads together. */
   readonly mayWait: number
-  /** Gives back the memory of packs that were sent, as ArrayBuffers. */
+  /** Gives back the memory of packs that were sent, as SharedArrayBuffers: what is moved to and fro is reason to collect. */
   readonly rooms: MessagePort
 }
 
@@ -43,7 +43,7 @@ export type FromThread =
 export interface ThreadPack {
   readonly id: string
   readonly class: PackClass
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array
   readonly key: Uint8Array
   readonly header: Uint8Array
   readonly number: number
@@ -53,10 +53,11 @@ export interface ThreadPack {
 
 const port = parentPort
 if (port === null) throw new TypeError('to be started as a thread')
+freesWhatItIsHanded()
 const start = workerData as ThreadStart
 const keys = extentKeys(p, start.idKey)
 const waiting = new Int32Array(start.waiting)
-const say = (what: FromThread, transfer: ArrayBuffer[] = []) => port.postMessage(what, transfer)
+const say = (what: FromThread) => port.postMessage(what)
 
 /** In the middle of a unit nobody wants it any more. */
 class Ended extends Error {}
@@ -73,11 +74,10 @@ const packing = new Packing({
   next: start.next,
   // In the middle of a unit, too: a unit fills several packs.
   room: () => {
-    const given = receiveMessageOnPort(start.rooms) as { readonly message: ArrayBuffer } | undefined
-    return new Uint8Array(given?.message ?? new ArrayBuffer(PACK_ROOM))
+    const given = receiveMessageOnPort(start.rooms)
+    return new Uint8Array((given?.message as SharedArrayBuffer) ?? new SharedArrayBuffer(PACK_ROOM))
   },
   deliver(pack) {
-    const bytes = pack.bytes as Uint8Array<ArrayBuffer>
     // What waits to be sent lies in memory: a slow line slows the reading down.
     for (let held = Atomics.load(waiting, 0); held >= start.mayWait && !isEnded();) {
       Atomics.wait(waiting, 0, held, LOOK_MS)
@@ -86,7 +86,7 @@ const packing = new Packing({
     if (isEnded()) throw new Ended()
     Atomics.add(waiting, 0, 1)
     const { extents, ...rest } = pack
-    say({ kind: 'pack', pack: { ...rest, bytes, extents: extents.toBytes() } }, [bytes.buffer])
+    say({ kind: 'pack', pack: { ...rest, extents: extents.toBytes() } })
   },
 })
 const sink: ContentSink = { p, packing, keys }

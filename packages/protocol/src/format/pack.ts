@@ -11,6 +11,7 @@ import { type Static, Type } from 'typebox'
 import { concat, hex, utf8 } from '../bytes.ts'
 import { toCbor } from '../cbor.ts'
 import { OcmError } from '../errors.ts'
+import { free } from '../free.ts'
 import { Id, type NodeId, type PackId, type VaultId, newId } from '../ids.ts'
 import { PackClass } from '../manifest.ts'
 import type { KeyPair, Primitives } from '../primitives/primitives.ts'
@@ -220,6 +221,7 @@ export class PackWriter {
     this.#append(sealed)
     this.#footer.push([sealed.length, plainBytes, flags])
     this.#areaBytes += sealed.length
+    free(sealed)
     return number
   }
 
