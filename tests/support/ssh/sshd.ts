@@ -35,7 +35,7 @@ export interface Account {
 
 export interface TestSshd {
   readonly port: number
-  /** As a connection pins them. */
+  /** Those of this moment, as a connection pins them. */
   readonly hostKeys: readonly string[]
   readonly ground: string
   /** All that it has logged. */
@@ -71,9 +71,8 @@ export async function startSshd(): Promise<TestSshd> {
   const makeHostKey = () => {
     rmSync(at('host'), { force: true })
     keygen('-q', '-t', 'ed25519', '-N', '', '-f', at('host'))
-    return readFileSync(at('host.pub'), 'utf8').split(' ').slice(0, 2).join(' ')
   }
-  const hostKey = makeHostKey()
+  makeHostKey()
   keygen('-q', '-t', 'ed25519', '-N', '', '-f', at('ca'))
   const port = await freePort()
   mkdirSync('/run/sshd', { recursive: true })
@@ -109,7 +108,9 @@ export async function startSshd(): Promise<TestSshd> {
 
   return {
     port,
-    hostKeys: [hostKey],
+    get hostKeys() {
+      return [readFileSync(at('host.pub'), 'utf8').split(' ').slice(0, 2).join(' ')]
+    },
     ground,
     log: () => output,
     account({ shell = '/bin/bash', password } = {}) {

@@ -3,6 +3,7 @@ import {
   type Clock,
   type Hello,
   type HubSession,
+  type Job,
   type KeyPair,
   type LiveEvent,
   OcmError,
@@ -151,24 +152,25 @@ export function createLeases(needs: PoolNeeds): Leases {
     dialSoon(next)
   }
 
-  async function jobsChanged(): Promise<void> {
-    const before = atWork
+  /** Those of its nodes for which there is nothing more to do are let go of. */
+  async function jobEnded({ node, source }: Job): Promise<void> {
     atWork = await needs.jobsAtWork()
-    for (const lease of lasting()) {
-      const { node } = lease.shown
-      if (node !== null && before.has(node) && !atWork.has(node)) await lease.release()
-    }
+    const done = [node, source].filter((one) => one !== null && !atWork.has(one))
+    const over = lasting().filter(({ shown }) => done.includes(shown.node))
+    await Promise.all(over.map((lease) => lease.release()))
   }
 
   const unsubscribe = needs.subscribe((event: LiveEvent) => {
     if (event.kind !== 'job-changed') return
-    if (!isFinal(event.job.state)) {
-      if (atWork.has(event.job.node)) return
-      return void needs.jobsAtWork().then((now_) => (atWork = now_), needs.fault)
+    const { node, state } = event.job
+    if (!isFinal(state)) {
+      // Known at once: a lease whose time is up asks for it.
+      if (!atWork.has(node)) atWork = new Map([...atWork, [node, event.job.id]])
+      return
     }
     const timer = setTimeout(() => {
       timers.delete(timer)
-      jobsChanged().catch(needs.fault)
+      jobEnded(event.job).catch(needs.fault)
     }, AFTER_JOB_MS)
     timers.add(timer)
   })

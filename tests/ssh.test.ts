@@ -1,0 +1,406 @@
+/** Nodes without an agent: a real sshd on loopback with real accounts, the hub and `ocm` as they ship. */
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SshConnection, SshLease, SshLent } from '@ocm/protocol'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Fleet, startFleet } from './support/fleet.ts'
+import { OPENCLAW } from './support/openclaw.ts'
+import { smallHome } from './support/small-home.ts'
+import { watchProcesses, wordsIn, wordsInFiles, wordsInMemory } from './support/ssh/traces.ts'
+import { type TestLender, connectionTo, logInAs, password } from './support/ssh/lender.ts'
+import { type Account, type TestSshd, startSshd, whyNoSshd } from './support/ssh/sshd.ts'
+import { until } from './support/until.ts'
+
+const WORD = 'canary-ssh-password-5e81c7'
+const why = whyNoSshd()
+if (why !== undefined) console.log(`Skipped: ${why}`)
+
+const processesOf = ({ name }: Account) =>
+  execFileSync('sh', ['-c', 'ps -o stat=,args= -u "$1" | grep -v "^Z"; exit 0', 'sh', name], {
+    encoding: 'utf8',
+  }).trim()
+
+const childrenOf = (pid: number) =>
+  execFileSync('sh', ['-c', 'ps -o args= --ppid "$1"; exit 0', 'sh', String(pid)], {
+    encoding: 'utf8',
+  }).trim()
+
+function giveNode(account: Account): void {
+  const bin = join(account.home, '.nvm/versions/node/v24.21.0/bin')
+  mkdirSync(bin, { recursive: true })
+  symlinkSync(process.execPath, join(bin, 'node'))
+}
+
+const own = ({ home, uid, gid }: Account) =>
+  execFileSync('chown', ['-R', '-h', `${uid}:${gid}`, home])
+
+describe.skipIf(why !== undefined)('over ssh', () => {
+  let ground: string
+  let sshd: TestSshd
+  let fleet: Fleet
+  let lender: TestLender
+
+  beforeAll(async () => {
+    ground = mkdtempSync(join(tmpdir(), 'ocm-ssh-test-'))
+    sshd = await startSshd()
+    fleet = await startFleet(ground)
+    lender = await logInAs(fleet.hub.url, 'olivia')
+  })
+
+  afterAll(async () => {
+    await fleet?.stop()
+    await sshd?.stop()
+    rmSync(ground, { recursive: true, force: true })
+  })
+
+  /** An account with an OpenClaw, and a Node that only nvm knows: in PATH is an older one, or none. */
+  function openclawAccount(options: { readonly shell?: string; readonly node?: boolean } = {}) {
+    const account = sshd.account({ password: WORD, ...options })
+    if (options.node !== false) giveNode(account)
+    smallHome(account.home, 19_999)
+    own(account)
+    return account
+  }
+
+  const to = (account: Account, more: Partial<SshConnection> = {}) =>
+    connectionTo(sshd, account, { openclawBin: OPENCLAW, ...more })
+
+  /** Lends without a node of its own: it gets as far as the agent, which is not enrolled. */
+  async function answerOf(lent: Omit<SshLent, 'v'>): Promise<string | undefined> {
+    const { problem } = await lender.lend(null, lent)
+    return problem?.code
+  }
+
+  /** The agent was reached, and says why it does not go on. */
+  const REACHED = 'not-enrolled'
+
+  async function enrol(account: Account, label: string): Promise<SshLease> {
+    const { join: text } = await fleet.operator.json<{ join: string }>('ticket', '--label', label)
+    const lease = await lender.lend(null, {
+      connection: to(account),
+      auth: password(WORD),
+      join: text,
+    })
+    expect(lease).toMatchObject({ state: 'connected', held: false, problem: null })
+    return lease
+  }
+
+  describe('a node', () => {
+    let account: Account
+    let first: SshLease
+
+    beforeAll(async () => {
+      account = openclawAccount()
+      first = await enrol(account, 'alpha')
+    })
+
+    it('joins over the same session, and is one that is reached by ssh', async () => {
+      const nodes =
+        await fleet.operator.json<{ label: string; reach: string; online: boolean }[]>('nodes')
+      expect(nodes).toMatchObject([{ label: 'alpha', reach: 'ssh', online: true }])
+    })
+
+    it('is backed up, and let go of within five seconds', async () => {
+      const backup = await fleet.operator.ocm('backup', 'alpha')
+      expect(backup.code).toBe(0)
+      const ended = performance.now()
+      await until(async () => (await lender.get(first.id)).state === 'released', {
+        timeoutMs: 5_000,
+        what: 'the lease is released',
+        everyMs: 50,
+      })
+      expect(performance.now() - ended).toBeLessThan(5_000)
+      await until(() => processesOf(account) === '', {
+        timeoutMs: 5_000,
+        what: 'nothing of the node runs',
+      })
+    })
+
+    it('keeps a small directory that is its account’s alone, and nothing else', () => {
+      const state = join(account.home, '.local/state/ocm-agent')
+      const found = execFileSync('find', [state, '-perm', '/077'], { encoding: 'utf8' })
+      expect(found).toBe('')
+      const bundles = readdirSync(state).filter((name) => name.startsWith('agent-'))
+      expect(bundles).toHaveLength(1)
+      // But for what OpenClaw itself makes when it is asked something.
+      const newer = execFileSync(
+        'sh',
+        [
+          '-c',
+          'find /tmp /dev/shm -maxdepth 1 -user "$1" ! -path "$2" ! -name "*openclaw*"',
+          'sh',
+          account.name,
+          account.home,
+        ],
+        { encoding: 'utf8' },
+      )
+      expect(newer).toBe('')
+    })
+
+    it('is asked for while a job waits, and a second contact sends no bundle', async () => {
+      const job = await lender.api<{ id: string }>('POST', '/jobs', {
+        kind: 'backup',
+        node: first.node,
+      })
+      const asked = async () =>
+        (await lender.api<{ asks?: string[] }>('GET', `/jobs/${job.id}`)).asks
+      await until(async () => (await asked())?.[0] === first.node, {
+        timeoutMs: 5_000,
+        what: 'the job asks for a credential',
+      })
+      const before = sshd.log().length
+      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      expect(lease.state).toBe('connected')
+      await until(
+        async () =>
+          (await lender.api<{ state: string }>('GET', `/jobs/${job.id}`)).state === 'done',
+        { timeoutMs: 30_000, what: 'the job is done' },
+      )
+      await until(async () => (await lender.get(lease.id)).state === 'released', {
+        timeoutMs: 5_000,
+        what: 'the lease is released',
+      })
+      await until(() => /Transferred: sent \d+, received (\d+)/.test(sshd.log().slice(before)), {
+        timeoutMs: 5_000,
+        what: 'sshd counts what was sent',
+      })
+      const [, bytes] = /received (\d+)/.exec(sshd.log().slice(before)) ?? []
+      expect(Number(bytes)).toBeLessThan(100_000)
+    })
+
+    it('is restored', async () => {
+      const notes = join(account.home, '.openclaw/workspace/MEMORY.md')
+      writeFileSync(notes, 'changed\n')
+      own(account)
+      const [newest] = await fleet.operator.json<{ id: string }[]>('snapshots', 'alpha')
+      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      const restored = await fleet.operator.ocm('restore', 'alpha', newest?.id ?? '', '--yes')
+      expect(`${restored.out}${restored.err}`).toContain('is set back to the snapshot')
+      expect(execFileSync('cat', [notes], { encoding: 'utf8' })).toBe('# Memory\n')
+      await lender.release(lease.id)
+    })
+
+    it('cut off, it is let go of and leaves nothing running', async () => {
+      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      execFileSync('sh', ['-c', 'pkill -KILL -u "$1"; exit 0', 'sh', account.name])
+      await until(async () => (await lender.get(lease.id)).endedAt !== null, {
+        timeoutMs: 5_000,
+        what: 'the lease has ended',
+        everyMs: 50,
+      })
+      expect(processesOf(account)).toBe('')
+    })
+
+    it('released by hand, helper and ssh are gone', async () => {
+      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      const began = performance.now()
+      expect(await lender.release(lease.id)).toMatchObject({ state: 'released', problem: null })
+      expect(performance.now() - began).toBeLessThan(5_000)
+      expect(childrenOf(fleet.hub.process.pid as number)).toBe('')
+      await until(() => processesOf(account) === '', { timeoutMs: 5_000, what: 'the agent ends' })
+    })
+  })
+
+  describe('a credential', () => {
+    let account: Account
+
+    beforeAll(() => {
+      account = openclawAccount()
+    })
+
+    it.each(['password', 'keyboard-interactive'])('answers %s', async (method) => {
+      await sshd.restart([`AuthenticationMethods ${method}`])
+      try {
+        expect(await answerOf({ connection: to(account), auth: password(WORD) })).toBe(REACHED)
+      } finally {
+        await sshd.restart([])
+      }
+    })
+
+    it('is a key', async () => {
+      const key = sshd.key(account)
+      const lent = {
+        connection: to(account, { method: 'key' }),
+        auth: { kind: 'key', key },
+      } as const
+      expect(await answerOf(lent)).toBe(REACHED)
+    })
+
+    it('is a key with a passphrase; a wrong one dials nobody', async () => {
+      const key = sshd.key(account, { passphrase: 'canary-passphrase-1' })
+      const lend = (passphrase: string) =>
+        answerOf({
+          connection: to(account, { method: 'key' }),
+          auth: { kind: 'key', key, passphrase: Buffer.from(passphrase) },
+        })
+      expect(await lend('canary-passphrase-1')).toBe(REACHED)
+      const before = sshd.log()
+      expect(await lend('another')).toBe('ssh-passphrase-wrong')
+      expect(sshd.log()).toBe(before)
+    })
+
+    it('is a certificate', async () => {
+      const auth = { kind: 'key', ...sshd.certified(account) } as const
+      expect(await answerOf({ connection: to(account, { method: 'key' }), auth })).toBe(REACHED)
+    })
+
+    it('that is wrong is tried once', async () => {
+      const before = sshd.log().length
+      const connection = to(account)
+      expect(await answerOf({ connection, auth: password('wrong') })).toBe('ssh-auth-failed')
+      const failed = sshd
+        .log()
+        .slice(before)
+        .match(/Failed password/g)
+      expect(failed).toHaveLength(1)
+    })
+
+    it('is not a key', async () => {
+      const auth = { kind: 'key', key: Buffer.from('nonsense\n') } as const
+      expect(await answerOf({ connection: to(account), auth })).toBe('ssh-key-unreadable')
+    })
+
+    it('goes to a host on the way, too', async () => {
+      const way = openclawAccount()
+      const jump = {
+        host: '127.0.0.1',
+        port: sshd.port,
+        user: way.name,
+        hostKeys: [...sshd.hostKeys],
+      }
+      expect(await answerOf({ connection: to(account, { jump }), auth: password(WORD) })).toBe(
+        REACHED,
+      )
+    })
+  })
+
+  describe('a host', () => {
+    it('is looked at without an attempt to log in', async () => {
+      const account = openclawAccount()
+      const before = sshd.log().length
+      const lease = await lender.look(to(account))
+      expect(lease).toMatchObject({ state: 'released', hostKeys: [...sshd.hostKeys] })
+      expect(sshd.log().slice(before)).not.toContain('user')
+    })
+
+    it('with a changed key is sent nothing', async () => {
+      const account = openclawAccount()
+      const connection = to(account)
+      await sshd.changeHostKey()
+      const before = sshd.log().length
+      expect(await answerOf({ connection, auth: password(WORD) })).toBe('ssh-host-key-changed')
+      expect(sshd.log().slice(before)).not.toContain('user')
+    })
+
+    it.each(['-oProxyCommand=touch /tmp/ocm-pwned', 'a b', 'a\nb', '169.254.169.254', 'fe80::1'])(
+      '%j is refused before any process or connection',
+      async (host) => {
+        const account = openclawAccount()
+        const lent = { connection: { ...to(account), host }, auth: password(WORD) }
+        expect(await answerOf(lent)).toBe('ssh-address-refused')
+        expect(existsSync('/tmp/ocm-pwned')).toBe(false)
+      },
+    )
+
+    it('that does not listen is said to', async () => {
+      const account = openclawAccount()
+      const connection = { ...to(account), port: 1 }
+      expect(await answerOf({ connection, auth: password(WORD) })).toBe('ssh-unreachable')
+    })
+  })
+
+  const reach = (account: Account) =>
+    answerOf({
+      connection: connectionTo(sshd, account, {
+        openclawBin: OPENCLAW,
+        hostKeys: [...sshd.hostKeys],
+      }),
+      auth: password(WORD),
+    })
+
+  describe('a login', () => {
+    it('that makes noise is understood', async () => {
+      const account = openclawAccount()
+      const noise =
+        'echo "Welcome"; printf "no line feed"; head -c 100000 /dev/zero; echo; echo oops >&2\n'
+      writeFileSync(join(account.home, '.bashrc'), noise)
+      writeFileSync(join(sshd.ground, 'banner'), 'A banner\nOCM0 0 ready\n')
+      own(account)
+      await sshd.restart([`Banner ${join(sshd.ground, 'banner')}`])
+      expect(await reach(account)).toBe(REACHED)
+    })
+
+    it('with an older Node first in PATH uses the one of nvm; without another it says so', async () => {
+      expect(await reach(openclawAccount())).toBe(REACHED)
+      const { problem } = await lender.lend(null, {
+        connection: { ...to(openclawAccount({ node: false })), hostKeys: [...sshd.hostKeys] },
+        auth: password(WORD),
+      })
+      expect(problem?.code).toBe('ssh-no-node')
+    })
+
+    it.each(['/usr/sbin/nologin', '/bin/false'])('with the shell %s is not one', async (shell) => {
+      expect(await reach(openclawAccount({ shell }))).toBe('ssh-no-answer')
+    })
+
+    it('goes by one session', async () => {
+      await sshd.restart(['MaxSessions 1'])
+      expect(await reach(openclawAccount())).toBe(REACHED)
+    })
+
+    it('with a forced command that is the agent works', async () => {
+      const account = openclawAccount()
+      const node = join(account.home, '.nvm/versions/node/v24.21.0/bin/node')
+      const agent = new URL('../dist/ocm-agent.mjs', import.meta.url).pathname
+      const options = `restrict,command="${node} ${agent} stdio"`
+      const key = sshd.key(account, { options })
+      const connection = { ...to(account, { method: 'key' }), hostKeys: [...sshd.hostKeys] }
+      expect(await answerOf({ connection, auth: { kind: 'key', key } })).toBe(REACHED)
+    })
+  })
+
+  it('finds none of twenty words that were lent', async () => {
+    const words = Array.from(
+      { length: 21 },
+      (_, i) => `canary-lent-${i}-${randomBytes(9).toString('hex')}`,
+    )
+    const account = openclawAccount()
+    const [right = '', passphrase = ''] = words
+    execFileSync('chpasswd', { input: `${account.name}:${right}\n` })
+    const locked = sshd.key(account, { passphrase })
+    const seen = watchProcesses(words)
+    const more = (i: number) => ({
+      jumpAuth: password(words[i] as string),
+      sudoPassword: Buffer.from(words[i + 1] as string),
+    })
+    for (let i = 2; i < 21; i += 3) {
+      const auth =
+        i === 2
+          ? password(right)
+          : i === 5
+            ? ({ kind: 'key', key: locked, passphrase: Buffer.from(passphrase) } as const)
+            : password(words[Math.min(i + 2, 20)] as string)
+      await lender.lend(null, { connection: to(account), auth, ...more(Math.min(i, 19)) })
+    }
+    await until(() => childrenOf(fleet.hub.process.pid as number) === '', {
+      timeoutMs: 5_000,
+      what: 'every helper is gone',
+    })
+    expect(seen.stop()).toEqual({ rounds: expect.any(Number), found: [] })
+    expect(wordsIn(fleet.hub.output(), words)).toEqual([])
+    expect(wordsInFiles(fleet.hub.data, words)).toEqual([])
+    expect(wordsInFiles(account.home, words)).toEqual([])
+    expect(wordsInMemory(fleet.hub.process.pid as number, words)).toEqual([])
+  })
+})

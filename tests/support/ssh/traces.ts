@@ -1,0 +1,83 @@
+/** Where a word that was lent may never be: files, arguments and environments of processes, memory. */
+import { closeSync, openSync, readFileSync, readSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const wordsIn = (bytes: Buffer | string, words: readonly string[]): readonly string[] =>
+  words.filter((word) => bytes.includes(word))
+
+export function wordsInFiles(folder: string, words: readonly string[]): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .flatMap((entry) => wordsIn(readFileSync(join(entry.parentPath, entry.name)), words))
+}
+
+const LOOK_MS = 5
+
+/** Looks at arguments and environments of all other processes again and again until it is stopped. */
+export function watchProcesses(words: readonly string[]): {
+  stop(): { readonly rounds: number; readonly found: readonly string[] }
+} {
+  const found = new Set<string>()
+  let rounds = 0
+  const look = () => {
+    rounds++
+    for (const pid of readdirSync('/proc')) {
+      if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
+      for (const name of ['cmdline', 'environ']) {
+        for (const word of wordsIn(readIfThere(`/proc/${pid}/${name}`), words)) {
+          found.add(`${word} in ${name}`)
+        }
+      }
+    }
+  }
+  const timer = setInterval(look, LOOK_MS)
+  return {
+    stop() {
+      clearInterval(timer)
+      look()
+      return { rounds, found: [...found] }
+    },
+  }
+}
+
+/** It may have ended since it was listed. */
+function readIfThere(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch {
+    return Buffer.alloc(0)
+  }
+}
+
+const PIECE = 16 * 1024 * 1024
+
+/** Everything that a process can write to: its heaps, stacks and buffers. */
+export function wordsInMemory(pid: number, words: readonly string[]): readonly string[] {
+  const longest = Math.max(...words.map((word) => word.length))
+  const found = new Set<string>()
+  const memory = openSync(`/proc/${pid}/mem`, 'r')
+  try {
+    for (const line of readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+      const [, from = '', to = '', rights = ''] = /^([0-9a-f]+)-([0-9a-f]+) (\S+)/.exec(line) ?? []
+      if (!rights.startsWith('rw') || /\[vv/.test(line)) continue
+      const end = Number.parseInt(to, 16)
+      for (let at = Number.parseInt(from, 16); at < end; at += PIECE - longest) {
+        const piece = Buffer.alloc(Math.min(PIECE, end - at))
+        const length = readMemory(memory, piece, at)
+        for (const word of wordsIn(piece.subarray(0, length), words)) found.add(word)
+      }
+    }
+  } finally {
+    closeSync(memory)
+  }
+  return [...found]
+}
+
+/** Pages that are reserved and not there answer with an error. */
+function readMemory(file: number, into: Buffer, at: number): number {
+  try {
+    return readSync(file, into, 0, into.length, at)
+  } catch {
+    return 0
+  }
+}
