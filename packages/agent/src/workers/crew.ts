@@ -168,7 +168,7 @@ export class Crew {
       return
     }
     if (bytes.buffer.byteLength === PACK_ROOM && !this.#ended) {
-      thread.rooms.postMessage(bytes.buffer)
+      thread.rooms.postMessage(bytes.buffer, [])
     }
     const waiting = new Int32Array(this.#waiting)
     Atomics.sub(waiting, 0, 1)
