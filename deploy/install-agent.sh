@@ -150,7 +150,8 @@ find_node() {
       return 0
     fi
   done
-  # What runs as this account now, the gateway above all.
+  # What runs as this account now, the gateway above all. Root sees those of others, and runs none of them.
+  [ "$(id -u)" != 0 ] || return 1
   for running in /proc/[0-9]*/exe; do
     candidate=$(readlink "$running" 2>/dev/null || :)
     case $candidate in

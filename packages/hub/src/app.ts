@@ -7,6 +7,7 @@ import {
   fromBase64url,
   type Hello,
   type HubSession,
+  isFinal,
   OcmError,
   settleSequence,
   VERSION,
@@ -184,6 +185,9 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     changed: (node) => publish({ kind: 'node-changed', node }),
     fault,
   })
+  events.subscribe((event) => {
+    if (event.kind === 'job-changed' && isFinal(event.job.state)) releases.look()
+  })
   const roster = createRoster({
     catalog: nodes,
     snapshots,
@@ -215,6 +219,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const schedules = createSchedules({
     schedules: catalog.schedules,
     nodes: roster.list,
+    isDelegated: async (node) => ((await sshNodes.one(node))?.delegation ?? null) !== null,
     atWork: async () =>
       (await jobs.unfinished()).filter(({ trigger }) => trigger === 'schedule').length,
     backUp: async (node) =>
