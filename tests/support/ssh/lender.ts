@@ -17,6 +17,7 @@ import type { Account, TestSshd } from './sshd.ts'
 export interface TestLender {
   api<T>(method: string, path: string, body?: unknown): Promise<T>
   lease(node: string | null, purpose?: SshLease['purpose']): Promise<SshLeaseIssued>
+  lendFor(issued: SshLeaseIssued, lent: Omit<SshLent, 'v'>): Promise<SshLease>
   /** Lends, and answers the lease when it is connected or over. */
   lend(node: string | null, lent: Omit<SshLent, 'v'>): Promise<SshLease>
   look(connection: SshConnection): Promise<SshLease>
@@ -90,6 +91,7 @@ export async function logInAs(url: string, name: string): Promise<TestLender> {
   return {
     api,
     lease,
+    lendFor,
     get,
     lend: async (node, lent) => lendFor(await lease(node), lent),
     look: async (connection) => lendFor(await lease(null, 'look'), { connection }),
