@@ -1,4 +1,4 @@
-import type { Schedule } from '@ocm/protocol'
+import { base64url, type Schedule } from '@ocm/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { TestAgent } from '../testing/agent.ts'
 import { NAME, PASSWORD, TestHub } from '../testing/hub.ts'
@@ -105,4 +105,21 @@ test('asks for a login', async () => {
   const { id } = await enrol()
   hub.cookie = ''
   expect((await set(id, null)).body.code).toBe('login-needed')
+})
+
+test('a node over ssh is due like any other when the hub may log in, and waits when it may not', async () => {
+  const agent = await enrol()
+  await set(agent.id, EVERY_6)
+  agent.cut()
+  await until(async () => !(await get(`/api/nodes/${agent.id}`)).online)
+  const store = (body: object) => hub.call('PUT', `/api/nodes/${agent.id}/ssh`, body)
+  await store({})
+  await pass(7)
+  const other = await enrol()
+  await comeBack(other)
+  expect(await get(`/api/jobs?node=${agent.id}`)).toEqual([])
+  expect((await store({ delegation: base64url(new Uint8Array(80)) })).status).toBe(200)
+  await comeBack(other)
+  await until(async () => (await get(`/api/jobs?node=${agent.id}`)).length > 0)
+  expect(await get(`/api/jobs?node=${agent.id}`)).toMatchObject([{ createdBy: 'schedule' }])
 })

@@ -23,6 +23,8 @@ const AT_ONCE = 4
 export interface ScheduleNeeds {
   readonly schedules: ScheduleCatalog
   readonly nodes: () => Promise<readonly NodeState[]>
+  /** Whether the hub may log in to a node that is reached over ssh; others of those wait for somebody to lend. */
+  readonly isDelegated: (node: string) => Promise<boolean>
   /** How many backups that were begun by schedule have not ended. */
   readonly atWork: () => Promise<number>
   readonly backUp: (node: string) => Promise<void>
@@ -56,9 +58,9 @@ export async function schedulesOf({
 const dueAt = ({ node, schedule, since }: StoredSchedule, now: number): number =>
   nextDue(schedule, Math.min(since, now), node)
 
-/** Whether a backup can begin on it now. */
-const isFree = ({ state, online, job, movedTo, fence }: NodeState): boolean =>
-  state === 'active' && online && job === null && movedTo === null && fence?.state !== 'held'
+/** Whether a backup can begin on it now, if it is there. */
+const isFree = ({ state, job, movedTo, fence }: NodeState): boolean =>
+  state === 'active' && job === null && movedTo === null && fence?.state !== 'held'
 
 export function createSchedules(needs: ScheduleNeeds): Schedules {
   const { schedules, audit, publish, now, log } = needs
@@ -84,6 +86,7 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
       const state = nodes.get(node)
       if (places <= 0 || stopped) return
       if (!state || !isFree(state)) continue
+      if (!state.online && !(await needs.isDelegated(node))) continue
       places--
       // First the note: one that cannot be written down must not be begun at every look.
       await schedules.begun(node, at)
