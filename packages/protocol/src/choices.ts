@@ -12,6 +12,8 @@ export const Choices = Strict({
   /** Whether cron jobs of a clone start enabled. Always 'keep' for restore and move unless chosen. */
   cron: Type.Enum(['keep', 'disabled']),
   gatewayToken: Type.Enum(['keep', 'new']),
+  /** Whether a clone of everything gets API keys and tokens of providers. Absent: it does. Chosen parts bring their own. */
+  apiKeys: Type.Optional(Type.Enum(['keep', 'leave'])),
   /** Rewrite paths in prose too. */
   prose: Type.Boolean(),
   /** Go on although the target's OpenClaw is newer and will upgrade the data one way. */
@@ -25,12 +27,17 @@ export const Choices = Strict({
 })
 export type Choices = Static<typeof Choices>
 
+/** Two nodes with one key share its limits and its bill, and whoever takes one of them over has it: only when it is chosen. */
+export const leavesApiKeys = ({ kind, apiKeys, only }: Choices): boolean =>
+  kind === 'clone' && apiKeys === 'leave' && only === undefined
+
 export const defaultChoices = (kind: Choices['kind']): Choices => ({
   kind,
   roots: {},
   port: null,
   cron: kind === 'clone' ? 'disabled' : 'keep',
   gatewayToken: kind === 'clone' ? 'new' : 'keep',
+  ...(kind === 'clone' ? { apiKeys: 'leave' as const } : {}),
   prose: false,
   allowUpgrade: false,
 })

@@ -1,6 +1,7 @@
 /** What becomes of each kind of thing when a snapshot is applied. */
 import { type Manifest, type Section, type Travel, SECTIONS } from './manifest.ts'
 import { hex } from './bytes.ts'
+import { leavesApiKeys } from './choices.ts'
 import type { Plan, PlanItem } from './plan.ts'
 import { changesNothing } from './rewrite.ts'
 
@@ -29,6 +30,7 @@ export const HOLDING = {
   deviceIdentity: 'device identity',
   pushKeys: 'web push keys',
   gatewayToken: 'gateway token',
+  apiKeys: 'API keys and tokens',
   unsent: 'messages not yet sent',
   unanswered: 'messages not yet answered',
   turns: 'interrupted turns',
@@ -105,6 +107,8 @@ function fateOfHolding(
   switch (what) {
     case HOLDING.gatewayToken:
       return plan.choices.gatewayToken === 'new' ? ['made-new', 'chosen'] : ['kept', 'travels']
+    case HOLDING.apiKeys:
+      return leavesApiKeys(plan.choices) ? ['left-behind', 'chosen'] : ['kept', 'travels']
     case HOLDING.deviceIdentity:
     case HOLDING.pushKeys:
       return plan.kind === 'clone' ? ['made-new', STAYS.identity] : ['kept', 'travels']

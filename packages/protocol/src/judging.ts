@@ -1,5 +1,6 @@
 /** What speaks against a plan, and what people should know before they approve it. */
 import { isWithin } from './layout.ts'
+import { leavesApiKeys } from './choices.ts'
 import { HOLDING, travels } from './fates.ts'
 import type { Manifest } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
@@ -64,6 +65,10 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   ({ facts, kind, choices }) =>
     facts.occupied && kind !== 'restore' && !choices.only ? [warning('target-occupied')] : [],
   untried,
+  ({ manifest, choices }) => {
+    const keys = manifest.holdings.find(({ what }) => what === HOLDING.apiKeys)?.count ?? 0
+    return keys > 0 && leavesApiKeys(choices) ? [notice('api-keys-left', { count: keys })] : []
+  },
   ({ facts }) => (facts.gateway.kind === 'none' ? [notice('gateway-not-managed')] : []),
   ({ manifest, facts }) =>
     manifest.layout.platform === facts.layout.platform

@@ -480,10 +480,14 @@ describe('what becomes of things', () => {
       'gateway gateway token: made-new',
       'channels messages not yet sent: left-behind',
       'credentials OAuth logins: left-behind',
-      'credentials API keys and tokens: kept',
+      'credentials API keys and tokens: left-behind',
     ])
-    const choices = { cron: 'keep', gatewayToken: 'keep' } as const
+    expect(codes(clone, 'notice')).toContain('api-keys-left')
+    const choices = { cron: 'keep', gatewayToken: 'keep', apiKeys: 'keep' } as const
     const awake = plan({ manifest: things, kind: 'clone', choices })
+    expect(fates(awake)).toContain('credentials API keys and tokens: kept')
+    expect(codes(awake)).not.toContain('api-keys-left')
+    expect(awake.hash).not.toBe(clone.hash)
     expect(fates(awake)).toContain('cron cron jobs: rewritten')
     expect(fates(awake)).toContain('gateway gateway token: kept')
   })

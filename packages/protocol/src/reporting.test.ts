@@ -251,19 +251,20 @@ test('a plugin whose files stay behind is asked for on the target, and told when
   expect(made.hash).toBe(plan(of).hash)
 })
 
+const largeText = (path: string) => ({
+  root: 'workspace:work',
+  path: utf8(path),
+  section: 'workspaces' as const,
+  size: 3 * 1024 * 1024,
+})
+
 test('what was not looked through, and fields without a rule, are told and change nothing', () => {
-  const text = (path: string) => ({
-    root: 'workspace:work',
-    path: utf8(path),
-    section: 'workspaces' as const,
-    size: 3 * 1024 * 1024,
-  })
   const of = manifest([], {
     entries: [...ENTRIES, entry('workspace:work', 'big.jsonl')],
     blind: {
       fields: [{ at: '/messages/usageTemplate', text: 'usage.json' }],
       texts: 3,
-      first: [text('big.jsonl'), text('not-taken.log')],
+      first: [largeText('big.jsonl'), largeText('not-taken.log')],
     },
   })
   const made = plan(of)

@@ -8,7 +8,7 @@ export type Chosen = Partial<Omit<Choices, 'kind' | 'trial' | 'only'>> & {
 }
 
 export function chooseAmong(
-  { trial, only, roots, port, cron, gatewayToken, prose, allowUpgrade, partial }: Choices,
+  { trial, only, roots, port, cron, gatewayToken, apiKeys, prose, allowUpgrade, partial }: Choices,
   { trial: wanted = trial !== false, only: parts = only ?? null, ...chosen }: Chosen,
 ): Omit<Choices, 'kind'> {
   return {
@@ -18,6 +18,7 @@ export function chooseAmong(
     gatewayToken,
     prose,
     allowUpgrade,
+    ...(apiKeys === undefined ? {} : { apiKeys }),
     ...(partial === undefined ? {} : { partial }),
     ...chosen,
     ...(wanted ? {} : { trial: false as const }),

@@ -43,7 +43,7 @@ function listed(of: Inventory, kind: Order['kind']): readonly string[] {
   return [
     ...of.personas.map((name) => `persona ${name}`),
     ...cron.map((job) => job.join(' ')),
-    ...of.authProfiles.map((name) => `auth profile ${name}`),
+    ...(clone ? [] : of.authProfiles.map((name) => `auth profile ${name}`)),
     ...of.plugins.map((name) => `plugin ${name}`),
     ...of.skills.map((name) => `skill ${name}`),
     ...(clone ? [] : of.channels.map((name) => `channel ${name}`)),

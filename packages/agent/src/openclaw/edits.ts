@@ -1,9 +1,10 @@
 /** What changes in the files of a staged tree beside paths: the gateway's port, its token, and what a clone leaves behind. */
 import { randomBytes } from 'node:crypto'
+import { leavesApiKeys } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
 import type { EditAssignment } from './env-file.ts'
 import { type FileEdits, type SourceFile, configurationOf } from './file-strings.ts'
-import { configWithoutIdentity, isChannelVariable, withoutOauth } from './identity.ts'
+import { configWithoutIdentity, isChannelVariable, withoutLogins } from './identity.ts'
 import { parsed } from './salvage.ts'
 import { type Tree, at, isTree, treeAt } from './tree.ts'
 import { namingsFor, withNamings } from './unnamed-workspaces.ts'
@@ -14,6 +15,7 @@ export function editsFor(
   count: (what: string, n: number) => void,
 ): FileEdits {
   const { choices } = staged
+  const left = leavesApiKeys(choices) ? 'all' : 'oauth'
   const found = configurationOf(files).map((part) => {
     return { ...part, tree: wrap(part.prefix, parsed(part.text)) }
   })
@@ -36,7 +38,7 @@ export function editsFor(
     }
     if (choices.kind !== 'clone') return tree
     count('channels switched off', Object.keys(treeAt(tree, 'channels')).length)
-    return configWithoutIdentity(tree)
+    return configWithoutIdentity(tree, left)
   }
 
   const env: EditAssignment = ({ name, value }) => {
@@ -58,7 +60,7 @@ export function editsFor(
     env,
     json(value, place) {
       const isStore = choices.kind === 'clone' && /(?:^|\/)auth[^/]*\.json$/.test(place.path)
-      return isStore && isTree(value) ? withoutOauth(value, 'type') : value
+      return isStore && isTree(value) ? withoutLogins(value, 'type', left) : value
     },
   }
 }

@@ -182,10 +182,10 @@ const LINES: readonly (readonly [
     'API keys and tokens',
     'kept',
     'kept',
-    'kept',
+    'left-behind',
     (of) => profiles(of).includes('sk-3'),
     true,
-    true,
+    false,
   ],
   [
     'bot tokens',
@@ -244,8 +244,10 @@ test.each(['restore', 'move', 'clone'] as const)(
   },
 )
 
-test('a clone whose jobs were chosen to go on has them enabled', async () => {
-  const of = await applied('clone', { cron: 'keep', gatewayToken: 'keep' })
+test('a clone has what was chosen for it: jobs that go on, a token, API keys', async () => {
+  const of = await applied('clone', { cron: 'keep', gatewayToken: 'keep', apiKeys: 'keep' })
+  expect([of.fates['API keys and tokens'], profiles(of).includes('sk-3')]).toEqual(['kept', true])
+  expect(profiles(of)).not.toContain('refresh-of-a')
   expect([of.fates['cron jobs'], enabled(of)]).toEqual(['rewritten', 2])
   expect(of.fates['gateway token']).toBe('kept')
   expect(of.config.gateway.auth.token).toBe('gateway-token-of-a')

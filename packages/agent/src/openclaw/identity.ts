@@ -62,15 +62,18 @@ export const isChannelVariable = (name: string): boolean => CHANNEL_VARIABLE.tes
 const CREDENTIAL =
   /(?:token|secret|password|passphrase|(?:private|api|app|encrypt|aes|access|recovery|signing)Key|credentials|serviceAccount|serviceAccountFile|tokenFile|secretFile|passwordFile|certificatePath|authDir|incomingUrl)$|^code$/i
 
+/** Of the accounts at providers: OAuth logins alone, or everything. */
+export type Left = 'oauth' | 'all'
+
 /** The whole configuration, or the part of it that one file holds, without logins and with every channel off. */
-export function configWithoutIdentity(config: Tree): Tree {
+export function configWithoutIdentity(config: Tree, left: Left = 'oauth'): Tree {
   const out: Record<string, unknown> = { ...config }
   if (isTree(config['channels'])) out['channels'] = silenced(config['channels'])
   const plugins = config['plugins']
   if (isTree(plugins) && isTree(plugins['entries'])) {
     out['plugins'] = { ...plugins, entries: mutePlugins(plugins['entries']) }
   }
-  if (isTree(config['auth'])) out['auth'] = withoutOauth(config['auth'], 'mode')
+  if (isTree(config['auth'])) out['auth'] = withoutLogins(config['auth'], 'mode', left)
   const env = config['env']
   if (isTree(env)) {
     const vars = isTree(env['vars']) ? { vars: withoutVariables(env['vars']) } : {}
@@ -119,29 +122,37 @@ function withoutCredentials(value: Tree): Tree {
 const isReference = (value: unknown) => isTree(value) && 'source' in value
 
 /** @param field what says of a profile that it is an OAuth login: `mode` in the configuration, `type` in a store */
-export function withoutOauth(store: Tree, field: 'mode' | 'type'): Tree {
+export function withoutLogins(store: Tree, field: 'mode' | 'type', left: Left): Tree {
   const profiles = isTree(store['profiles']) ? store['profiles'] : {}
   const logins = new Set(
     Object.entries(profiles)
-      .filter(([, profile]) => isTree(profile) && profile[field] === 'oauth')
+      .filter(([, profile]) => left === 'all' || (isTree(profile) && profile[field] === 'oauth'))
       .map(([id]) => id),
   )
   return logins.size === 0 ? store : (withoutIds(store, logins) as Tree)
 }
 
-/** Takes ids out of maps and lists alike: a profile stands in `profiles`, in orders and among the last good ones. */
+/**
+ * Takes ids out of maps and lists alike: a profile stands in `profiles`, in orders and among the last good ones. An order
+ * that has none left is none: an empty one would keep what is added later from being used.
+ */
 function withoutIds(value: unknown, ids: ReadonlySet<string>): unknown {
   if (Array.isArray(value)) return value.filter((item) => !ids.has(item as string))
   if (!isTree(value)) return value
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key, inner]) => !ids.has(key) && !(typeof inner === 'string' && ids.has(inner)))
+      .filter(([key, inner]) => !ids.has(key) && !isOneOf(inner, ids))
       .map(([key, inner]) => [key, withoutIds(inner, ids)]),
   )
 }
 
+const isOneOf = (inner: unknown, ids: ReadonlySet<string>): boolean =>
+  Array.isArray(inner)
+    ? inner.length > 0 && inner.every((item) => ids.has(item as string))
+    : typeof inner === 'string' && ids.has(inner)
+
 /** Rows of tables that travel otherwise: keys of the key-value table, OAuth logins, what channels' plugins keep. */
-export function forgetIdentity(database: DatabaseSync, role: DatabaseRole): number {
+export function forgetIdentity(database: DatabaseSync, role: DatabaseRole, left: Left): number {
   let forgotten = 0
   const run = (table: string, sql: string, ...values: readonly string[]) => {
     if (hasTable(database, table)) forgotten += Number(database.prepare(sql).run(...values).changes)
@@ -158,14 +169,16 @@ export function forgetIdentity(database: DatabaseSync, role: DatabaseRole): numb
         run(table, `DELETE FROM ${table} WHERE plugin_id = ?`, channel)
       }
     }
-    forgotten += dropOauth(
+    forgotten += dropLogins(
       database,
+      left,
       'config_machine_state',
       'value_json',
       "state_key = 'authProfiles.store'",
     )
   }
-  if (role === 'agent') forgotten += dropOauth(database, 'auth_profile_store', 'store_json', '1')
+  if (role === 'agent')
+    forgotten += dropLogins(database, left, 'auth_profile_store', 'store_json', '1')
   return forgotten
 }
 
@@ -179,7 +192,13 @@ const channelSecrets = (database: DatabaseSync): readonly string[] =>
         .filter(isChannelVariable)
     : []
 
-function dropOauth(database: DatabaseSync, table: string, column: string, where: string): number {
+function dropLogins(
+  database: DatabaseSync,
+  left: Left,
+  table: string,
+  column: string,
+  where: string,
+): number {
   if (countOf(database, table, where) === 0) return 0
   let dropped = 0
   const update = database.prepare(`UPDATE ${table} SET ${column} = ? WHERE rowid = ?`)
@@ -188,7 +207,7 @@ function dropOauth(database: DatabaseSync, table: string, column: string, where:
     .all()) {
     const store: unknown = JSON.parse(String(row['value']))
     if (!isTree(store)) continue
-    const became = withoutOauth(store, 'type')
+    const became = withoutLogins(store, 'type', left)
     if (became === store) continue
     update.run(JSON.stringify(became), Number(row['id']))
     dropped += 1

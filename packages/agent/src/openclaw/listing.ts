@@ -118,8 +118,8 @@ export function listState(database: DatabaseSync): StateListing {
 function pluginPlacesIn(database: DatabaseSync): StateListing['pluginPlaces'] {
   const index = machineState(database, 'plugins.installedIndex')
   return Object.entries(treeAt(index, 'index.installRecords')).flatMap(([id, record]) => {
-    const at = textAt(record, 'installPath')
-    return at === undefined || !path.isAbsolute(at) ? [] : [{ id, path: at }]
+    const place = textAt(record, 'installPath')
+    return place === undefined || !path.isAbsolute(place) ? [] : [{ id, path: place }]
   })
 }
 

@@ -1,7 +1,7 @@
 /** Changes a staged database in place: rows that do not travel, identities, cron jobs, paths and the keys made from paths. */
 import { createHash } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Choices, type RewriteRule, rewritePath, travels } from '@ocm/protocol'
+import { type Choices, type RewriteRule, leavesApiKeys, rewritePath, travels } from '@ocm/protocol'
 import { changeWhole } from './change-whole.ts'
 import { visitDatabase } from './database-strings.ts'
 import { isEmpty } from './database-rows.ts'
@@ -54,7 +54,10 @@ function change(database: DatabaseSync, rewrite: DatabaseRewrite): void {
       count('rows left behind', Number(database.prepare(`DELETE FROM ${name}`).run().changes))
     }
   }
-  if (choices.kind === 'clone') count('identities left behind', forgetIdentity(database, role))
+  if (choices.kind === 'clone') {
+    const left = leavesApiKeys(choices) ? 'all' : 'oauth'
+    count('identities left behind', forgetIdentity(database, role, left))
+  }
   if (choices.kind !== 'move') count('interrupted turns ended', endTurns(database, role))
   if (choices.cron === 'disabled') count('cron jobs disabled', disableCron(database))
   count('workspace keys made anew', rekeyWorkspaces(database, rules))

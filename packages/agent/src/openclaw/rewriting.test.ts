@@ -443,8 +443,17 @@ describe('a clone', () => {
     expect(files.length).toBeGreaterThan(8)
   })
 
-  test('keeps keys that two may have, and the rest of its settings', async () => {
+  test('leaves API keys behind unless it is told otherwise, and no name of one', async () => {
     const { at, to } = await cloned()
+    expect(configOf(at, to).auth).toEqual({ profiles: {}, order: {} })
+    const store =
+      "SELECT value_json FROM config_machine_state WHERE state_key = 'authProfiles.store'"
+    const left = JSON.parse(String(value(stateOf(at, to), store)))
+    expect(left).toEqual({ version: 1, profiles: {}, order: {} })
+  })
+
+  test('keeps keys that two may have when it is chosen, and the rest of its settings', async () => {
+    const { at, to } = await cloned({ apiKeys: 'keep' })
     const config = configOf(at, to)
     expect(config.channels).toEqual({
       telegram: { enabled: false, groups: { '-1001': { requireMention: true } } },

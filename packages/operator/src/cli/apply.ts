@@ -26,6 +26,7 @@ export interface ApplyOptions extends CredentialOptions {
   readonly prose?: boolean
   readonly allowUpgrade?: boolean
   readonly keepCron?: boolean
+  readonly keepApiKeys?: boolean
   readonly partial?: boolean
   readonly sourceIsOff?: boolean
   /** False with --no-trial. */
@@ -139,6 +140,7 @@ function choicesOf(kind: Choices['kind'], options: ApplyOptions): Partial<Omit<C
     ...(options.partial ? { partial: true as const } : {}),
     ...onlyOf(kind, options),
     ...(options.trial === false && kind !== 'restore' ? { trial: false as const } : {}),
+    ...(options.keepApiKeys ? { apiKeys: 'keep' as const } : {}),
     ...(options.keepCron || kind !== 'clone' ? { cron: 'keep' as const } : {}),
   }
 }

@@ -316,6 +316,7 @@ function applying(
   )
     .option('--snapshot <snapshot>', 'another than the newest')
     .option('--keep-cron', 'leave its cron jobs enabled')
+    .option('--keep-api-keys', 'give it the API keys and tokens of providers too')
     .action((source: string, target: string, options: ApplyOptions) =>
       work({ kind: 'clone', source, target }, options),
     )

@@ -187,6 +187,8 @@ const FINDINGS: Readonly<Record<string, Says>> = {
     'The target was moved away before; after this it runs again, so make sure that its successor does not.',
   'target-occupied': () =>
     'There is an OpenClaw on the target already; it is replaced, and kept aside for a rollback.',
+  'api-keys-left': (f) =>
+    `${f['count']} API keys and tokens of providers stay behind: add new ones to the clone afterwards, or give it these with --keep-api-keys.`,
   'trial-skipped': () =>
     'No copy is tried on the target first: whether its gateway starts is seen after the source has stopped.',
   'trial-missing': () =>

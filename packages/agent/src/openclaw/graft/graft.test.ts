@@ -216,7 +216,7 @@ async function graft(
       section: 'gateway',
     })),
     rules,
-    choices: { ...defaultChoices(kind), gatewayToken: 'keep' },
+    choices: { ...defaultChoices(kind), gatewayToken: 'keep', only: {} },
     port: 5000,
   }
   const request: GraftRequest = {
