@@ -79,7 +79,8 @@ export async function managedRow(play: Play, number: number): Promise<readonly s
     look(!existsSync(join(home, '.config')), 'the undo leaves the unit of the target')
     return wrong
   } catch (error) {
-    return [...wrong, String(error)]
+    const said = agents.map(({ output }) => output().slice(-2000)).join('\n')
+    return [...wrong, `${String(error)}\n${said}\n${play.fleet.hub.output().slice(-3000)}`]
   } finally {
     for (const agent of agents) await agent.stop()
     for (const managed of [a, b]) await managed.stop()

@@ -6,7 +6,7 @@ import type { Fleet } from '../fleet.ts'
 import { gatewayPid } from '../node-state.ts'
 import { OPENCLAW, isReady, openclawEnv } from '../openclaw.ts'
 import { freshMachine, populatedHome } from '../openclaw-home.ts'
-import { type AgentPlace, type Under, spawned } from '../programs.ts'
+import { type AgentPlace, type Running, type Under, spawned } from '../programs.ts'
 import { freePort } from '../rig/stand.ts'
 import { until } from '../until.ts'
 import { type Listed, type Seat, listed, seatAt, toldJobs } from './lists.ts'
@@ -78,7 +78,7 @@ export async function enrolBoth(
   seats: readonly Seat[],
   machine: string,
 ) {
-  const agents: { stop(): Promise<void>; place: AgentPlace }[] = []
+  const agents: (Running & { place: AgentPlace })[] = []
   for (const [i, label] of [`from-${number}`, `to-${number}`].entries()) {
     const { home, under } = seats[i] as Seat
     const openclaw = i === 0 ? play.standIn : play.openclaw

@@ -13,6 +13,8 @@ const fault = about.isTriedWell && env['OCM_TRIAL'] !== undefined ? undefined : 
 
 if (args[0] === 'gateway' && (args[1] === undefined || /^(?:run|-.*)$/.test(args[1]))) {
   await runGateway()
+} else if (args[0] === 'gateway' && args[1] === 'install') {
+  installUnit(Number(args[args.indexOf('--port') + 1]))
 } else if (about.real !== null) {
   const { status } = spawnSync(process.execPath, [about.real, ...args], { stdio: 'inherit' })
   process.exitCode = status ?? 1
@@ -32,6 +34,21 @@ function startTime(pid: number | 'self'): string | undefined {
   if (!existsSync(file)) return undefined
   const stat = readFileSync(file, 'utf8')
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+}
+
+/** A unit of the account that runs this, which is started at once, as the real one makes it. */
+function installUnit(port: number): void {
+  const unit = 'openclaw-gateway.service'
+  const folder = join(env['HOME'] ?? '/', '.config', 'systemd', 'user')
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(
+    join(folder, unit),
+    `[Service]\nExecStart=${process.execPath} ${program} gateway --port ${port}\nRestart=always\nRestartPreventExitStatus=78\nEnvironment=HOME=${env['HOME']}\n[Install]\nWantedBy=default.target\n`,
+  )
+  for (const words of [['daemon-reload'], ['enable', '--now', unit]]) {
+    const { status } = spawnSync('systemctl', ['--user', ...words], { stdio: 'ignore' })
+    if (status !== 0) process.exit(1)
+  }
 }
 
 async function runGateway(): Promise<void> {
