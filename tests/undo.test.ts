@@ -2,9 +2,11 @@
  * What was done is taken back, and what happens when one side of a move is gone: real hub, agents and `ocm`, a gateway that
  * stands in for OpenClaw, and a Telegram that counts who polls.
  */
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { SnapshotHeader, claimedBody } from '@ocm/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cutScene } from './support/moves/cut-scene.ts'
 import { type Side, other } from './support/moves/pair.ts'
@@ -14,6 +16,7 @@ import { until } from './support/until.ts'
 const LONG = { timeoutMs: 120_000, everyMs: 200 }
 
 interface NodeRow {
+  readonly id: string
   readonly label: string
   readonly movedTo: string | null
   readonly fence?: { readonly state: string }
@@ -69,12 +72,41 @@ async function switchOff(side: Side): Promise<void> {
   )
 }
 
+test('a plan tells what its target lacks, because the target was asked', async () => {
+  const file = join(scene.pair.seats.left.home, '.openclaw', 'openclaw.json')
+  const config = JSON.parse(readFileSync(file, 'utf8')) as object
+  const servers = { probe: { command: 'no-such-program-anywhere', cwd: '/no/such/place' } }
+  writeFileSync(file, JSON.stringify({ ...config, mcp: { servers } }, null, 2))
+  await ocm('backup', 'left')
+  const { reports } = (await ocm('plan', 'move', 'left', 'right')) as {
+    reports: readonly { why: string; text: string }[]
+  }
+  const told = reports.map(({ why, text }) => `${why} ${text}`)
+  expect(told).toContain('command-missing no-such-program-anywhere')
+  expect(told).toContain('path-nowhere /no/such/place')
+  expect(told.filter((one) => one.startsWith('path-unchecked'))).toEqual([])
+  writeFileSync(file, JSON.stringify(config, null, 2))
+}, 120_000)
+
+/** What the header of a node's newest snapshot says that it goes on with. */
+async function continuedBy(side: Side) {
+  const { snapshot } = (await ocm('backup', side)) as { snapshot: string }
+  const catalog = new DatabaseSync(join(scene.pair.hub.data, 'catalog.sqlite'), { readOnly: true })
+  try {
+    const row = catalog.prepare('SELECT header FROM snapshots WHERE id = ?').get(snapshot)
+    return claimedBody(SnapshotHeader, 'snapshot', row?.['header'] as Uint8Array).continues
+  } finally {
+    catalog.close()
+  }
+}
+
 test('a move is taken back: the target stops, then the source speaks as before, and never both', async () => {
   await speaks('left')
   scene.telegram.forget()
   await move('left')
   await speaks('right')
   expect((await nodeOf('left')).movedTo).not.toBeNull()
+  expect(await continuedBy('right')).toMatchObject({ node: (await nodeOf('left')).id })
   expect(await ocm('undo', 'right')).toMatchObject({ kind: 'undo', state: 'done' })
   await speaks('left')
   expect(scene.telegram.most(scene.token)).toBe(1)

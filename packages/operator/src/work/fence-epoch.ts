@@ -8,14 +8,23 @@ import type { OpenedSnapshot } from '../snapshots/open.ts'
 import type { Ports } from '../ports.ts'
 import type { Unlocked } from '../vault/unlock.ts'
 
+/**
+ * What a hub that was set back may have forgotten. A source that is there refuses too low an epoch before anything happens;
+ * one that comes back after its move would go on beside its target.
+ */
+const FORGOTTEN = 1000
+
+/** @param isAway the source is not there to refuse it. */
 export async function nextFenceEpoch(
   { p, api }: Ports,
   { record }: Pick<Unlocked, 'record'>,
   { node, manifest }: Pick<OpenedSnapshot, 'node' | 'manifest'>,
+  isAway: boolean,
 ): Promise<number> {
   const { order } = await api.lastFence(node)
   const last = order === null ? undefined : readLast(fromBase64url(order))
-  return 1 + Math.max(manifest.fenceEpoch ?? 0, last?.source === node ? last.fenceEpoch : 0)
+  const rise = isAway ? FORGOTTEN : 1
+  return rise + Math.max(manifest.fenceEpoch ?? 0, last?.source === node ? last.fenceEpoch : 0)
 
   function readLast(statement: Uint8Array): Order | undefined {
     try {

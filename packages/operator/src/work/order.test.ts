@@ -121,6 +121,10 @@ describe('an order', () => {
     expect((await epochOf()).epoch).toBe(1)
     snapshot = takeSnapshot(p, hub, unlocked.record, alpha, FILES, 1, { fenceEpoch: 41 })
     expect((await epochOf()).epoch).toBe(42)
+    // One that cannot refuse it now must not be able to when it comes back.
+    const away = { ...(await prepared('move')), unfenced: true as const }
+    const { order } = await asTarget((await signOrder(hub.ports, unlocked, away)).statement)
+    expect(order.fenceEpoch).toBeGreaterThan(1000)
   })
 
   test('gives its target the plan that was approved and what goes along', async () => {

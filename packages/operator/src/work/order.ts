@@ -54,7 +54,8 @@ export async function signOrder(
     jobKey: target.description.jobKey,
     choices: sealChoices(p, target.description.jobKey, context, plan.choices),
     plan: plan.hash,
-    fenceEpoch: plan.kind === 'move' ? await nextFenceEpoch(ports, unlocked, source) : 0,
+    fenceEpoch:
+      plan.kind === 'move' ? await nextFenceEpoch(ports, unlocked, source, unfenced === true) : 0,
     grant: sealGrant(p, target.description.jobKey, context, grant),
     ...(plan.kind === 'move' && unfenced ? { unfenced } : {}),
     at: now(),
