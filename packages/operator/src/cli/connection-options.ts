@@ -38,6 +38,11 @@ export function connectionFrom(
     throw new OcmError('wrong-use', { what: '--container-user goes with --container' })
   }
   const { openclawHome, openclawBin, profile } = options
+  for (const path of [openclawHome, openclawBin]) {
+    if (path?.startsWith('/') === false) {
+      throw new OcmError('wrong-use', { what: '--openclaw-home and --openclaw-bin are absolute' })
+    }
+  }
   return checkConnection({
     v: 1,
     ...hopFrom(destination, 'The node'),

@@ -30,7 +30,7 @@ export async function lend(
     lease ?? null,
     lease === undefined
       ? `${node.label} is connected.`
-      : `${node.label} is connected, and the credential on loan until ${time(lease.until)}. Take it back: ocm leases end ${short(lease.id)}`,
+      : `${node.label} is connected${lease.held ? `, and the credential on loan until ${time(lease.until)}` : '; the credential is given back'}. End it: ocm leases end ${short(lease.id)}`,
   )
 }
 

@@ -15,7 +15,7 @@ import type { CredentialOptions } from './ssh-secrets.ts'
 export const withCredentials = (command: Command): Command =>
   command
     .option('--key <file>', 'over ssh: the private key, a file of yours alone')
-    .option('--certificate <file>', 'over ssh: its certificate, …-cert.pub')
+    .option('--key-certificate <file>', 'over ssh: its certificate, …-cert.pub')
     .option('--jump-key <file>', 'over ssh: another private key for the host on the way')
     .option('--jump-password', 'over ssh: ask for a password for the host on the way')
 

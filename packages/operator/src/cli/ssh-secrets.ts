@@ -10,7 +10,7 @@ export interface CredentialOptions {
   /** A private key's file. */
   readonly key?: string
   readonly password?: boolean
-  readonly certificate?: string
+  readonly keyCertificate?: string
   /** For the host on the way, where the other credential does not serve there too. */
   readonly jumpKey?: string
   readonly jumpPassword?: boolean
@@ -29,7 +29,7 @@ export async function askCredential(
   const at = `${connection.user}@${label}`
   const typed =
     connection.method === 'key'
-      ? await askKey(terminal, at, 'OCM_SSH', options.key, options.certificate)
+      ? await askKey(terminal, at, 'OCM_SSH', options.key, options.keyCertificate)
       : { password: await ask(terminal, 'OCM_SSH_PASSWORD_FILE', `Password of ${at}`) }
   const sudoPassword =
     connection.sudo?.password === true

@@ -38,6 +38,9 @@ export interface Where {
   readonly sudoAsks: boolean
   readonly container: string
   readonly tool: 'docker' | 'podman'
+  /** Where OpenClaw is, when it is not found by itself. */
+  readonly openclawHome: string
+  readonly openclawBin: string
 }
 
 export function useAddingSsh() {
@@ -163,12 +166,20 @@ export function useAddingSsh() {
 export function connectionFrom(typed: Where): SshConnection {
   const { destination, jump, sudoUser, sudoAsks, container, tool } = typed
   const [sudo, inside] = [sudoUser.trim(), container.trim()]
+  const [openclawHome, openclawBin] = [typed.openclawHome.trim(), typed.openclawBin.trim()]
+  for (const path of [openclawHome, openclawBin]) {
+    if (path !== '' && !path.startsWith('/')) {
+      throw new OcmError('ssh-address-refused', { what: 'path', why: 'grammar' })
+    }
+  }
   return checkConnection({
     v: 1,
     ...hopFrom(destination),
     method: 'password',
     ...(jump.trim() === '' ? {} : { jump: hopFrom(jump) }),
     ...(sudo === '' ? {} : { sudo: { user: sudo, password: sudoAsks } }),
+    ...(openclawHome === '' ? {} : { openclawHome }),
+    ...(openclawBin === '' ? {} : { openclawBin }),
     ...(inside === '' ? {} : { container: { tool, name: inside } }),
   })
 }

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { OcmError, type SshConnection, checkHostKey, sshArguments, sshProblem } from '@ocm/protocol'
 import { placeFor } from './places.ts'
 
-/** Writes down what it is told beside itself. */
-const PROGRAM = '#!/bin/sh\nprintf "%s %s\\n" "$2" "$3" >> "${0%/*}/shown"\n'
+/** Writes down what it is told beside itself. Before there is a key, ssh asks for the order of kinds and tells none. */
+const PROGRAM = '#!/bin/sh\n[ "$3" = NONE ] || printf "%s %s\\n" "$2" "$3" >> "${0%/*}/shown"\n'
 const STDERR_KEPT = 4000
 
 /** @returns lines as `hostKeys` of a connection has them. @throws OcmError 'ssh-unreachable', 'ssh-missing', … */
