@@ -202,6 +202,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
       const job: Job = { ...stored.job, state: 'cancelled', endedAt: now() }
       await jobs.saveJob({ ...stored, cancelAsked: true, job })
       publish({ kind: 'job-changed', job })
+      for (const node of nodesOf(job)) owed.tell(node)
       return job
     },
 
