@@ -28,8 +28,11 @@ const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 /** How long sockets may take to say goodbye when the hub stops. */
 const GOODBYE_MS = 1_000
 
-/** The path at which agents dial; no browser may use it, so it is judged by its own plugin. */
-const LINK = '/link'
+/**
+ * Where agents dial, and operators' machines pass on the records of agents that they have dialled; no browser may use it, so
+ * it is judged by its own plugin.
+ */
+const LINKS: ReadonlySet<string> = new Set(['/link', '/link?carrier=stdio'])
 /** The only other one that upgrades. */
 const LIVE = '/api/live'
 
@@ -90,7 +93,7 @@ export async function createServer(needs: ServerNeeds): Promise<FastifyInstance>
   })
   addHeaders(server)
   server.addHook('onRequest', async (request) => {
-    if (request.url === LINK) return
+    if (LINKS.has(request.url)) return
     addresses.checkHost(request)
     const isSocket = request.ws
     if (isSocket && request.url !== LIVE) throw new OcmError('not-found', { what: 'page' })
@@ -110,7 +113,7 @@ export async function createServer(needs: ServerNeeds): Promise<FastifyInstance>
 
   const used = { whose: sessions.use, whoseToken: sessions.whoseToken }
   server.addHook('onRequest', async (request) => {
-    if (request.url === LINK) return
+    if (LINKS.has(request.url)) return
     request.operator = (await whoAsks(request, used, cookies)) ?? null
   })
   return server
