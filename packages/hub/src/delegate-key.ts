@@ -1,7 +1,7 @@
 /** The key that delegations are sealed to. It lies on the hub's disk: that is what a delegation gives up. */
 import { readFile } from 'node:fs/promises'
 import type { Primitives } from '@ocm/protocol'
-import { writeDurably } from '../../packs/durable.ts'
+import { writeDurably } from './packs/durable.ts'
 
 export interface DelegateKey {
   readonly file: string
