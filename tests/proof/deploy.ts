@@ -5,7 +5,15 @@
  * making one; `--level`: of xz, 6 as it ships.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -63,7 +71,26 @@ function sameFiles(one: string, other: string): void {
 }
 
 const at = (name: string) => join(ground, name)
-const build = (out: string) => run(process.execPath, 'scripts/build.ts', '--out', out)
+const build = (from: string, out: string) =>
+  run(process.execPath, `${from}/scripts/build.ts`, '--out', out)
+
+/** The sources once more, at another path. */
+function elsewhere(): string {
+  const copy = at('elsewhere')
+  mkdirSync(copy)
+  const names = [
+    'packages',
+    'scripts',
+    'deploy',
+    'package.json',
+    'pnpm-lock.yaml',
+    'tsconfig.base.json',
+  ]
+  for (const name of names) run('cp', '-a', join(root, name), copy)
+  symlinkSync(`${root}node_modules`, join(copy, 'node_modules'))
+  return copy
+}
+
 const pack = (out: string) =>
   run(
     process.execPath,
@@ -78,9 +105,9 @@ const pack = (out: string) =>
 const debs = () => filesIn(at('packages')).filter((name) => name.endsWith('.deb'))
 
 try {
-  await part('two builds give the same bytes', () => {
-    build(at('dist'))
-    build(at('dist-again'))
+  await part('two builds, of sources at two places, give the same bytes', () => {
+    build(root, at('dist'))
+    build(elsewhere(), at('dist-again'))
     sameFiles(at('dist'), at('dist-again'))
   })
   await part('what npm has packed runs without a registry', () => {
