@@ -9,7 +9,6 @@ import {
   OcmError,
   type Primitives,
   type SshLease,
-  type SshLeaseIssued,
   type SshLeaseRequest,
   type Welcome,
   base64url,
@@ -19,7 +18,7 @@ import {
 import type { Publish } from '../../events.ts'
 import { writeAskpass } from './askpass.ts'
 import { Lease, isOver } from './lease.ts'
-import type { SshNodes } from './ports.ts'
+import type { Leases, SshNodes } from './ports.ts'
 import { checkSsh } from './present.ts'
 
 export interface LeaseNeeds {
@@ -50,19 +49,6 @@ export interface PoolNeeds extends Omit<LeaseNeeds, 'isAtWork'> {
   readonly jobsAtWork: () => Promise<ReadonlyMap<string, string>>
   readonly isOnline: (node: string) => boolean
   readonly most?: number
-}
-
-export interface Leases {
-  /** @throws OcmError 'ssh-busy', 'ssh-missing', 'ssh-no-bundle', 'ssh-helper-failed' */
-  issue(request: SshLeaseRequest, by: string): Promise<SshLeaseIssued>
-  /** @throws OcmError 'not-found', 'ssh-lease-ended' */
-  lend(id: string, sealed: string): SshLease
-  list(): Promise<SshLease[]>
-  /** @throws OcmError 'not-found' */
-  release(id: string): Promise<SshLease>
-  /** A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled. */
-  wanted(node: string): Promise<boolean>
-  stop(): Promise<void>
 }
 
 const MOST = 8

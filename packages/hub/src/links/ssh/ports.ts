@@ -1,4 +1,5 @@
-/** What leases need of a catalog. */
+/** What leases need of a catalog, and what is asked of them. */
+import type { SshLease, SshLeaseIssued, SshLeaseRequest } from '@ocm/protocol'
 
 /** How a node is reached over ssh; sealed, every part of it. */
 export interface SshEntry {
@@ -22,4 +23,17 @@ export interface SshNodes {
   mark(node: string): Promise<void>
   /** It has an agent of its own. */
   remove(node: string): Promise<void>
+}
+
+export interface Leases {
+  /** @throws OcmError 'ssh-busy', 'ssh-missing', 'ssh-no-bundle', 'ssh-helper-failed' */
+  issue(request: SshLeaseRequest, by: string): Promise<SshLeaseIssued>
+  /** @throws OcmError 'not-found', 'ssh-lease-ended' */
+  lend(id: string, sealed: string): SshLease
+  list(): Promise<SshLease[]>
+  /** @throws OcmError 'not-found' */
+  release(id: string): Promise<SshLease>
+  /** A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled. */
+  wanted(node: string): Promise<boolean>
+  stop(): Promise<void>
 }
