@@ -68,6 +68,7 @@ export function createLeases(needs: PoolNeeds): Leases {
   let askpass: Promise<string> | undefined
   let stopped = false
 
+  const isAtWork = (node: string | null) => node !== null && atWork.has(node)
   const lasting = () => [...leases.values()].filter(({ shown }) => !isOver(shown))
   const withJob = (lease: SshLease): SshLease => ({
     ...lease,
@@ -86,22 +87,19 @@ export function createLeases(needs: PoolNeeds): Leases {
     origin: SshLease['origin'],
     by: string,
   ): Promise<{ lease: Lease; key: string }> {
+    const look = request.purpose === 'look'
+    if (!look && needs.bundle === undefined) throw new OcmError('ssh-no-bundle')
+    await checkSsh()
+    askpass ??= writeAskpass(needs.data)
+    const program = await askpass
+    // From here to where it is counted nothing is waited for: two that ask at once do not both get the last place.
     if (stopped) throw new OcmError('hub-stopping')
     forgetOld()
     if (lasting().length >= most) throw new OcmError('ssh-busy', { most })
-    const look = request.purpose === 'look'
-    if (!look && needs.bundle === undefined) throw new OcmError('ssh-no-bundle')
     const id = newId(p)
-    // Counted from now on: whoever asks meanwhile finds no more room than there is.
-    askpass ??= writeAskpass(needs.data)
-    const task = { lease: id, look, askpass: '', bundle: needs.bundle ?? null }
-    const made = new Lease(
-      { ...needs, isAtWork: (node) => node !== null && atWork.has(node) },
-      { id, ...request, origin, by, task: Object.assign(task, { askpass: await askpass }) },
-      changed,
-    )
+    const task = { lease: id, look, askpass: program, bundle: needs.bundle ?? null }
+    const made = new Lease({ ...needs, isAtWork }, { id, ...request, origin, by, task }, changed)
     leases.set(id, made)
-    await checkSsh()
     return { lease: made, key: await made.begin() }
   }
 
