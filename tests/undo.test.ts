@@ -78,7 +78,8 @@ test('a plan tells what its target lacks, because the target was asked', async (
   const servers = { probe: { command: 'no-such-program-anywhere', cwd: '/no/such/place' } }
   writeFileSync(file, JSON.stringify({ ...config, mcp: { servers } }, null, 2))
   await ocm('backup', 'left')
-  const { reports } = (await ocm('plan', 'move', 'left', 'right')) as {
+  const port = String(scene.pair.seats.right.port)
+  const { reports } = (await ocm('plan', 'move', 'left', 'right', '--port', port)) as {
     reports: readonly { why: string; text: string }[]
   }
   const told = reports.map(({ why, text }) => `${why} ${text}`)
