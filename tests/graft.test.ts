@@ -32,13 +32,16 @@ beforeAll(async () => {
   bob = join(machine, 'home', 'bob')
   smallHome(bob, PORT)
   const file = join(bob, '.openclaw', 'openclaw.json')
-  const config = JSON.parse(readFileSync(file, 'utf8')) as { agents: object }
+  const config = JSON.parse(readFileSync(file, 'utf8')) as { agents: { defaults: object } }
+  const workspace = join(bob, '.openclaw', 'workspace')
+  const owner = { agentId: 'main' }
+  const defaults = { ...config.agents.defaults, systemAgent: owner, heartbeat: owner }
   const entries = {
-    main: { name: 'main' },
+    main: { name: 'main', workspace },
     // Of the same name as the one that is to come.
     [NAMES.persona]: { name: NAMES.persona, workspace: join(bob, 'own-ws') },
   }
-  const agents = { ...config.agents, ownership: 'explicit', entries }
+  const agents = { defaults, ownership: 'explicit', entries }
   writeFileSync(file, JSON.stringify({ ...config, agents }, null, 2))
   ;[gateway, fleet] = await Promise.all([
     startGateway(bob, PORT),
