@@ -72,7 +72,9 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
   test('backs it up over the connection that is there, and the loan ends with the job', async () => {
     const { page } = seen
     await page.click(at('add-node-backup'))
-    await page.locator(at('node-link')).first().click()
+    await page.waitForSelector(at('add-node-backup'), { state: 'detached' })
+    const [node] = await ada.json<{ id: string }[]>('nodes')
+    await page.goto(`${hub.url}/nodes/${node?.id}`)
     await page.locator(at('snapshots')).locator('li').first().waitFor()
     await page.waitForSelector(at('lease'), { state: 'detached' })
     expect(await page.getAttribute(at('situation'), 'data-situation')).toBe('reachable')
