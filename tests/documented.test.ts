@@ -35,10 +35,15 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
     'changes this machine',
     ([, unit]) => existsSync(`${ROOT}deploy/${unit}.service`),
   ],
+  [
+    /^ocm (?:move|undo|clone|restore) .*$/,
+    'wants an OpenClaw that runs: tests/moves, undo, graft and line do it',
+    ([text = '']) => isKnown(text),
+  ],
   [/^git pull$/, 'changes this checkout', () => true],
   [/^npm test$/, 'is what runs this', () => 'test' in scripts],
   [
-    /^npm run (bench|proof)(?: -- (\S+))?$/,
+    /^npm run (bench|proof)(?: -- (\S+).*)?$/,
     'takes minutes',
     ([, kind = '', name]) =>
       kind in scripts && (name === undefined || existsSync(`${ROOT}tests/${kind}/${name}.ts`)),
@@ -76,7 +81,11 @@ afterAll(() => scene?.stop())
 
 async function done(command: string, as?: Parameters<Scene['run']>[1]): Promise<string> {
   const { code, out, err } = await scene.run(command, as)
-  expect({ command, code, said: code === 0 ? '' : out + err }).toMatchObject({ code: 0 })
+  expect({ command, code, said: code === 0 ? '' : out + err }).toEqual({
+    command,
+    code: 0,
+    said: '',
+  })
   return out
 }
 const json = async <T>(command: string) => JSON.parse(await done(`ocm ${command} --json`)) as T
@@ -129,6 +138,7 @@ async function playOne(text: string): Promise<void> {
     url = new URL(link).origin
     return
   }
+  if (link === '') throw new Error('the hub of the page has not started')
   const command = await filledIn(text)
   const study = { home: scene.homes.study }
   if (command.startsWith('node ocm-agent.mjs run')) {

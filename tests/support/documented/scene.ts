@@ -80,7 +80,8 @@ export function openScene(folder: string): Scene {
     if (!inClone) shell.push(`cd ${folder}`)
     // The last one takes the shell's place, so that it is what is stopped.
     const child = spawn('bash', ['-c', [...shell, command].join('\n')], {
-      env: { ...env, HOME: home },
+      // What is done in a clone is done by whoever has it, with his own settings of npm.
+      env: inClone ? process.env : { ...env, HOME: home },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
