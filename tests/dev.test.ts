@@ -53,6 +53,6 @@ test('brings up a hub, two nodes and the dashboard in front, and ends all of it 
   }
   expect(child.exitCode).toBe(0)
   for (const address of [page, `http://127.0.0.1:${hubPort}`]) {
-    await expect(fetch(address)).rejects.toThrow()
+    await expect(fetch(address)).rejects.toThrow('fetch failed')
   }
 })
