@@ -1,10 +1,13 @@
 /** A service manager that listens is told when the hub and an agent are up, that they go on, and when they end. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startFleet } from './support/fleet.ts'
+import { managedAccount } from './support/moves/user-manager.ts'
+import { OPENCLAW } from './support/openclaw.ts'
 import { freshMachine } from './support/openclaw-home.ts'
+import { joinAgent, programOf } from './support/programs.ts'
 import { smallHome } from './support/small-home.ts'
 import { until } from './support/until.ts'
 
@@ -66,4 +69,49 @@ test('hub and agent say when they are up, that they go on, and when they end', a
   }
   await hears(/^of-agent STOPPING=1/m)
   await hears(/^of-hub STOPPING=1/m)
+})
+
+const isRoot = process.getuid?.() === 0 && existsSync('/lib/systemd/systemd')
+
+test('systemd holds an agent for started when it says so, and starts one that hangs again', async (context) => {
+  if (!isRoot || !canTell) return context.skip('needs root and systemd')
+  const machine = freshMachine('service-manager-unit')
+  const home = smallHome(join(machine, 'home'), 28_965)
+  const managed = await managedAccount('ocm-told', home, join(machine, 'manager'))
+  const fleet = await startFleet(machine)
+  try {
+    const place = { state: join(home, '.local/state/ocm-agent'), home, openclaw: OPENCLAW }
+    const { join: ticket } = await fleet.operator.json<{ join: string }>('ticket', '--label', 'u')
+    expect(await joinAgent(place, ticket, managed.under)).toMatchObject({ code: 0 })
+    const text = readFileSync(new URL('../deploy/ocm-agent.service', import.meta.url), 'utf8')
+    const run = `${process.execPath} ${programOf('ocm-agent')} run --openclaw-bin ${OPENCLAW}`
+    const units = join(home, '.config/systemd/user')
+    mkdirSync(join(units, 'ocm-agent.service.d'), { recursive: true })
+    writeFileSync(
+      join(units, 'ocm-agent.service'),
+      text.replace(/^ExecStart=.*$/m, `ExecStart=${run}`),
+    )
+    // Less patient than it ships, so that nobody waits for minutes here.
+    const hasty = '[Service]\nWatchdogSec=4\nTimeoutAbortSec=1\nRestartSec=0\n'
+    writeFileSync(join(units, 'ocm-agent.service.d', 'hasty.conf'), hasty)
+    managed.systemctl('daemon-reload')
+    // Of a unit of this type it answers when the agent has said that it is ready, and fails when it does not.
+    managed.systemctl('start', 'ocm-agent')
+    const shown = (name: string) =>
+      managed.systemctl('show', 'ocm-agent', '-p', name, '--value').trim()
+    expect([shown('ActiveState'), shown('SubState')]).toEqual(['active', 'running'])
+    const first = Number(shown('MainPID'))
+    process.kill(first, 'SIGSTOP')
+    await until(() => shown('NRestarts') === '1' && shown('ActiveState') === 'active', {
+      timeoutMs: 20_000,
+      what: 'systemd starts it again',
+    })
+    expect(Number(shown('MainPID'))).not.toBe(first)
+    managed.systemctl('stop', 'ocm-agent')
+    expect(shown('Result')).toBe('success')
+  } finally {
+    await fleet.stop()
+    await managed.stop()
+    rmSync(machine, { recursive: true, force: true })
+  }
 })
