@@ -137,10 +137,10 @@ export function createLeases(needs: PoolNeeds): Leases {
   }
 
   /** Those of its nodes for which there is nothing more to do are let go of. */
-  async function jobEnded({ node, source }: Job): Promise<void> {
+  async function jobEnded({ node, source }: Job, connected: readonly Lease[]): Promise<void> {
     atWork = await needs.jobsAtWork()
     const done = [node, source].filter((one) => one !== null && !atWork.has(one))
-    const over = lasting().filter(({ shown }) => done.includes(shown.node))
+    const over = connected.filter(({ shown }) => done.includes(shown.node))
     await Promise.all(over.map((lease) => lease.release()))
   }
 
@@ -152,9 +152,11 @@ export function createLeases(needs: PoolNeeds): Leases {
       if (!atWork.has(node)) atWork = new Map([...atWork, [node, event.job.id]])
       return
     }
+    // One that is asked for meanwhile is for what comes next.
+    const connected = lasting().filter((one) => one.shown.state === 'connected')
     const timer = setTimeout(() => {
       timers.delete(timer)
-      jobEnded(event.job).catch(needs.fault)
+      jobEnded(event.job, connected).catch(needs.fault)
     }, AFTER_JOB_MS)
     timers.add(timer)
   })
