@@ -17,11 +17,29 @@ export async function bundleProgram(
   const plugins = [embeddedThreads(dirname(input), output)]
   const transform = { define: releaseWords(process.env) }
   const bundle = await rolldown({ input, platform: 'node', logLevel: 'warn', plugins, transform })
-  const banner = '#!/usr/bin/env node'
-  const made = await bundle.generate({ ...output, format: 'esm', banner })
+  const made = await bundle.generate({ ...output, format: 'esm', banner: BEGINNING })
   await bundle.close()
-  await writeFile(file, asciiOnly(made.output[0].code))
+  await writeFile(file, asciiOnly(loadedOnDemand(made.output[0].code)))
 }
+
+/** The Node that OpenClaw itself asks for. On an older one people read why, and not what an import lacks. */
+const BEGINNING = `#!/usr/bin/env node
+{
+  const [major, minor] = process.versions.node.split('.').map(Number)
+  if (major < 24 || (major === 24 && minor < 16)) {
+    console.error('OCM needs Node 24.16 or newer; this is ' + process.versions.node + '.')
+    console.error('Start it with the Node that OpenClaw runs on.')
+    process.exit(1)
+  }
+}`
+
+/** What an older Node lacks would end the program before its first line, were it imported by name. */
+const loadedOnDemand = (code: string): string =>
+  code.replaceAll(
+    /import\s*\{([^}]*)\}\s*from\s*"(node:(?:sqlite|zlib))"/g,
+    (_whole, names: string, module: string) =>
+      `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${module}")`,
+  )
 
 /**
  * What an agent has to know to take updates (agent/update/baked.ts): the public half of the release key, and which release

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { programOf } from './support/programs.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
 const deploy = `${root}deploy/`
@@ -107,3 +108,18 @@ test('what an image copies is built, and what a compose file builds from or moun
     expect(missing([...named, ...mounted])).toEqual([])
   }
 })
+
+test.each(['ocm', 'ocm-agent', 'ocm-hub'])(
+  '%s says on an older Node which one it needs',
+  (name) => {
+    const versions = `Object.defineProperty(process,'versions',{value:{...process.versions,node:'20.9.0'}})`
+    const start = `${versions};await import(${JSON.stringify(programOf(name))})`
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', start],
+      { encoding: 'utf8' },
+    )
+    expect(stderr).toContain('OCM needs Node 24.16 or newer; this is 20.9.0.')
+    expect(status).toBe(1)
+  },
+)
