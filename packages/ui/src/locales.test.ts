@@ -1,7 +1,13 @@
 // @vitest-environment node
 /** Every text that a page asks for is there, and none is there for nobody. */
-import { readFileSync, readdirSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import i18n from '@intlify/unplugin-vue-i18n/vite'
+import vue from '@vitejs/plugin-vue'
+import { build } from 'vite'
+import { expect, test, vi } from 'vitest'
 import en from './locales/en.json'
 
 type Tree = { readonly [key: string]: string | Tree }
@@ -46,4 +52,36 @@ test('every text that is asked for is there', () => {
   expect(asked.length).toBeGreaterThan(100)
   expect(asked.filter((key) => !keys.includes(key))).toEqual([])
   expect(begun.filter((start) => !keys.some((key) => key.startsWith(start)))).toEqual([])
+})
+
+/** As the dashboard's own build does it; fails at a text that says @, { or | and means itself. */
+const compiled = (folder: string) =>
+  build({
+    configFile: false,
+    logLevel: 'silent',
+    plugins: [vue(), i18n({ include: `${folder}/**`, strictMessage: true })],
+    build: {
+      write: false,
+      lib: { entry: readdirSync(folder).map((file) => `${folder}/${file}`), formats: ['es'] },
+    },
+  })
+
+test('every text compiles', async () => {
+  await expect(compiled(fileURLToPath(new URL('locales', here)))).resolves.toHaveLength(1)
+})
+
+test.each([
+  ['user@host', 'Invalid linked format'],
+  ['an {open brace', 'Unterminated closing brace'],
+])('%s would not', async (text, why) => {
+  const said = vi.spyOn(console, 'error').mockReturnValue()
+  const folder = mkdtempSync(join(tmpdir(), 'ocm-locales-'))
+  try {
+    writeFileSync(join(folder, 'en.json'), JSON.stringify({ text }))
+    await expect(compiled(folder)).rejects.toThrow(why)
+    expect(said).toHaveBeenCalled()
+  } finally {
+    said.mockRestore()
+    rmSync(folder, { recursive: true })
+  }
 })
