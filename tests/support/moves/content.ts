@@ -9,17 +9,18 @@ const MAGIC = 'SQLite format 3\0'
 const sum = (content: string | Uint8Array): string =>
   createHash('sha256').update(content).digest('hex').slice(0, 16)
 
-/** By path, and by `path table` for what lies in a database. */
+/** By path, each byte a character, and by `path table` for what lies in a database. Names need not be text. */
 export function contentOf(folder: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   const visit = (inside: string) => {
-    const path = join(folder, inside)
+    const path = Buffer.concat([Buffer.from(`${folder}/`), Buffer.from(inside, 'latin1')])
     const stat = lstatSync(path)
     const mode = (stat.mode & 0o7777).toString(8)
-    if (stat.isSymbolicLink()) found.set(inside, `link ${readlinkSync(path)}`)
+    if (stat.isSymbolicLink())
+      found.set(inside, `link ${readlinkSync(path, { encoding: 'latin1' })}`)
     else if (stat.isDirectory()) {
       found.set(`${inside}/`, mode)
-      for (const name of readdirSync(path)) visit(join(inside, name))
+      for (const name of readdirSync(path, { encoding: 'latin1' })) visit(join(inside, name))
     } else if (stat.isFile() && !/-(?:wal|shm)$/.test(inside)) {
       const bytes = readFileSync(path)
       if (bytes.subarray(0, MAGIC.length).toString('latin1') === MAGIC) {
@@ -32,7 +33,7 @@ export function contentOf(folder: string): ReadonlyMap<string, string> {
   return found
 }
 
-function* tablesOf(path: string): Generator<readonly [string, string]> {
+function* tablesOf(path: Buffer): Generator<readonly [string, string]> {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
     const tables = database
