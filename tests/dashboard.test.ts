@@ -104,6 +104,20 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     expect(await page.locator(at('node-row')).count()).toBe(2)
   })
 
+  test('sets when a node is backed up by itself, and takes it back', async () => {
+    const { page } = seen
+    await page.locator(at('node-link')).locator('visible=true').getByText('ada').click()
+    await page.click(at('schedule-change'))
+    await page.fill(at('schedule-at'), '04:30')
+    await page.click(at('schedule-go'))
+    await page.waitForSelector(`${at('schedule')} >> text=Daily at 04:30`)
+    await page.click(at('schedule-change'))
+    expect(await page.inputValue(at('schedule-at'))).toBe('04:30')
+    await page.click(`${at('schedule-choice')} >> text=Only when somebody asks`)
+    await page.click(at('schedule-go'))
+    await page.waitForSelector(`${at('schedule')} >> text=Only when somebody asks`)
+  })
+
   test('changes the vault passphrase, and asks for the old one to do it', async () => {
     const { page } = seen
     const old = passphrase
