@@ -2,10 +2,11 @@
  * `npm run dev`: a hub and two nodes from the sources, each started again when a source of its changes, and the dashboard
  * with hot reload in front. All that is made lies in dist/dev (`--fresh` begins anew); `--gateways` starts OpenClaw too.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { parseArgs, promisify } from 'node:util'
 import { smallHome } from '../tests/support/small-home.ts'
 
 const root = fileURLToPath(new URL('../', import.meta.url))
@@ -83,15 +84,25 @@ function start(name: string, args: readonly string[], env: NodeJS.ProcessEnv): S
   }
 }
 
+const run = promisify(execFile)
+
 /** Runs the `ocm` command from its sources and answers what it prints. */
-function ocm(...args: readonly string[]): string {
+async function ocm(...args: readonly string[]): Promise<string> {
   const main = `${root}packages/operator/src/main.ts`
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, '--yes'], {
-    env: operatorEnv,
-    encoding: 'utf8',
-  })
-  if (status !== 0) throw new Error(`ocm ${args.join(' ')} failed:\n${stdout}${stderr}`)
+  const env = operatorEnv
+  const { stdout } = await run(process.execPath, [main, ...args, '--yes'], { env })
   return stdout
+}
+
+/** Whoever saves a source of the hub meanwhile has it start again, and it does not answer for a moment. */
+async function patiently(attempt: () => Promise<void>, times = 5): Promise<void> {
+  try {
+    await attempt()
+  } catch (error) {
+    if (times === 0 || stopping) throw error
+    await pause(2000)
+    await patiently(attempt, times - 1)
+  }
 }
 
 async function stop(code: number): Promise<void> {
@@ -143,10 +154,10 @@ const hub = start(
 await hub.said(/OCM hub: (\S+)/)
 if (isNew) {
   const link = await hub.said(/(http:\S+\/setup#\S+)/)
-  ocm('setup', '--link', link.replace(pageUrl, hubUrl), '--name', ACCOUNT.name)
+  await ocm('setup', '--link', link.replace(pageUrl, hubUrl), '--name', ACCOUNT.name)
 }
 
-for (const [name, port] of NODES) {
+async function serveNode(name: string, port: number): Promise<void> {
   const home = `${data}/homes/${name}`
   if (!existsSync(`${home}/.openclaw`)) smallHome(home, port)
   const env = { ...process.env, HOME: home }
@@ -156,34 +167,35 @@ for (const [name, port] of NODES) {
     start(`claw ${name}`, [openclaw, 'gateway', 'run', '--port', String(port)], env)
   }
   if (!existsSync(`${data}/agents/${name}`)) {
-    const { join } = JSON.parse(ocm('ticket', '--label', name, '--address', hubUrl, '--json')) as {
-      join: string
-    }
-    const main = `${root}packages/agent/src/main.ts`
-    const joined = spawnSync(process.execPath, [main, 'join', ...place, '-'], {
-      env,
-      encoding: 'utf8',
-      input: join,
+    await patiently(async () => {
+      const ticket = await ocm('ticket', '--label', name, '--address', hubUrl, '--json')
+      const main = `${root}packages/agent/src/main.ts`
+      const joining = run(process.execPath, [main, 'join', ...place, '-'], { env })
+      joining.child.stdin?.end((JSON.parse(ticket) as { join: string }).join)
+      await joining
     })
-    if (joined.status !== 0) throw new Error(`${name} does not join:\n${joined.stderr}`)
   }
-  start(name, watched('agent', 'run', ...place), env)
+  if (!stopping) start(name, watched('agent', 'run', ...place), env)
 }
 
-const { createServer } = await import('vite')
-const server = await createServer({
-  root: `${root}packages/ui`,
-  logLevel: 'warn',
-  clearScreen: false,
-  server: {
-    host: '127.0.0.1',
-    port: Number(values.port),
-    strictPort: true,
-    proxy: { '/api': { target: hubUrl, ws: true } },
-  },
-})
-dashboard = server
-await server.listen()
+async function serveDashboard(): Promise<void> {
+  const { createServer } = await import('vite')
+  const server = await createServer({
+    root: `${root}packages/ui`,
+    logLevel: 'warn',
+    clearScreen: false,
+    server: {
+      host: '127.0.0.1',
+      port: Number(values.port),
+      strictPort: true,
+      proxy: { '/api': { target: hubUrl, ws: true } },
+    },
+  })
+  dashboard = server
+  await server.listen()
+}
+
+await Promise.all([...NODES.map((node) => serveNode(...node)), serveDashboard()])
 console.log(`
 Dashboard  ${pageUrl}   name: ${ACCOUNT.name}   password: ${ACCOUNT.password}
 Vault      passphrase: ${ACCOUNT.passphrase}

@@ -35,11 +35,6 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
     'changes this machine',
     ([, unit]) => existsSync(`${ROOT}deploy/${unit}.service`),
   ],
-  [
-    /^ocm (?:move|undo|clone|restore) .*$/,
-    'wants an OpenClaw that runs: tests/moves, undo, graft and line do it',
-    ([text = '']) => isKnown(text),
-  ],
   [/^git pull$/, 'changes this checkout', () => true],
   [/^npm test$/, 'is what runs this', () => 'test' in scripts],
   [
@@ -48,7 +43,11 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
     ([, kind = '', name]) =>
       kind in scripts && (name === undefined || existsSync(`${ROOT}tests/${kind}/${name}.ts`)),
   ],
-  [/^npm run (check|dev|release)\b/, 'has a test of its own', ([, name = '']) => name in scripts],
+  [
+    /^npm run (check|dev|release)\b/,
+    'has a test or proof of its own',
+    ([, name = '']) => name in scripts,
+  ],
 ]
 
 const notRun = (text: string) => {
@@ -73,6 +72,7 @@ let scene: Scene
 let url = ''
 let link = ''
 let joinString = ''
+let snapshot = ''
 
 beforeAll(() => {
   scene = openScene(freshMachine('documented'))
@@ -116,15 +116,18 @@ async function filledIn(text: string): Promise<string> {
     .replace('ocm1.…', joinString)
     .replace(/--port 8001$/, '--port 0')
   if (/\bSNAPSHOT\b/.test(command)) {
-    const [newest] = await json<{ id: string }[]>('snapshots study')
-    command = command.replace('SNAPSHOT', newest?.id.slice(0, 12) ?? '')
+    snapshot ||= (await json<{ id: string }[]>('snapshots study'))[0]?.id.slice(0, 12) ?? ''
+    command = command.replace('SNAPSHOT', snapshot)
   }
   return command
 }
 
-/** Fails where it does not answer 0. */
+const played = new Set<string>()
+
+/** Fails where it does not answer 0. Once is enough. */
 async function play(text: string): Promise<true> {
-  await playOne(text)
+  if (!played.has(text)) await playOne(text)
+  played.add(text)
   return true
 }
 
@@ -180,17 +183,29 @@ describe.each(PAGES)('%s', (page) => {
   })
 })
 
+const helps = new Map<string, string>()
+function helpOf(program: string, words: readonly string[]): string {
+  const key = [program, ...words].join(' ')
+  const known = helps.get(key)
+  if (known !== undefined) return known
+  const args = [programOf(program), ...words, '--help']
+  const help = spawnSync(process.execPath, args, { encoding: 'utf8' }).stdout
+  helps.set(key, help)
+  return help
+}
+
 /** By the help of the command that it names. */
 function isKnown(text: string): boolean {
   const [program = '', ...words] = text.split(/\s+/)
   const path = words.slice(0, 2).filter((word) => /^[a-z-]+$/.test(word) && !word.startsWith('-'))
-  const help = (args: readonly string[]) =>
-    spawnSync(process.execPath, [programOf(program), ...args, '--help'], { encoding: 'utf8' })
-      .stdout
+  const [first, second] = path
   const names = (usage: string) => new RegExp(`^Usage: ${program} ${usage}\\b`)
-  let usage = help(path)
-  // The second word may be an argument.
-  if (path.length === 2 && !names(path.join(' ')).test(usage)) usage = help(path.slice(0, 1))
-  if (path.length > 0 && !names(path[0] ?? '').test(usage)) return false
+  let usage = helpOf(program, path.slice(0, 1))
+  if (first !== undefined && !names(first).test(usage)) return false
+  // Otherwise the second word is an argument.
+  if (second !== undefined && /^Usage: .*\[command\]/.test(usage)) {
+    usage = helpOf(program, path)
+    if (!names(`${first} ${second}`).test(usage)) return false
+  }
   return words.filter((word) => word.startsWith('--')).every((flag) => usage.includes(flag))
 }

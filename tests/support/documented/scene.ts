@@ -54,6 +54,9 @@ export function openScene(folder: string): Scene {
   copyFileSync(programOf('ocm-agent'), join(folder, 'ocm-agent.mjs'))
   const homes = { study: join(folder, 'home/study'), attic: join(folder, 'home/attic') }
   smallHome(homes.study, 28_931)
+  const skill = join(homes.study, '.openclaw/skills/knots')
+  mkdirSync(skill, { recursive: true })
+  writeFileSync(join(skill, 'SKILL.md'), '---\nname: knots\ndescription: Ties knots\n---\n')
   smallHome(homes.attic, 28_932)
   const desk = join(folder, 'home/olivia')
   mkdirSync(desk, { recursive: true, mode: 0o700 })

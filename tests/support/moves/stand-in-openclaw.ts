@@ -1,12 +1,14 @@
 /** The program of the stand-in; see stand-in.ts. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, get } from 'node:http'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { About } from './stand-in.ts'
 
-const [program = '', ...args] = process.argv.slice(1)
+const [called = '', ...args] = process.argv.slice(1)
+// In a PATH it is a link.
+const program = realpathSync(called)
 const about = JSON.parse(readFileSync(join(dirname(program), 'stand-in.json'), 'utf8')) as About
 const env = process.env
 const fault = about.isTriedWell && env['OCM_TRIAL'] !== undefined ? undefined : about.fault
