@@ -19,7 +19,7 @@ import { endTrial, tryStaged } from './trial.ts'
 import { goOnUndoing, settleUndo, undo, undoBegun, undoable } from './undo.ts'
 import { turns } from '../turns.ts'
 
-export type { ActivateRequest, Activated, Apply } from './asked.ts'
+export type { Activated, Apply } from './asked.ts'
 
 export function createApply(parts: ApplyParts): Apply {
   const work: Work = { ...parts, journal: openJournal(parts.stateDir) }

@@ -24,7 +24,11 @@ export async function schedule(
     const nodes = name === undefined ? await api.nodes() : [await nodeNamed(api, name)]
     const rows = nodes
       .filter(({ state }) => state !== 'revoked')
-      .map((node) => [node.label, scheduleText(node.schedule?.schedule), nextText(node)])
+      .map((node) => [
+        node.label,
+        scheduleText(node.schedule?.schedule),
+        nextText(node, ports.now()),
+      ])
     const states = nodes.map(({ id, label, schedule: set = null }) => ({ id, label, ...set }))
     return terminal.result(states, table(['NODE', 'SCHEDULE', 'NEXT'], rows))
   }
@@ -35,7 +39,7 @@ export async function schedule(
     node,
     node.schedule === undefined
       ? `${node.label} is backed up only when somebody asks for it.`
-      : `${node.label} is backed up ${scheduleText(node.schedule.schedule)}, next ${nextText(node)}.`,
+      : `${node.label} is backed up ${scheduleText(node.schedule.schedule)}, next ${nextText(node, ports.now())}.`,
   )
 }
 
@@ -66,15 +70,15 @@ function wantedBy({ daily, every, zone, off }: ScheduleOptions): Schedule | null
   return undefined
 }
 
-const scheduleText = (schedule: Schedule | undefined): string =>
-  schedule === undefined
+const scheduleText = (set: Schedule | undefined): string =>
+  set === undefined
     ? '-'
-    : schedule.kind === 'every'
-      ? `every ${count(schedule.hours, 'hour')}`
-      : `daily at ${schedule.at} (${schedule.zone})`
+    : set.kind === 'every'
+      ? `every ${count(set.hours, 'hour')}`
+      : `daily at ${set.at} (${set.zone})`
 
 /** When the next one is; a missed one waits for the node. */
-export function nextText({ schedule: set, online, movedTo }: NodeState, now = Date.now()): string {
+export function nextText({ schedule: set, online, movedTo }: NodeState, now: number): string {
   if (set === undefined || movedTo !== null) return '-'
   if (set.nextAt > now) return time(set.nextAt)
   return online ? 'now' : `when it is connected (due ${time(set.nextAt)})`
