@@ -7,6 +7,7 @@ import { treeOf } from '../trees.ts'
 import { until } from '../until.ts'
 import { type Scene, judge } from './cuts.ts'
 import { realScene } from './real-scene.ts'
+import { speaks } from './row.ts'
 import { standIn } from './stand-in.ts'
 
 export interface RealFault {
@@ -67,9 +68,11 @@ async function failedMove(scene: Scene, expected: Expected): Promise<readonly st
   const asked = pair.move('left').finally(() => {
     hasAnswered = true
   })
+  let isStaged = true
   if (expected.beforeFence) {
     const what = 'everything is staged'
     await until(() => pair.hubHalting.isMet || hasAnswered, { timeoutMs: scene.patienceMs, what })
+    isStaged = pair.hubHalting.isMet
     expected.beforeFence()
     pair.hubHalting.go()
   }
@@ -81,8 +84,9 @@ async function failedMove(scene: Scene, expected: Expected): Promise<readonly st
     ...(answer.code === 1 && expected.codes.includes(code)
       ? []
       : [`it answered ${answer.code} ${answer.out}${answer.err}`]),
+    ...(isStaged ? [] : ['it ended before the fence']),
     ...(wrong === '' ? [] : [wrong]),
-    ...((await isReady(left.port)) ? [] : ['the source does not speak']),
+    ...((await speaks(left.port)) ? [] : ['the source does not speak']),
     ...(JSON.stringify(treeOf(right.home)) === JSON.stringify(was)
       ? []
       : ['the target has changed']),
@@ -107,7 +111,8 @@ export const REAL_FAULTS: readonly RealFault[] = [
     needs: 'root',
     run: (ground) => {
       const disk = join(ground, 'disk')
-      return onSmallDisk(disk, 160, () =>
+      // Enough for the node, the copy that is tried and what a plan keeps free.
+      return onSmallDisk(disk, 320, () =>
         during(realScene(join(ground, 'scene'), { right: join(disk, 'ada') }), async (scene) => {
           const ballast = join(disk, 'ballast')
           return failedMove(scene, { codes: ['disk-full'], beforeFence: () => fill(ballast) })
@@ -136,7 +141,7 @@ export const REAL_FAULTS: readonly RealFault[] = [
         const { code, out, err } = await pair.move('left')
         const seconds = Math.round((performance.now() - began) / 1000)
         console.log(`           the whole move took ${seconds} s`)
-        const speaking = [await isReady(left.port), await isReady(right.port)]
+        const speaking = [await isReady(left.port), await speaks(right.port)]
         const found = jobsAt(right.home)
         return [
           ...(code === 0 ? [] : [`it answered ${code} ${out}${err}`]),

@@ -42,7 +42,7 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
     const move = await play.fleet.operator.json<{ inventoryEqual: boolean }>(
       ...(['move', `from-${number}`, `to-${number}`, ...words] as const),
     )
-    const speaking = [await isReady(ports.target), await isReady(ports.source)]
+    const speaking = [await speaks(ports.target), await isReady(ports.source)]
     const isReal = play.openclaw === OPENCLAW
     const told = isReal ? await toldJobs(to) : undefined
     // Some lists are asked of a gateway that runs, and one that stands in would not know.
@@ -110,6 +110,13 @@ export async function runGateway(
   child.unref()
   await until(() => isReady(port), { timeoutMs, what: 'a gateway is ready' })
 }
+
+/** One that has just started on a busy machine answers late. */
+export const speaks = (port: number): Promise<boolean> =>
+  until(() => isReady(port), { timeoutMs: 60_000, what: 'the gateway answers' }).then(
+    () => true,
+    () => false,
+  )
 
 export async function stopGateway({ home, state, under }: Seat): Promise<void> {
   const pid = gatewayPid(home, state, under?.account?.uid)
