@@ -195,7 +195,7 @@ async function serveDashboard(): Promise<void> {
   await server.listen()
 }
 
-await Promise.all([...NODES.map((node) => serveNode(...node)), serveDashboard()])
+await Promise.all([...NODES.map(([name, port]) => serveNode(name, port)), serveDashboard()])
 console.log(`
 Dashboard  ${pageUrl}   name: ${ACCOUNT.name}   password: ${ACCOUNT.password}
 Vault      passphrase: ${ACCOUNT.passphrase}

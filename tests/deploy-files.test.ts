@@ -47,7 +47,7 @@ const LIMITS = [
   { name: 'ocm-agent@.service', instance: 'ocm-agent@alice.service', most: 2 },
   // A service manager of an account has no rights to take more away with; and what can be filtered without any, a gateway
   // that the agent starts again would be left with, and the tools of its personas.
-  { name: 'ocm-agent.service', most: 9.2 },
+  { name: 'ocm-agent.service', most: 9.3 },
 ] as const
 
 for (const { name, most, ...more } of LIMITS) {
