@@ -18,6 +18,7 @@ import {
 import type { Publish } from '../../events.ts'
 import { writeAskpass } from './askpass.ts'
 import { Lease, isOver } from './lease.ts'
+import { type Packed, packBundle } from './packed.ts'
 import type { Leases, SshNodes } from './ports.ts'
 import { checkSsh } from './present.ts'
 
@@ -66,6 +67,7 @@ export function createLeases(needs: PoolNeeds): Leases {
   const timers = new Set<NodeJS.Timeout>()
   let atWork: ReadonlyMap<string, string> = new Map()
   let askpass: Promise<string> | undefined
+  let packed: Promise<Packed> | undefined
   let stopped = false
 
   const isAtWork = (node: string | null) => node !== null && atWork.has(node)
@@ -92,12 +94,14 @@ export function createLeases(needs: PoolNeeds): Leases {
     await checkSsh()
     askpass ??= writeAskpass(needs.data)
     const program = await askpass
+    if (needs.bundle !== undefined) packed ??= packBundle(needs.data, needs.bundle)
+    const bundle = (await packed) ?? null
     // From here to where it is counted nothing is waited for: two that ask at once do not both get the last place.
     if (stopped) throw new OcmError('hub-stopping')
     forgetOld()
     if (lasting().length >= most) throw new OcmError('ssh-busy', { most })
     const id = newId(p)
-    const task = { lease: id, look, askpass: program, bundle: needs.bundle ?? null }
+    const task = { lease: id, look, askpass: program, bundle }
     const made = new Lease({ ...needs, isAtWork }, { id, ...request, origin, by, task }, changed)
     leases.set(id, made)
     return { lease: made, key: await made.begin() }

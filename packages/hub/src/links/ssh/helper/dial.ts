@@ -1,9 +1,8 @@
 /** One run of ssh, from its start to the agent's word that it is ready; then the pipes are somebody else's. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { type ReadStream, closeSync, createReadStream, statSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { deflateSync } from 'node:zlib'
 import {
   MarkerReader,
   OcmError,
@@ -18,6 +17,7 @@ import {
   sudoPrompt,
   writePreface,
 } from '@ocm/protocol'
+import type { Packed } from '../packed.ts'
 import { childEnv } from './env.ts'
 import type { Offers } from './offers.ts'
 import type { Asked } from './questions.ts'
@@ -44,22 +44,20 @@ export interface DialParts {
   /** The password that a prompt asks for, once. */
   readonly answer: (prompt: string) => Uint8Array | undefined
   readonly askpass: string
-  readonly bundle: string
+  readonly bundle: Packed
   readonly questions: { asked: Asked }
   readonly started: (process: ChildProcess) => void
 }
 
 /** @throws OcmError */
 export async function dial(connection: SshConnection, parts: DialParts): Promise<Dialled> {
-  const { room, lent, offers, answer, askpass, questions } = parts
-  const bundle = readFileSync(parts.bundle)
+  const { room, lent, offers, answer, askpass, questions, bundle } = parts
   const nonce = randomBytes(16).toString('hex')
-  const hash = createHash('sha256').update(bundle).digest('hex')
   const words = sshArguments({
     connection,
     ...offers.node,
     jump: offers.jump,
-    command: remoteCommand({ connection, nonce, bundle: hash }),
+    command: remoteCommand({ connection, nonce, bundle: bundle.hash }),
   })
   const input = makePipe(room.at(`in-${nonce}`))
   const output = makePipe(room.at(`out-${nonce}`))
@@ -111,7 +109,7 @@ interface Boot {
   readonly toNode: PipeEnds
   readonly fromNode: PipeEnds
   readonly nonce: string
-  readonly bundle: Uint8Array
+  readonly bundle: Packed
   readonly connection: SshConnection
   readonly lent: SshLent
 }
@@ -136,7 +134,7 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
   const heed = (said: Stage0Said) => {
     const problem = stage0Problem(said)
     if (problem) fail(problem)
-    else if (said.word === 'want') sendBundle(stdin, bundle)
+    else if (said.word === 'want') sendBundle(stdin, bundle.file).once('error', fail)
     else if (said.word === 'preface') stdin.write(writePreface(prefaceOf(connection, lent.join)))
     else if (said.word === 'ready') finish(() => resolve(said.rest))
   }
@@ -184,12 +182,14 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
   return { letGo, boot: { done, fail } }
 }
 
-function sendBundle(stdin: Socket, bundle: Uint8Array): void {
-  const small = deflateSync(bundle)
+/** In small pieces: what this process holds at most is little more than Node itself. */
+function sendBundle(stdin: Socket, file: string): ReadStream {
   const length = Buffer.alloc(4)
-  length.writeUInt32BE(small.length)
+  length.writeUInt32BE(statSync(file).size)
   stdin.write(length)
-  stdin.write(small)
+  const reading = createReadStream(file)
+  reading.pipe(stdin, { end: false })
+  return reading
 }
 
 /** At once and whole: a pipe takes a line without being asked twice. */

@@ -75,7 +75,8 @@ async function work(now: Task, opened: SshLent): Promise<void> {
       const answer = answering(opened)
       const parts = { room, offers, answer, askpass, questions, started }
       if (now.look) say({ said: 'keys', keys: await look(way, parts) })
-      else await connect(way, { ...parts, lent: opened, bundle: bundle ?? '' })
+      else if (bundle) await connect(way, { ...parts, lent: opened, bundle })
+      else throw new OcmError('ssh-no-bundle')
       return
     } catch (error) {
       const isLast = i === ways.length - 1
@@ -114,7 +115,9 @@ function heed(words: ToHelper): void {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)
 hub.on('close', end)
 hub.on('error', end)
-createInterface({ input: hub }).on('line', (line) => {
+const lines = createInterface({ input: hub })
+lines.on('error', end)
+lines.on('line', (line) => {
   try {
     heed(JSON.parse(line) as ToHelper)
   } catch (error) {

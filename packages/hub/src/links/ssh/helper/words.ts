@@ -1,5 +1,6 @@
 /** What the hub and one of its helpers say to each other, a line of JSON each. Nothing here is a credential in clear. */
 import type { Facts } from '@ocm/protocol'
+import type { Packed } from '../packed.ts'
 
 export interface Task {
   readonly lease: string
@@ -7,7 +8,7 @@ export interface Task {
   /** A program of ours, see askpass.ts. */
   readonly askpass: string
   /** The agent's program; a look needs none. */
-  readonly bundle: string | null
+  readonly bundle: Packed | null
 }
 
 export type ToHelper =
