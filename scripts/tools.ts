@@ -11,6 +11,7 @@ const tools = [
   { program: 'sshd', debian: 'openssh-server' },
   { program: 'ssh', debian: 'openssh-client' },
   { program: 'strace', debian: 'strace' },
+  { program: 'sudo', debian: 'sudo' },
 ] as const
 
 /** The second reader's: Debian's own interpreter, because its packages are for no other. */

@@ -1,23 +1,19 @@
 /** Nodes without an agent: a real sshd on loopback with real accounts, the hub and `ocm` as they ship. */
 import { execFileSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { SshConnection, SshLease, SshLent } from '@ocm/protocol'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
-import { OPENCLAW } from './support/openclaw.ts'
-import { smallHome } from './support/small-home.ts'
-import { watchProcesses, wordsIn, wordsInFiles, wordsInMemory } from './support/ssh/traces.ts'
+import { standIn } from './support/moves/stand-in.ts'
+import {
+  type AccountWish,
+  childrenOf,
+  openclawAccount as accountOf,
+  own,
+  processesOf,
+} from './support/ssh/accounts.ts'
 import { type TestLender, connectionTo, logInAs, password } from './support/ssh/lender.ts'
 import { type Account, type TestSshd, startSshd, whyNoSshd } from './support/ssh/sshd.ts'
 import { until } from './support/until.ts'
@@ -26,33 +22,17 @@ const WORD = 'canary-ssh-password-5e81c7'
 const why = whyNoSshd()
 if (why !== undefined) console.log(`Skipped: ${why}`)
 
-const processesOf = ({ name }: Account) =>
-  execFileSync('sh', ['-c', 'ps -o stat=,args= -u "$1" | grep -v "^Z"; exit 0', 'sh', name], {
-    encoding: 'utf8',
-  }).trim()
-
-const childrenOf = (pid: number) =>
-  execFileSync('sh', ['-c', 'ps -o args= --ppid "$1"; exit 0', 'sh', String(pid)], {
-    encoding: 'utf8',
-  }).trim()
-
-function giveNode(account: Account): void {
-  const bin = join(account.home, '.nvm/versions/node/v24.21.0/bin')
-  mkdirSync(bin, { recursive: true })
-  symlinkSync(process.execPath, join(bin, 'node'))
-}
-
-const own = ({ home, uid, gid }: Account) =>
-  execFileSync('chown', ['-R', '-h', `${uid}:${gid}`, home])
-
 describe.skipIf(why !== undefined)('over ssh', () => {
   let ground: string
   let sshd: TestSshd
   let fleet: Fleet
   let lender: TestLender
+  let openclaw: string
 
   beforeAll(async () => {
     ground = mkdtempSync(join(tmpdir(), 'ocm-ssh-test-'))
+    chmodSync(ground, 0o755) // The accounts run what stands in for OpenClaw.
+    openclaw = standIn(join(ground, 'stand-in'))
     sshd = await startSshd()
     fleet = await startFleet(ground)
     lender = await logInAs(fleet.hub.url, 'olivia')
@@ -64,17 +44,11 @@ describe.skipIf(why !== undefined)('over ssh', () => {
     rmSync(ground, { recursive: true, force: true })
   })
 
-  /** An account with an OpenClaw, and a Node that only nvm knows: in PATH is an older one, or none. */
-  function openclawAccount(options: { readonly shell?: string; readonly node?: boolean } = {}) {
-    const account = sshd.account({ password: WORD, ...options })
-    if (options.node !== false) giveNode(account)
-    smallHome(account.home, 19_999)
-    own(account)
-    return account
-  }
+  const openclawAccount = (wish: Partial<AccountWish> = {}) =>
+    accountOf(sshd, { password: WORD, ...wish })
 
   const to = (account: Account, more: Partial<SshConnection> = {}) =>
-    connectionTo(sshd, account, { openclawBin: OPENCLAW, ...more })
+    connectionTo(sshd, account, { openclawBin: openclaw, ...more })
 
   /** Lends without a node of its own: it gets as far as the agent, which is not enrolled. */
   async function answerOf(lent: Omit<SshLent, 'v'>): Promise<string | undefined> {
@@ -199,7 +173,8 @@ describe.skipIf(why !== undefined)('over ssh', () => {
         what: 'the lease has ended',
         everyMs: 50,
       })
-      expect(processesOf(account)).toBe('')
+      expect((await lender.get(lease.id)).problem).not.toBeUndefined()
+      await until(() => processesOf(account) === '', { timeoutMs: 5_000, what: 'nothing runs' })
     })
 
     it('released by hand, helper and ssh are gone', async () => {
@@ -303,15 +278,20 @@ describe.skipIf(why !== undefined)('over ssh', () => {
       expect(sshd.log().slice(before)).not.toContain('user')
     })
 
-    it.each(['-oProxyCommand=touch /tmp/ocm-pwned', 'a b', 'a\nb', '169.254.169.254', 'fe80::1'])(
-      '%j is refused before any process or connection',
-      async (host) => {
-        const account = openclawAccount()
-        const lent = { connection: { ...to(account), host }, auth: password(WORD) }
-        expect(await answerOf(lent)).toBe('ssh-address-refused')
-        expect(existsSync('/tmp/ocm-pwned')).toBe(false)
-      },
-    )
+    it('that is an option, two words, two lines or an address within the cloud is refused unasked', async () => {
+      const account = openclawAccount()
+      const option = `-oProxyCommand=touch ${ground}/pwned`
+      const hosts = [option, 'a b', 'a\nb', '169.254.169.254', 'fe80::1']
+      const before = sshd.log().length
+      const codes = await Promise.all(
+        hosts.map((host) =>
+          answerOf({ connection: { ...to(account), host }, auth: password(WORD) }),
+        ),
+      )
+      expect(codes).toEqual(hosts.map(() => 'ssh-address-refused'))
+      expect(existsSync(join(ground, 'pwned'))).toBe(false)
+      expect(sshd.log().length).toBe(before)
+    })
 
     it('that does not listen is said to', async () => {
       const account = openclawAccount()
@@ -323,7 +303,7 @@ describe.skipIf(why !== undefined)('over ssh', () => {
   const reach = (account: Account) =>
     answerOf({
       connection: connectionTo(sshd, account, {
-        openclawBin: OPENCLAW,
+        openclawBin: openclaw,
         hostKeys: [...sshd.hostKeys],
       }),
       auth: password(WORD),
@@ -370,37 +350,45 @@ describe.skipIf(why !== undefined)('over ssh', () => {
     })
   })
 
-  it('finds none of twenty words that were lent', async () => {
-    const words = Array.from(
-      { length: 21 },
-      (_, i) => `canary-lent-${i}-${randomBytes(9).toString('hex')}`,
-    )
-    const account = openclawAccount()
-    const [right = '', passphrase = ''] = words
-    execFileSync('chpasswd', { input: `${account.name}:${right}\n` })
-    const locked = sshd.key(account, { passphrase })
-    const seen = watchProcesses(words)
-    const more = (i: number) => ({
-      jumpAuth: password(words[i] as string),
-      sudoPassword: Buffer.from(words[i + 1] as string),
+  describe.skipIf(!existsSync('/usr/bin/sudo'))('sudo', () => {
+    let login: Account
+    let target: Account
+    const rules = `/etc/sudoers.d/ocm-test-${process.pid}`
+    const allow = (how: string) =>
+      writeFileSync(rules, `${login.name} ALL=(${target.name}) ${how} ALL\n`, { mode: 0o440 })
+    const through = (sudoPassword?: string) =>
+      answerOf({
+        connection: to(login, {
+          hostKeys: [...sshd.hostKeys],
+          sudo: { user: target.name, password: sudoPassword !== undefined },
+        }),
+        auth: password(WORD),
+        ...(sudoPassword !== undefined && { sudoPassword: Buffer.from(sudoPassword) }),
+      })
+
+    beforeAll(() => {
+      login = sshd.account({ password: WORD })
+      target = openclawAccount()
     })
-    for (let i = 2; i < 21; i += 3) {
-      const auth =
-        i === 2
-          ? password(right)
-          : i === 5
-            ? ({ kind: 'key', key: locked, passphrase: Buffer.from(passphrase) } as const)
-            : password(words[Math.min(i + 2, 20)] as string)
-      await lender.lend(null, { connection: to(account), auth, ...more(Math.min(i, 19)) })
-    }
-    await until(() => childrenOf(fleet.hub.process.pid as number) === '', {
-      timeoutMs: 5_000,
-      what: 'every helper is gone',
+    afterAll(() => rmSync(rules, { force: true }))
+
+    it('without a password reaches the account of OpenClaw, and no other is changed', async () => {
+      allow('NOPASSWD:')
+      expect(await through()).toBe(REACHED)
+      expect(existsSync(join(target.home, '.local/state/ocm-agent'))).toBe(true)
+      expect(existsSync(join(login.home, '.local/state/ocm-agent'))).toBe(false)
     })
-    expect(seen.stop()).toEqual({ rounds: expect.any(Number), found: [] })
-    expect(wordsIn(fleet.hub.output(), words)).toEqual([])
-    expect(wordsInFiles(fleet.hub.data, words)).toEqual([])
-    expect(wordsInFiles(account.home, words)).toEqual([])
-    expect(wordsInMemory(fleet.hub.process.pid as number, words)).toEqual([])
+
+    it('with a password is answered once, and says what was wrong', async () => {
+      allow('PASSWD:')
+      expect(await through(WORD)).toBe(REACHED)
+      expect(await through('wrong')).toBe('ssh-sudo-failed')
+      expect(await through()).toBe('ssh-sudo-failed')
+    })
+
+    it('that is not allowed is said to', async () => {
+      rmSync(rules)
+      expect(await through()).toBe('ssh-sudo-failed')
+    })
   })
 })
