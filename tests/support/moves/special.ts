@@ -22,21 +22,25 @@ export interface Special {
   run(play: Play, number: number): Promise<readonly string[]>
 }
 
-/** What belongs to a machine, is made anew, or says what was: a move leaves it behind, as docs/ and the plan say. */
+/** All that may differ after a way there and back. It belongs to a machine, is made anew, or says what was. */
 const BOOKKEEPING: readonly RegExp[] = [
-  /(?:^|\/)(?:cache|tmp|logs|plugin-skills|\.cache|\.npm)(?:\/|$)/,
-  /openclaw\.json\.(?:bak|last-good|rejected|clobbered)/,
-  /config-journal-fingerprint\.key$/,
-  /\.ocm-/,
-  /openclaw-quarantine\.sqlite/,
-  /lock\.sqlite/,
-  // Leases, health, boots and events of the process that ran.
-  / (?:state_leases|agent_database_leases|config_health_entries|gateway_boot_lifecycle|diagnostic_events)$/,
-  / (?:backup_runs|gateway_restart_\w+|native_hook_relay_bridges|macos_port_guardian_records)$/,
+  // What OCM keeps for going back: the tree that was fenced, and what lay where something was put.
+  /^[^/]+\.ocm-(?:fenced|before)-[^/]+(?:\/|$)/,
+  // OpenClaw makes them anew.
+  /^\.openclaw\/(?:cache|tmp|plugin-skills)\//,
+  // What a gateway that the agent has started said.
+  /^\.openclaw\/logs\/(?:gateway\.out)?$/,
+  // Copies of what was configured before, and a key over the journal of this machine's changes to it.
+  /^\.openclaw\/(?:openclaw\.json\.bak(?:\.\d)?|config-journal-fingerprint\.key)$/,
+  // What OpenClaw found when it looked at the databases of this machine, and what it locks them with.
+  /^\.openclaw\/state\/openclaw-quarantine\.sqlite(?: |$)/,
+  /\/openclaw-agent\.sqlite\.reindex-lock\.sqlite(?: |$)/,
+  // Health, boots and events of the process that ran.
+  /\/openclaw\.sqlite (?:config_health_entries|gateway_boot_lifecycle|diagnostic_events)$/,
   // OpenClaw's own triggers put a conversation there whose row changes, and its next start empties it.
-  / session_canonical_validation_pending$/,
+  /\/openclaw-agent\.sqlite session_canonical_validation_pending$/,
   // Where OpenClaw's own import works; empty unless it was cut off.
-  /(?:^|\/)\.openclaw\/migration\/$/,
+  /^\.openclaw\/migration\/$/,
 ]
 
 const isBookkeeping = (place: string): boolean => BOOKKEEPING.some((one) => one.test(place))
@@ -65,10 +69,7 @@ export const SPECIAL: readonly Special[] = [
         await move('from', 'to', await freePort())
         await move('to', 'from', port)
         await stopGateway(from)
-        const after = contentOf(home)
-        for (const one of unequal(before, after, (place) => !isBookkeeping(place)))
-          console.log(`           bookkeeping: ${one}`)
-        return unequal(before, after, isBookkeeping)
+        return unequal(before, contentOf(home), isBookkeeping)
       } finally {
         for (const agent of agents) await agent.stop()
         for (const seat of [from, to]) await stopGateway(seat)
