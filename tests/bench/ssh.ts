@@ -4,8 +4,9 @@
  *
  * Options: --mb N (bytes of the home, default 256), --runs N (default 5), --json.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import {
   closeSync,
   mkdirSync,
@@ -58,9 +59,12 @@ try {
   symlinkSync(process.execPath, join(bin, 'node'))
   smallHome(account.home, 19_999)
   const bulk = join(account.home, '.openclaw/workspace/bulk')
-  const file = openSync(bulk, 'w')
-  for (let i = 0; i < MEGABYTES; i++) writeSync(file, randomBytes(1024 * 1024))
-  closeSync(file)
+  const fill = () => {
+    const file = openSync(bulk, 'w')
+    for (let i = 0; i < MEGABYTES; i++) writeSync(file, randomBytes(1024 * 1024))
+    closeSync(file)
+  }
+  fill()
   execFileSync('chown', ['-R', '-h', `${account.uid}:${account.gid}`, account.home])
 
   const connection = connectionTo(sshd, account, { method: 'key', openclawBin: OPENCLAW })
@@ -68,13 +72,14 @@ try {
   writeFileSync(keyFile, key, { mode: 0o600 })
   writeFileSync(join(ground, 'known'), sshd.hostKeys.map((line) => `ocm-node ${line}\n`).join(''))
   const settings = ['BatchMode=yes', 'HostKeyAlias=ocm-node', `UserKnownHostsFile=${ground}/known`]
-  const plain = (command: string) => {
+  const plain = async (command: string) => {
     const began = performance.now()
     const words = ['-F', '/dev/null', '-T', '-i', keyFile, '-p', String(sshd.port)]
     for (const setting of settings) words.push('-o', setting)
-    const { status } = spawnSync('ssh', [...words, `${account.name}@127.0.0.1`, command], {
+    const ssh = spawn('ssh', [...words, `${account.name}@127.0.0.1`, command], {
       stdio: ['ignore', 'ignore', 'inherit'],
     })
+    const [status] = await once(ssh, 'close')
     if (status !== 0) throw new Error(`ssh ${command} answered ${status}`)
     return (performance.now() - began) / 1000
   }
@@ -100,6 +105,12 @@ try {
     return { lease, seconds }
   }
 
+  const backUp = async (label: string) => {
+    const { code, out, err } = await fleet.operator.ocm('backup', label)
+    if (code !== 0) throw new Error(err)
+    return Number(/in ([\d.]+) s/.exec(out)?.[1])
+  }
+
   const { join: text } = await fleet.operator.json<{ join: string }>('ticket', '--label', 'bench')
   const first = await connect(null, text)
   const { node } = first.lease
@@ -109,7 +120,7 @@ try {
   const cold: number[] = [first.seconds]
   const again: number[] = []
   for (let i = 0; i < RUNS; i++) {
-    trivial.push(plain('true'))
+    trivial.push(await plain('true'))
     const kept = await connect(node)
     again.push(kept.seconds)
     await lender.release(kept.lease.id)
@@ -121,14 +132,16 @@ try {
     await lender.release(sent.lease.id)
   }
 
-  const cat = median(Array.from({ length: 3 }, () => plain(`cat ${bulk}`)))
+  const cats: number[] = []
+  for (let i = 0; i < 3; i++) cats.push(await plain(`cat ${bulk}`))
+  const cat = median(cats)
   const { lease } = await connect(node)
-  const began = performance.now()
-  const backup = await fleet.operator.ocm('backup', 'bench')
-  const taken = (performance.now() - began) / 1000
-  if (backup.code !== 0) throw new Error(backup.err)
-  const said = Number(/in ([\d.]+) s/.exec(backup.out)?.[1] ?? taken)
+  const said = await backUp('bench')
   await lender.release(lease.id).catch(() => undefined)
+  // The same again by an agent of its own, so that it is seen what is ssh's part in it.
+  fill()
+  await fleet.enrol('own', account.home, ground)
+  const own = await backUp('own')
 
   const figures = {
     coldStartExtraSeconds: round(median(cold) - median(trivial)),
@@ -140,6 +153,7 @@ try {
   console.log(`first answer, the bundle is kept   ${median(again).toFixed(2)} s`)
   console.log(`ssh host cat, ${MEGABYTES} MiB              ${cat.toFixed(2)} s`)
   console.log(`first backup of them               ${said.toFixed(2)} s`)
+  console.log(`the same by an agent's own link    ${own.toFixed(2)} s`)
   console.log(`the helper at most                 ${figures.helperRssMB.toFixed(0)} MB`)
   if (values.json) console.log(JSON.stringify(figures))
 } finally {
