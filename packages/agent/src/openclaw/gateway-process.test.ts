@@ -119,6 +119,23 @@ test('a gateway that ran by itself is stopped and runs again the same way on ano
   await again.stop()
 })
 
+test('what ran before an apply is what runs again after the gateway of the apply is stopped', async () => {
+  const [before, after] = [await freePort(), await freePort()]
+  await runGateway(before)
+  const first = await detectGateway(site(before))
+  const remembered = JSON.parse(JSON.stringify(await first.remember())) as unknown
+  await first.stop()
+  const applied = await detectGateway(site(after), remembered)
+  await applied.start(layout(after))
+  expect(await applied.waitReady(layout(after), 10_000)).toBe(true)
+
+  const back = await detectGateway(site(after), remembered)
+  await back.stop()
+  await back.start(layout(before), 'as-before')
+  expect(await back.waitReady(layout(before), 10_000)).toBe(true)
+  await back.stop()
+})
+
 test('a gateway that has overwritten its arguments with a title is known all the same', async () => {
   const port = await freePort()
   await runGateway(port, { TITLE: 'openclaw-gateway' })

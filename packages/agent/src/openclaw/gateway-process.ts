@@ -53,7 +53,8 @@ export function processGateway(
   timeouts: { readonly stopMs?: number } = {},
 ): Gateway {
   const running = gatewayProcesses(site)[0]
-  let memory = memoryOf(site, running) ?? remembered
+  // What runs by now may be what an apply has started; it is not what is to be started again.
+  let memory = remembered ?? memoryOf(site, running)
   let started: Started | undefined
 
   return {
@@ -65,7 +66,7 @@ export function processGateway(
 
     async stop() {
       const processes = gatewayProcesses(site)
-      memory = memoryOf(site, processes[0]) ?? memory
+      memory = remembered ?? memoryOf(site, processes[0]) ?? memory
       const port = liveLock(site.stateDir)?.port ?? 0
       await stopProcesses(site, processes, port, timeouts.stopMs ?? STOP_MS)
     },

@@ -171,9 +171,16 @@ writeFileSync(${JSON.stringify(unitFile)}, ${JSON.stringify(unitText(0))}.replac
   writeFileSync(`${bin}.mjs`, install)
   writeFileSync(bin, `#!/bin/sh\nexec node ${bin}.mjs "$@"\n`, { mode: 0o755 })
   const gateway = await detectGateway(site(was, bin))
+  const remembered = JSON.parse(JSON.stringify(await gateway.remember())) as unknown
   await gateway.start(layout(is))
   expect(await gateway.waitReady(layout(is), 15_000)).toBe(true)
-  await gateway.stop()
+
+  // And on the way back for the port that it had.
+  const back = await detectGateway(site(is, bin), remembered)
+  await back.stop()
+  await back.start(layout(is), 'as-before')
+  expect(await back.waitReady(layout(was), 15_000)).toBe(true)
+  await back.stop()
 }, 60_000)
 
 const left = (folder: string): readonly string[] =>

@@ -19,6 +19,8 @@ export interface UnitMemory {
   readonly unit: string
   /** The unit's own file, also while it is masked. */
   readonly file: string
+  /** What the unit pins, as OpenClaw installed it. */
+  readonly port?: number
 }
 
 export const isUnitMemory = (value: unknown): value is UnitMemory =>
@@ -146,9 +148,19 @@ export function unitGateway(
 
     async start(layout, how) {
       if (existsSync(tombstoneOf(site.stateDir))) throw new OcmError('source-fenced')
-      const isKept = how === 'as-before' && existsSync(memory.file)
-      if (kind === 'user-unit' && !isKept && !fits(memory, site, layout)) {
-        await install(site, layout)
+      const isBefore = how === 'as-before'
+      const pinned = isBefore ? memory.port : undefined
+      // A launch that failed may have written it anew for another port.
+      const isKept =
+        isBefore &&
+        existsSync(memory.file) &&
+        (pinned === undefined || portOf(textOf(memory)) === pinned)
+      if (
+        kind === 'user-unit' &&
+        !isKept &&
+        (pinned !== undefined || !fits(memory, site, layout))
+      ) {
+        await install(site, pinned ?? layout.port)
       }
       await reload()
       // Says no when there was no failure to forget, which is as good.
@@ -174,7 +186,10 @@ export function unitGateway(
       return ran?.status === 0 ? ran.stdout : ''
     },
 
-    remember: async () => memory,
+    async remember() {
+      const port = portOf(textOf(memory))
+      return port === undefined ? memory : { ...memory, port }
+    },
   }
 }
 
@@ -193,22 +208,30 @@ export function demand(ran: Ran | undefined): void {
   throw new OcmError('openclaw-unhealthy', { step: 'service-manager', status: ran?.status ?? -1 })
 }
 
-/** OpenClaw writes home and port into the unit, and the port there beats the configured one. */
-function fits({ file }: UnitMemory, site: GatewaySite, layout: Layout): boolean {
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : ''
+const textOf = ({ file }: UnitMemory): string =>
+  existsSync(file) ? readFileSync(file, 'utf8') : ''
+
+function portOf(text: string): number | undefined {
   const port = /^ExecStart=.*\s--port[= ](\d+)/m.exec(text)?.[1]
+  return port === undefined ? undefined : Number(port)
+}
+
+/** OpenClaw writes home and port into the unit, and the port there beats the configured one. */
+function fits(memory: UnitMemory, site: GatewaySite, layout: Layout): boolean {
+  const text = textOf(memory)
+  const port = portOf(text)
   const home = /^Environment="?HOME=([^"\n]+)"?$/m.exec(text)?.[1]
   return (
     text !== '' &&
-    (port === undefined || Number(port) === layout.port) &&
+    (port === undefined || port === layout.port) &&
     (home === undefined || home === site.home)
   )
 }
 
 /** @throws OcmError 'openclaw-missing', 'openclaw-unhealthy' */
-async function install(site: GatewaySite, layout: Layout): Promise<void> {
+async function install(site: GatewaySite, port: number): Promise<void> {
   if (site.bin === null) throw new OcmError('openclaw-missing')
-  const args = ['gateway', 'install', '--force', '--port', String(layout.port), '--json']
+  const args = ['gateway', 'install', '--force', '--port', String(port), '--json']
   const env = { ...process.env, HOME: site.home, PATH: withOwnNode(process.env['PATH']) }
   const ran = await run(site.bin, args, { env, cwd: site.home, timeoutMs: INSTALL_MS })
   if (ran === undefined) throw new OcmError('openclaw-missing')
