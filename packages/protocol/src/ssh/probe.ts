@@ -15,10 +15,13 @@ const TRY =
   `if [ "$a" -gt ${LEAST_NODE.major} ] || { [ "$a" -eq ${LEAST_NODE.major} ] && [ "$b" -ge ${LEAST_NODE.minor} ]; }; ` +
   'then node=$1; return 0; fi; old="$old $a.$b"; return 1; }'
 
-/** What the gateway runs on at this moment. */
+/**
+ * What the gateway of this account runs on at this moment. The directory belongs to whom the process does; the files in
+ * it may be root's, also those of a stranger's process.
+ */
 const RUNNING =
   'running() { for p in $(grep -ls openclaw /proc/[0-9]*/cmdline 2>/dev/null); do p=${p%/cmdline}; ' +
-  'grep -qs gateway "$p/cmdline" || continue; x=$(readlink "$p/exe" 2>/dev/null) || continue; ' +
+  '[ -O "$p" ] && grep -qs gateway "$p/cmdline" || continue; x=$(readlink "$p/exe" 2>/dev/null) || continue; ' +
   'case $x in */node*) try "$x" && return 0;; esac; done; return 1; }'
 
 /** What its unit starts it with: the first path behind ExecStart. */
@@ -49,7 +52,11 @@ const PLACES = [
   '/usr/bin/nodejs',
 ] as const
 
-const ANY = `any() { for x in ${PLACES.join(' ')}; do try "$x" && return 0; done; return 1; }`
+/** What an account of its own writes to is nothing that root runs. */
+const NOT_ROOTS = '/home/linuxbrew'
+const ANY =
+  `any() { for x in ${PLACES.join(' ')}; do case $x in ${NOT_ROOTS}/*) [ "$(id -u)" -ne 0 ] || continue;; esac; ` +
+  'try "$x" && return 0; done; return 1; }'
 
 /** Defines `find`: afterwards `node` is the path of one, or `old` lists the versions that will not do. */
 export const PROBE = `${TRY}; ${RUNNING}; ${UNIT}; ${ANY}; find_node() { node=; old=; running || unit || any; }`
