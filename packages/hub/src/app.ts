@@ -220,8 +220,11 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     schedules: catalog.schedules,
     nodes: roster.list,
     isDelegated: async (node) => ((await sshNodes.one(node))?.delegation ?? null) !== null,
+    // One that waits for its node costs nothing, and may wait for days.
     atWork: async () =>
-      (await jobs.unfinished()).filter(({ trigger }) => trigger === 'schedule').length,
+      (await jobs.unfinished()).filter(
+        ({ job, trigger }) => trigger === 'schedule' && runner.now(job).state !== 'waiting',
+      ).length,
     backUp: async (node) =>
       void (await addBackup({ p, runner, now }, { node, by: 'schedule' }, 'schedule')),
     audit,

@@ -89,6 +89,11 @@ test('a clock that was ahead puts nothing off', async () => {
   at = right
   await hub.call('POST', '/api/login', { name: NAME, password: PASSWORD })
   expect((await get(`/api/nodes/${agent.id}`)).schedule.nextAt).toBeLessThanOrEqual(at + 6 * HOUR)
+  for (let day = 0; day < 2; day++) {
+    await pass(24)
+    await comeBack(agent)
+  }
+  await until(async () => (await get(`/api/jobs?node=${agent.id}`)).length > 0)
 })
 
 test.each([

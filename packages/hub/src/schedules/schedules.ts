@@ -75,7 +75,12 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
       await audit.note({ at, actor: 'schedule', action: 'schedule-handed-on', subject: node })
       publish({ kind: 'node-changed', node })
     }
-    const due = (await schedules.schedules())
+    const all = await schedules.schedules()
+    for (const { node, since } of all) {
+      // Begun by a clock that was ahead: from now on it counts from now, or it would not be due before that clock is right.
+      if (since > at) await schedules.begun(node, at)
+    }
+    const due = all
       .map(({ node, ...rest }) => ({ node, at: dueAt({ node, ...rest }, at) }))
       .filter((one) => one.at <= at)
       .toSorted((a, b) => a.at - b.at)
