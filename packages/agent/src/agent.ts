@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly openclawBin?: string
   /** The one file that it is, for one that may stay where it came over ssh. */
   readonly program?: string
+  /** Behind a forced command of sshd, which says where OpenClaw is: whoever calls does not. */
+  readonly isForced?: boolean
   readonly log: Log
 }
 
@@ -91,18 +93,21 @@ export function createAgent(options: AgentOptions): Agent {
   return {
     ...agentOf(installationOf(), stateDir, log),
     attend: (piped) =>
-      attend(piped, clock, (preface) => ({
-        p,
-        stateDir,
-        installation: installationOf(preface),
-        home: preface.openclawHome ?? options.home,
-        openclawBin: preface.openclawBin ?? options.openclawBin,
-        account: homedir(),
-        program: options.program ?? '',
-        log,
-        fault,
-        now,
-      })),
+      attend(piped, clock, (preface) => {
+        const said: Partial<StdioPreface> = options.isForced === true ? {} : preface
+        return {
+          p,
+          stateDir,
+          installation: installationOf(said),
+          home: said.openclawHome ?? options.home,
+          openclawBin: said.openclawBin ?? options.openclawBin,
+          account: homedir(),
+          program: options.program ?? '',
+          log,
+          fault,
+          now,
+        }
+      }),
   }
 }
 

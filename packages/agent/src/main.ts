@@ -104,6 +104,8 @@ command('stdio', 'serve one session over standard input and output, as a hub ask
     const agent = createAgent({
       ...placesOf(options),
       program: process.argv[1] ?? '',
+      // Stage 0 gives the nonce along.
+      isForced: options.nonce === undefined,
       log: logInto(resolve(options.state)),
     })
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, endInput)

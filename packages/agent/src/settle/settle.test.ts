@@ -98,6 +98,15 @@ test('the unit is the one of deploy/, but for what it runs', () => {
   expect(rest(made)).toBe(rest(deployed))
 })
 
+test.each(['/home/a\nExecStartPre=/bin/id', '/home/a\rb', '/home/\0'])(
+  'no path becomes a line of the unit: %j',
+  (at) => {
+    const wish = { node: 'node', program: 'p', stateDir: 's', home: '/h' }
+    expect(() => unitText({ ...wish, home: at })).toThrow(/not well-formed/)
+    expect(() => unitText({ ...wish, openclawBin: at })).toThrow(/not well-formed/)
+  },
+)
+
 test('an agent settles: its program and its unit are there, and it runs on its own state directory', async (context) => {
   if (!isManaged()) return context.skip('needs root and systemd --user')
   const told: (readonly string[])[] = []

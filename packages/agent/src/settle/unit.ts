@@ -1,4 +1,5 @@
 /** The user unit that keeps an agent running, as deploy/ocm-agent.service has it, for one program and one node. */
+import { OcmError } from '@ocm/protocol'
 
 export interface UnitWish {
   /** The Node that runs OpenClaw too: the one in a service manager's PATH is often older. */
@@ -53,11 +54,13 @@ WantedBy=default.target
 `
 }
 
-/** Of systemd: % begins a specifier and $ a variable, also between quotes. */
-const quoted = (word: string): string =>
-  /^[\w./-]+$/.test(word)
-    ? word
-    : `"${word
-        .replaceAll(/["\\]/g, String.raw`\$&`)
-        .replaceAll('%', '%%')
-        .replaceAll('$', '$$$$')}"`
+/**
+ * Of systemd: % begins a specifier and $ a variable, also between quotes.
+ * @throws OcmError 'malformed' for what would end the line
+ */
+function quoted(word: string): string {
+  if (/\p{Cc}/u.test(word)) throw new OcmError('malformed', { what: 'path' })
+  if (/^[\w./-]+$/.test(word)) return word
+  const plain = word.replaceAll(/["\\]/g, String.raw`\$&`)
+  return `"${plain.replaceAll('%', '%%').replaceAll('$', '$$$$')}"`
+}

@@ -17,8 +17,12 @@ import { HOST_KEY_PATTERN, checkHostKey } from './host-key.ts'
 const Text = (maxLength: number) => Type.String({ minLength: 1, maxLength })
 const HostKeys = Type.Array(Type.String({ pattern: HOST_KEY_PATTERN }), { maxItems: 8 })
 const Port = Type.Integer({ minimum: 1, maximum: 65_535 })
-/** Absolute, and data: it never stands in a command. */
-const Path = Type.String({ minLength: 1, maxLength: 4096, pattern: '^/[^\\0\\n]*$' })
+/** Absolute, and data: it never stands in a command. It may come to stand in a unit, where a line ends with CR too. */
+export const NodePath = Type.String({
+  minLength: 1,
+  maxLength: 4096,
+  pattern: String.raw`^/[^\x00-\x1f\x7f]*$`,
+})
 
 /**
  * `password` also answers keyboard-interactive. `agent` is the operator's own ssh-agent or terminal: such a node is
@@ -55,8 +59,8 @@ export const SshConnection = Strict({
     }),
   ),
   /** What `ocm-agent --openclaw-home` and `--openclaw-bin` take. */
-  openclawHome: Type.Optional(Path),
-  openclawBin: Type.Optional(Path),
+  openclawHome: Type.Optional(NodePath),
+  openclawBin: Type.Optional(NodePath),
   /** A second node of one account has an agent's directory of its own. */
   profile: Type.Optional(Text(32)),
 })

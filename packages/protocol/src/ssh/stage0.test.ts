@@ -130,3 +130,13 @@ it('takes a preface with fields it does not know', () => {
   expect(() => readPreface(utf8('{"v":2}'))).toThrow(/not well-formed/)
   expect(() => readPreface(utf8('{'))).toThrow(/not well-formed/)
 })
+
+it.each(['relative', '/a\nExecStartPre=/bin/id', '/a\rb', '/a\0b', '/a\u007f', ''])(
+  'takes no path of OpenClaw that could be a line of a unit: %j',
+  (path) => {
+    for (const name of ['openclawHome', 'openclawBin']) {
+      const preface = utf8(JSON.stringify({ v: 1, [name]: path }))
+      expect(() => readPreface(preface)).toThrow(/not well-formed/)
+    }
+  },
+)

@@ -26,7 +26,7 @@ import { base64url, fromUtf8, utf8 } from '../bytes.ts'
 import { OcmError } from '../errors.ts'
 import { writeRecord } from '../link/records.ts'
 import { check } from '../shapes.ts'
-import { type SshConnection, checkConnection } from './connection.ts'
+import { NodePath, type SshConnection, checkConnection } from './connection.ts'
 import { PROBE } from './probe.ts'
 
 export const MARKER = 'OCM0'
@@ -153,8 +153,8 @@ export const nonceOf = (originalCommand: string): string | undefined =>
 
 export const StdioPreface = Type.Object({
   v: Type.Literal(1),
-  openclawHome: Type.Optional(Type.String({ maxLength: 4096 })),
-  openclawBin: Type.Optional(Type.String({ maxLength: 4096 })),
+  openclawHome: Type.Optional(NodePath),
+  openclawBin: Type.Optional(NodePath),
   /** The join string, for an agent that is not enrolled; one that is does not look at it. */
   join: Type.Optional(Type.String({ maxLength: 4096 })),
 })
