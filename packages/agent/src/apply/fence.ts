@@ -73,7 +73,8 @@ export async function fence(
   const record = await work.journal.write<SourceRecord>({
     ...begun,
     stateDirectory,
-    kept: `${stateDirectory}.ocm-fenced-${order.fenceEpoch}`,
+    // Epochs come again on a node that was joined anew, and then an older tree may lie under that number.
+    kept: `${stateDirectory}.ocm-fenced-${order.fenceEpoch}-${job}`,
     // One that is held still for another order ran before that.
     gateway: held?.gateway ?? { ran, remembered: await gateway.remember(), layout },
   })

@@ -75,7 +75,7 @@ test('a node is moved: the source is fenced, the target goes on with the last de
   const fenced = await fence(order)
   expect(stateOf(a)).toEqual({ running: false, masked: true })
   expect(existsSync(`${a.home}/app`)).toBe(false)
-  expect(digestOf(`${a.home}/app.ocm-fenced-1`)).toEqual(before)
+  expect(digestOf(`${a.home}/app.ocm-fenced-1-${JOB}`)).toEqual(before)
   const said = readStatement(p, 'fenced', Fenced, fenced, [keys.a.public])
   expect(JSON.parse(readFileSync(tombstone(), 'utf8'))).toMatchObject({
     order: hex(p.sha256(order)),
@@ -95,6 +95,19 @@ test('a node is moved: the source is fenced, the target goes on with the last de
   // What has not changed was still staged, and is not fetched again while nobody speaks.
   expect(stand.hub.reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(LARGE / 10)
   expect(await handOver(fenced)).toEqual(done)
+})
+
+test('an older tree that was fenced under the same number is not what a fence that fails brings back', async () => {
+  // An agent that was joined anew counts from the beginning.
+  mkdirSync(`${a.home}/app.ocm-fenced-1`)
+  writeFileSync(`${a.home}/app.ocm-fenced-1/config.json`, 'old')
+  const before = digestOf(`${a.home}/app`)
+  failCapture = new OcmError('hub-unreachable')
+  const order = await move()
+  await stand.stage(order)
+  await expect(fence(order)).rejects.toMatchObject({ code: 'hub-unreachable' })
+  expect(digestOf(`${a.home}/app`)).toEqual(before)
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
 })
 
 test('what was staged on a node before it is fenced never comes to life afterwards', async () => {

@@ -78,7 +78,7 @@ test('a source that comes back after its target spoke is fenced, and its last ch
   const before = digestOf(`${a.home}/app`)
   const { fenced } = await fence(order)
   expect(isFenced()).toBe(true)
-  expect(digestOf(`${a.home}/app.ocm-fenced-1`)).toEqual(before)
+  expect(digestOf(`${a.home}/app.ocm-fenced-1-${JOB}`)).toEqual(before)
   const said = readStatement(p, 'fenced', Fenced, fenced, [keys.a.public])
   expect(said).toMatchObject({ snapshot: final.id, order: hex(p.sha256(order)) })
   restartSource()
@@ -94,7 +94,7 @@ test('what cannot be captured does not keep it from being fenced, and lies in wh
   expect(isFenced()).toBe(true)
   const said = readStatement(p, 'fenced', Fenced, fenced, [keys.a.public])
   expect(said.snapshot).toBe(stand.snapshot.id)
-  expect(readFileSync(`${a.home}/app.ocm-fenced-1/since.txt`, 'utf8')).toBe('said since')
+  expect(readFileSync(`${a.home}/app.ocm-fenced-1-${JOB}/since.txt`, 'utf8')).toBe('said since')
 })
 
 test('a link that is lost in between does not start it again, nor does a restart of its agent', async () => {
