@@ -32,7 +32,7 @@ die() {
 hub='' join_file='' sha256='' key='' self_signed='' mirror='' proxy='' uninstall='' keep_state='' service=yes
 home=${HOME:?}
 openclaw_home=$home openclaw_bin=''
-state=$home/.local/state/ocm-agent
+state=''
 folder=$home/.local/share/ocm-agent
 program=$folder/ocm-agent.mjs
 unit=$home/.config/systemd/user/ocm-agent.service
@@ -91,6 +91,29 @@ user_manager() {
   systemctl --user show-environment >/dev/null 2>&1
 }
 
+# The directory that the installed service names; nothing where there is none.
+state_of_service() {
+  if [ -e "$unit" ]; then
+    sed -n 's/^ExecStart=.* "\{0,1\}--state"\{0,1\} "\{0,1\}\([^ "]*\).*/\1/p' "$unit"
+  elif [ -e "$plist" ]; then
+    sed -n '/<string>--state<\/string>/{n;s/.*<string>\(.*\)<\/string>.*/\1/p;}' "$plist"
+  fi
+}
+
+# Only what an agent makes, and only where one was: a name that was mistyped costs nothing.
+remove_state() {
+  [ -d "$state" ] || return 0
+  if [ ! -e "$state/identity" ] && [ ! -e "$state/enrolment" ]; then
+    say "Left alone: $state holds neither an identity nor an enrolment of an agent."
+    return 0
+  fi
+  for name in capture continues fence-epoch fleet identity journal log own-schema.json running update updates enrolment; do
+    rm -rf "${state:?}/$name" "$state/$name.tmp"
+  done
+  rm -f "$state"/agent-*.mjs
+  rmdir "$state" 2>/dev/null || say "Left: $state holds something that no agent made."
+}
+
 remove() {
   if user_manager && [ -e "$unit" ]; then
     systemctl --user disable --now ocm-agent.service >/dev/null 2>&1 || say 'The service was not running.'
@@ -105,7 +128,7 @@ remove() {
   if [ -n "$keep_state" ]; then
     say "Kept: $state, which is this node's identity."
   else
-    rm -rf "$state"
+    remove_state
   fi
   # Directories that are empty now, and were made for this.
   rmdir "$home/.config/systemd/user/default.target.wants" "$home/.config/systemd/user" "$home/.config/systemd" \
@@ -113,7 +136,10 @@ remove() {
   say 'The agent is removed. Retire the node at the hub: ocm nodes retire NODE'
 }
 
+usual=$home/.local/state/ocm-agent
 if [ -n "$uninstall" ]; then
+  [ -n "$state" ] || state=$(state_of_service)
+  state=${state:-$usual}
   remove
   exit 0
 fi
@@ -122,6 +148,7 @@ fi
   usage >&2
   exit 2
 }
+state=${state:-$usual}
 plain "$home"
 plain "$state"
 plain "$openclaw_home"

@@ -111,6 +111,23 @@ test('leaves nothing when it is told to go', async () => {
   expect(await install(['--uninstall'], '')).toMatchObject({ code: 0 })
 })
 
+test('is told to go: finds the directory in its unit, and takes away only what an agent made', async () => {
+  const other = `${home}/elsewhere/agent`
+  expect(await install(['--hub', hub.url, '--state', other])).toMatchObject({ code: 0 })
+  const units = `${home}/.config/systemd/user`
+  await mkdir(units, { recursive: true })
+  const line = `ExecStart=node ${program()} run --state ${other} --openclaw-home ${home}\n`
+  await writeFile(`${units}/ocm-agent.service`, line)
+  await writeFile(`${other}/mine`, '')
+  expect(await install(['--uninstall'], '')).toMatchObject({ code: 0 })
+  expect(await readdir(other)).toEqual(['mine'])
+
+  await writeFile(`${other}/log`, '')
+  const strange = await install(['--uninstall', '--state', other], '')
+  expect(strange.out).toContain('Left alone')
+  expect(await readdir(other)).toEqual(['log', 'mine'])
+})
+
 test('takes a join string from a file that only its owner reads, and from no command line', async () => {
   const file = `${home}/join`
   await writeFile(file, JOIN, { mode: 0o644 })
