@@ -156,9 +156,14 @@ plain "$openclaw_home"
 if [ -n "$self_signed" ] && [ -z "$sha256$key" ]; then
   die '--self-signed needs --agent-sha256 or --release-key: something has to vouch for the program'
 fi
-case $hub in
-  https://* | http://127.* | http://localhost | http://localhost:*) ;;
-  *) [ -n "$sha256$key" ] || die 'over plain http the program needs --agent-sha256 or --release-key' ;;
+source=${mirror:-$hub/install}
+# Whole addresses of this machine: `http://127.0.0.1.example` and `http://localhost:x@example` are elsewhere.
+is_here() {
+  printf '%s' "$1" | LC_ALL=C grep -Eqx 'http://(127(\.[0-9]{1,3}){3}|localhost|\[::1\])(:[0-9]{1,5})?(/.*)?'
+}
+case $source in
+  https://*) ;;
+  *) is_here "$source" || [ -n "$sha256$key" ] || die 'over plain http the program needs --agent-sha256 or --release-key' ;;
 esac
 
 # OpenClaw needs Node 24 itself, so there is one; the first in PATH is often an older one.
@@ -249,7 +254,6 @@ console.log("Release " + release.serial + " (" + release.version + "), signed wi
 '
 
 got=$scratch/ocm-agent.mjs
-source=${mirror:-$hub/install}
 if [ -n "$key" ]; then
   fetch "$source/agent-release" "$scratch/release" || die "no release at $source"
   "$node" -e "$VERIFY" "$scratch/release" "$got" "$key" || exit 1

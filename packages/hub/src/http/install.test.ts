@@ -147,8 +147,10 @@ test('installs no other program than the one that was named', async () => {
   expect(ran.out).toContain('another one than was named')
   expect(ran.code).toBe(1)
   expect(await readdir(home)).toEqual([])
-  const open = await install(['--hub', 'http://192.0.2.1:8001'])
-  expect(open.out).toContain('over plain http the program needs')
+  for (const far of ['192.0.2.1:8001', '127.0.0.1.evil.example', 'localhost:x@evil.example']) {
+    const open = await install(['--hub', `http://${far}`])
+    expect(open.out).toContain('over plain http the program needs')
+  }
 })
 
 test('takes a release that is signed with the key that was named, and no other', async () => {
