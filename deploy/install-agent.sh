@@ -38,6 +38,11 @@ program=$folder/ocm-agent.mjs
 unit=$home/.config/systemd/user/ocm-agent.service
 plist=$home/Library/LaunchAgents/org.ocm.agent.plist
 
+# Programs below this home are run: root does not run another account's.
+if [ "$(id -u)" = 0 ] && [ -z "$(find -H "$home" -prune -user 0 2>/dev/null)" ]; then
+  die "root, with the home of another account ($home): run this as that account"
+fi
+
 while [ $# -gt 0 ]; do
   option=$1
   shift
@@ -114,6 +119,16 @@ remove_state() {
   rmdir "$state" 2>/dev/null || say "Left: $state holds something that no agent made."
 }
 
+# By the mark that an agent leaves there while it runs; the pid may be another program's since. Sets `pid`.
+is_alive() {
+  [ -e "$state/running" ] || return 1
+  pid=$(sed -n 's/.*"pid":\([0-9][0-9]*\).*/\1/p' "$state/running")
+  [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null || return 1
+  [ -r "/proc/$pid/stat" ] || return 0
+  began=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d ' ' -f 20)
+  grep -q "\"startedAt\":\"$began\"" "$state/running"
+}
+
 remove() {
   if user_manager && [ -e "$unit" ]; then
     systemctl --user disable --now ocm-agent.service >/dev/null 2>&1 || say 'The service was not running.'
@@ -121,6 +136,8 @@ remove() {
   if [ -e "$plist" ] && command -v launchctl >/dev/null 2>&1; then
     launchctl bootout "gui/$(id -u)" "$plist" >/dev/null 2>&1 || say 'The service was not loaded.'
   fi
+  # One that was started by hand would write its directory anew.
+  if is_alive; then die "the agent is at work (process $pid): end it, then uninstall"; fi
   rm -f "$unit" "$plist"
   rm -f "${unit%/*}/default.target.wants/ocm-agent.service"
   if user_manager; then systemctl --user daemon-reload; fi
@@ -369,8 +386,12 @@ elif user_manager; then
   systemctl --user restart ocm-agent.service
   say 'The agent runs: systemctl --user status ocm-agent'
   if [ "$(loginctl show-user "$(id -un)" -p Linger --value 2>/dev/null || :)" != yes ]; then
-    loginctl enable-linger >/dev/null 2>&1 ||
+    if loginctl enable-linger >/dev/null 2>&1; then
+      say "Linger is on for $(id -un): the agent, and this account's other services, run while nobody is logged in."
+      say 'To switch it off: loginctl disable-linger'
+    else
       say "So that it runs while nobody is logged in, once, as root: loginctl enable-linger $(id -un)"
+    fi
   fi
 else
   by_hand "$@"

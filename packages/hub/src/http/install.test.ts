@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import {
+  chmod,
+  chown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { base64url, makeRelease } from '@ocm/protocol'
@@ -127,6 +137,30 @@ test('is told to go: finds the directory in its unit, and takes away only what a
   expect(strange.out).toContain('Left alone')
   expect(await readdir(other)).toEqual(['log', 'mine'])
 })
+
+test('does not go while its agent is alive', async () => {
+  expect(await install(['--hub', hub.url])).toMatchObject({ code: 0 })
+  const line = await readFile('/proc/self/stat', 'utf8')
+  const startedAt = line.slice(line.lastIndexOf(')') + 2).split(' ')[19]
+  const mark = `${home}/.local/state/ocm-agent/running`
+  await writeFile(mark, JSON.stringify({ pid: process.pid, startedAt }))
+  const alive = await install(['--uninstall'], '')
+  expect(alive.out).toContain(`the agent is at work (process ${process.pid})`)
+  expect(alive.code).toBe(1)
+  expect((await joined()).said).toBe(JOIN)
+  await writeFile(mark, JSON.stringify({ pid: process.pid, startedAt: '1' }))
+  expect(await install(['--uninstall'], '')).toMatchObject({ code: 0 })
+})
+
+test.runIf(process.getuid?.() === 0)(
+  'root does not run what is in the home of another',
+  async () => {
+    await chown(home, 65_534, 65_534)
+    const ran = await install(['--hub', hub.url])
+    expect(ran.out).toContain('home of another account')
+    expect(ran.code).toBe(1)
+  },
+)
 
 test('takes a join string from a file that only its owner reads, and from no command line', async () => {
   const file = `${home}/join`
