@@ -1,6 +1,8 @@
 /** What an agent is installed with: the installer, the program, the release that is offered. Open: none of it is a secret. */
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { pipeline } from 'node:stream/promises'
 import { InstallState, OcmError } from '@ocm/protocol'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Releases } from '../releases/releases.ts'
@@ -31,12 +33,18 @@ export function installRoutes(server: FastifyInstance, needs: InstallNeeds): voi
   )
 }
 
+const PIECE = 64 * 1024
+
 async function file(reply: FastifyReply, path: string | undefined, type: string) {
   if (path === undefined) throw new OcmError('not-found', { what: 'page' })
+  // In pieces, as whoever asks takes them: anybody may ask, and as often as they like.
+  const handle = await open(path, 'r')
+  const { size } = await handle.stat()
   return reply
     .type(type)
     .header('cache-control', 'no-cache')
-    .send(await readFile(path))
+    .header('content-length', size)
+    .send(handle.createReadStream({ highWaterMark: PIECE }))
 }
 
 /** Under /api: by what people tell that they got the right ones. */
@@ -49,7 +57,7 @@ export function installStateRoute(api: FastifyInstance, needs: InstallNeeds): vo
 
 async function sumOf(path: string | undefined): Promise<string | null> {
   if (path === undefined) return null
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex')
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  return hash.digest('hex')
 }
