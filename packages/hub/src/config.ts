@@ -96,6 +96,8 @@ function tlsFrom({ tls, tlsCert, tlsKey, insecureHttp }: ServeOptions): Tls | un
 
 function isNetwork(text: string): boolean {
   const [, address = '', prefix] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
-  const family = isIP(address)
-  return family !== 0 && Number(prefix ?? 0) <= (family === 4 ? 32 : 128)
+  const most = isIP(address) === 4 ? 32 : 128
+  const bits = Number(prefix ?? most)
+  // A network of every address would take anybody's word about who asks.
+  return isIP(address) !== 0 && bits > 0 && bits <= most
 }

@@ -60,6 +60,7 @@ test.each([
   [['--tls', 'own'], '--tls-cert and --tls-key'],
   [['--tls', 'self', '--insecure-http'], 'not for one hub'],
   [['--trusted-proxy', '10.0.0.0/64'], '--trusted-proxy takes'],
+  [['--trusted-proxy', '0.0.0.0/0'], '--trusted-proxy takes'],
 ])('refuses %j before it opens anything', async (options, text) => {
   const { child, said } = hub(...options)
   const [status] = await once(child, 'exit')
