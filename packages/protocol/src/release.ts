@@ -63,15 +63,19 @@ export const readRelease = (p: Primitives, key: Uint8Array, statement: Uint8Arra
 /** How an agent says in its hello which release it is, and which one it went back from. */
 export const releaseCapability = (serial: number): string => `release:${serial}`
 export const failedCapability = (serial: number): string => `failed:${serial}`
+/** The release that it is has not proved itself yet. */
+export const TRIAL_CAPABILITY = 'trial'
 
 /** `serial` is undefined of an agent that takes no updates. */
 export function releaseOf(capabilities: readonly string[]): {
   readonly serial: number | undefined
   readonly failed: number | undefined
+  readonly onTrial: boolean
 } {
   const find = (word: string) => {
     const text = capabilities.find((one) => one.startsWith(`${word}:`))?.slice(word.length + 1)
     return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
   }
-  return { serial: find('release'), failed: find('failed') }
+  const onTrial = capabilities.includes(TRIAL_CAPABILITY)
+  return { serial: find('release'), failed: find('failed'), onTrial }
 }

@@ -68,6 +68,8 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
   const file = join(needs.data, 'releases', 'agent')
   const progress = join(needs.data, 'releases', 'rollout')
   const live = new Map<string, ReturnType<typeof releaseOf>>()
+  /** Nodes that are being asked, or said yes and have not gone to become another yet. */
+  const pending = new Set<string>()
 
   const read = (bytes: Uint8Array) => openRelease(p, bytes)
   let offered: ReturnType<typeof read> | undefined
@@ -100,8 +102,9 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
     const asked = Object.keys(rollout?.asked ?? {})
     const ids = new Set([...live.keys(), ...asked])
     return [...ids].map((id) => {
-      const { serial, failed } = live.get(id) ?? {}
-      return { id, serial, failed, idle: live.has(id) && !atWork.has(id) }
+      const { serial, failed, onTrial = false } = live.get(id) ?? {}
+      const idle = live.has(id) && !atWork.has(id)
+      return { id, serial, failed, onTrial, idle, pending: pending.has(id) }
     })
   }
 
@@ -121,10 +124,12 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
   }
 
   async function ask(node: string, statement: Uint8Array): Promise<void> {
+    pending.add(node)
     try {
       const release = base64url(statement)
       await needs.conversation(node)?.request('update', { release }, { deadlineMs: UPDATE_MS })
     } catch (error) {
+      pending.delete(node)
       // A link that is lost is what an update looks like; what it was is told when the node is back.
       if (!(error instanceof OcmError)) throw error
       if (['link-lost', 'link-replaced', 'hub-stopping'].includes(error.code)) return
@@ -159,7 +164,7 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
         await writeDurably(file, bytes)
         offered = next
         offeredAt = now()
-        // Offered again, it starts again: that is how it goes on after it was stopped.
+        // Offered again, it starts again, with those that did not go back from it.
         await keep(beginning(next.release.serial))
         look()
         return state() as ReleaseState
@@ -186,12 +191,16 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
         if (offset + length > program.length) throw new OcmError('malformed', { what: 'range' })
         return { result: {}, body: oneOf(program.subarray(offset, offset + length)) }
       })
+      pending.delete(node)
       const said = releaseOf(capabilities)
       if (said.serial === undefined) return
       live.set(node, said)
       look()
     },
-    left: (node) => void live.delete(node),
+    left(node) {
+      live.delete(node)
+      pending.delete(node)
+    },
     look,
     stop: () => clearInterval(timer),
   }

@@ -6,6 +6,8 @@ const node = (id: string, change: Partial<Updatable> = {}): Updatable => ({
   serial: 1,
   failed: undefined,
   idle: true,
+  onTrial: false,
+  pending: false,
   ...change,
 })
 const fleet = (count: number, change: Partial<Updatable> = {}) =>
@@ -65,5 +67,28 @@ test('counts a node that has it by other means', () => {
   const nodes = [node('n0', { serial: 3 }), node('n1')]
   const rollout = judged(START, nodes, 0)
   expect(rollout.done).toEqual(['n0'])
+  expect(nextOf(rollout, nodes)).toEqual(['n1'])
+})
+
+test('asks a node again that is here as it was, unless it is being asked', () => {
+  const asked = { ...START, asked: { n0: 0 } }
+  const [first] = fleet(1, { pending: true })
+  expect(judged(asked, [first as Updatable], 1).asked).toEqual({ n0: 0 })
+  const lost = judged(asked, fleet(1), 1)
+  expect(lost).toMatchObject({ asked: {}, failed: null })
+  expect(nextOf(lost, fleet(1))).toEqual(['n0'])
+})
+
+test('counts a node when its trial is over, and asks it nothing until then', () => {
+  const nodes = fleet(1, { serial: 2, onTrial: true })
+  const rollout = judged({ ...START, asked: { n0: 0 } }, nodes, 1)
+  expect(rollout).toMatchObject({ done: [], asked: { n0: 0 } })
+  expect(judged(rollout, fleet(1, { serial: 2 }), 2).done).toEqual(['n0'])
+})
+
+test('offered again, it goes on with those that did not go back from it', () => {
+  const nodes = [node('n0', { failed: 2 }), node('n1')]
+  const rollout = judged(START, nodes, 0)
+  expect(rollout.failed).toBeNull()
   expect(nextOf(rollout, nodes)).toEqual(['n1'])
 })

@@ -9,6 +9,10 @@ export interface Updatable {
   readonly failed: number | undefined
   /** Connected, and no job is at work on it. */
   readonly idle: boolean
+  /** What it runs has not proved itself yet. */
+  readonly onTrial: boolean
+  /** It is being asked, or has said yes and is still as it was. */
+  readonly pending: boolean
 }
 
 export interface Rollout {
@@ -26,27 +30,37 @@ export const LOST_MS = 10 * 60_000
 export function judged(rollout: Rollout, nodes: readonly Updatable[], now: number): Rollout {
   const { serial } = rollout
   const of = (id: string) => nodes.find((node) => node.id === id)
-  const isDone = ({ serial: runs = 0 }: Updatable) => runs >= serial
+  const isDone = ({ serial: runs = 0, onTrial }: Updatable) => runs >= serial && !onTrial
+  // Here as it was before, and nobody has asked it since: what it was told got lost, so it is asked again.
+  const isAsBefore = (node: Updatable | undefined) =>
+    node?.serial !== undefined && !node.onTrial && !node.pending
   const done = new Set([...rollout.done, ...nodes.filter(isDone).map(({ id }) => id)])
-  const waiting = Object.entries(rollout.asked).filter(([id]) => !done.has(id))
+  const under = Object.entries(rollout.asked).filter(([id]) => !done.has(id))
   const failed =
     rollout.failed ??
-    nodes.find((node) => node.failed === serial && !isDone(node))?.id ??
-    waiting.find(([id, at]) => of(id)?.serial === undefined && now - at > LOST_MS)?.[0] ??
+    under.find(([id]) => wentBack(serial, of(id)))?.[0] ??
+    under.find(([id, at]) => of(id)?.serial === undefined && now - at > LOST_MS)?.[0] ??
     null
-  return { serial, done: [...done], asked: Object.fromEntries(waiting), failed }
+  const asked = under.filter(([id]) => !isAsBefore(of(id)))
+  return { serial, done: [...done], asked: Object.fromEntries(asked), failed }
 }
+
+/** An agent takes nothing that is not newer than what it went back from. */
+const wentBack = (serial: number, node: Updatable | undefined): boolean =>
+  node?.failed !== undefined && node.failed >= serial
 
 /** Whom to ask now. */
 export function nextOf(rollout: Rollout, nodes: readonly Updatable[]): readonly string[] {
   if (rollout.failed !== null) return []
-  const { done, asked } = rollout
+  const { serial: offered, done, asked } = rollout
   const under = Object.keys(asked).length
-  const open = nodes.filter(({ id }) => !done.includes(id) && !(id in asked))
+  const open = nodes.filter(
+    (node) => !done.includes(node.id) && !(node.id in asked) && !wentBack(offered, node),
+  )
   const total = done.length + under + open.length
   const allowed = allowedOf(done.length, total)
   return open
-    .filter(({ idle, serial }) => idle && serial !== undefined)
+    .filter(({ idle, serial, onTrial }) => idle && serial !== undefined && !onTrial)
     .slice(0, Math.max(0, allowed - done.length - under))
     .map(({ id }) => id)
 }

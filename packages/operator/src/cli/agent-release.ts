@@ -50,7 +50,7 @@ function show(terminal: Context['terminal'], state: ReleaseState | null, label: 
     ...(failed === null
       ? []
       : [
-          `stopped: ${label(failed)} went back to what it was, or did not come back. Offered again it goes on.`,
+          `stopped: ${label(failed)} went back to what it was, or did not come back. Offered again it goes on with the others.`,
         ]),
   ]
   terminal.result(state, lines.join('\n'))
