@@ -89,11 +89,14 @@ test('a clock that was ahead puts nothing off', async () => {
   at = right
   await hub.call('POST', '/api/login', { name: NAME, password: PASSWORD })
   expect((await get(`/api/nodes/${agent.id}`)).schedule.nextAt).toBeLessThanOrEqual(at + 6 * HOUR)
-  for (let day = 0; day < 2; day++) {
+  let days = 0
+  await until(async () => {
+    days++
     await pass(24)
     await comeBack(agent)
-  }
-  await until(async () => (await get(`/api/jobs?node=${agent.id}`)).length > 0)
+    return (await get(`/api/jobs?node=${agent.id}`)).length > 0
+  })
+  expect(days).toBeLessThan(30)
 })
 
 test.each([
