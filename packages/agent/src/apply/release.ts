@@ -121,11 +121,11 @@ async function runAgain(
   { job }: SourceRecord,
   { ran, remembered, layout }: GatewayMemory,
 ): Promise<void> {
-  const gateway = await work.installation.gateway(remembered)
-  await gateway.unmask()
-  if (!ran || (await gateway.isRunning())) return
-  report(work, job, 'launching')
   try {
+    const gateway = await work.installation.gateway(remembered)
+    await gateway.unmask()
+    if (!ran || (await gateway.isRunning())) return
+    report(work, job, 'launching')
     await gateway.start(layout, 'as-before')
   } catch (error) {
     // The node is whole again. That its gateway does not start is said, and must not keep the agent from running.

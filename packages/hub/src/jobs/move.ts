@@ -9,6 +9,17 @@ import { checkFenced } from './fenced.ts'
 import { type MoveNeeds, wordOf } from './word.ts'
 import type { Work } from './work.ts'
 
+/** Between two times that a source is asked to run again. */
+const AGAIN_MS = 3_000
+
+/** What a source says of the ABORT or of the order itself, and would say again. */
+const REFUSED: ReadonlySet<string> = new Set([
+  'malformed',
+  'not-found',
+  'order-invalid',
+  'signature-invalid',
+])
+
 export async function move(work: Work, needs: MoveNeeds): Promise<void> {
   await stage(work, needs)
   await tryOut(work)
@@ -42,7 +53,6 @@ const fence = (work: Work, needs: MoveNeeds): Promise<void> =>
 
 async function handOver(work: Work, needs: MoveNeeds): Promise<void> {
   const { fenced, finalSnapshot, fencedAt } = work.stored
-  const { id } = work.job
   const source = await nodeOf(needs, work.job.source)
   if (!fenced || fencedAt === null) throw new OcmError('internal', { what: 'fenced' })
 
@@ -51,17 +61,37 @@ async function handOver(work: Work, needs: MoveNeeds): Promise<void> {
     header: await headerOf(needs, finalSnapshot),
   })
   if (!outcome.spoke) {
-    await work.ask(source.id, 'release', async () => ({
-      job: id,
-      order: base64url(work.order),
-      abort: outcome.outcome,
-    }))
+    await release(work, needs, source.id, outcome.outcome)
     throw whyAborted(outcome)
   }
   // The target's clock says when it started; it cannot have been after its answer.
   const elapsed = needs.now() - fencedAt
   const downtimeMs = Math.min(Math.max(outcome.startedAt - fencedAt, 0), elapsed)
   await work.save({}, { downtimeMs })
+}
+
+/** Nobody speaks until it runs again, so no failure that may pass is the end of it; why stands in the job. */
+async function release(
+  work: Work,
+  { pause }: MoveNeeds,
+  source: string,
+  abort: string,
+): Promise<void> {
+  for (;;) {
+    try {
+      await work.ask(source, 'release', async () => ({
+        job: work.job.id,
+        order: base64url(work.order),
+        abort,
+      }))
+      return
+    } catch (error) {
+      work.signal.throwIfAborted()
+      if (!(error instanceof OcmError) || REFUSED.has(error.code)) throw error
+      await work.save({}, { error: { code: error.code, facts: { ...error.facts } } })
+      await pause(AGAIN_MS, work.signal)
+    }
+  }
 }
 
 async function noteMoved(work: Work, { nodes, publish }: MoveNeeds): Promise<void> {

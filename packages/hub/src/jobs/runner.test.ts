@@ -363,6 +363,17 @@ describe('a move', () => {
     expect((await hub.call('GET', `/api/nodes/${a.id}`)).body.movedTo).toBeNull()
   })
 
+  test('asks the source to run again until it can, when the target aborts', async () => {
+    parts.b.outcome = 'abort'
+    parts.a.before = (method) => {
+      const times = parts.a.asked.filter((asked) => asked === method).length
+      if (method === 'release' && times === 1) throw new OcmError('gateway-will-not-stop')
+    }
+    const failed = await ended(await move())
+    expect(parts.a.asked).toEqual(['fence', 'release', 'release'])
+    expect(failed.error?.code).toBe('openclaw-unhealthy')
+  })
+
   test('goes on where it was after a restart of the hub between fence and activate', async () => {
     const arrived = Promise.withResolvers<void>()
     parts.b.before = async (method) => {
