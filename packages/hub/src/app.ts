@@ -420,6 +420,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   }
   let url: string
   try {
+    // A catalog that was set back may let in whom the newest record revokes.
+    if (vault.current()) await roster.judge()
     url = await server.listen({ host, port })
     await runner.start()
     rounds.start()

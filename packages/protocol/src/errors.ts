@@ -434,7 +434,7 @@ export const MEANINGS = {
   'pack-mismatch': meaning('A pack does not match its name.', 'It is sent again.', 'now'),
   'snapshot-refused': meaning(
     (f) => `The snapshot does not fit the history of its node (${f['why']}).`,
-    'If the node was set back to an older state, enrol it as a new one.',
+    'Was the hub set back? Give it the newer packs and start it again. Was the node set back, or are the packs lost? Enrol it as a new one.',
   ),
   'snapshot-foreign': meaning(
     'The snapshot is of another node.',

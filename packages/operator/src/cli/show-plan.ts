@@ -188,7 +188,7 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'target-occupied': () =>
     'There is an OpenClaw on the target already; it is replaced, and kept aside for a rollback.',
   'api-keys-left': (f) =>
-    `${f['count']} API keys and tokens of providers stay behind: add new ones to the clone afterwards, or give it these with --keep-api-keys.`,
+    `${f['count']} API keys and tokens of auth profiles stay behind: add new ones to the clone afterwards, or give it these with --keep-api-keys. Keys in the configuration, in .env and in stored secrets go along.`,
   'trial-skipped': () =>
     'No copy is tried on the target first: whether its gateway starts is seen after the source has stopped.',
   'trial-missing': () =>
