@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { type SshCall, knownHosts, sshArguments } from './arguments.ts'
 import type { SshConnection } from './connection.ts'
@@ -63,6 +65,17 @@ it('offers what was lent and nothing else', () => {
   const password = settingsOf(sshArguments({ ...call, offer: 'password' }))
   expect(password.get('PreferredAuthentications')).toBe('password,keyboard-interactive')
   expect(password.get('PubkeyAuthentication')).toBe('no')
+})
+
+it.skipIf(!existsSync('/usr/bin/ssh'))('asks a host for its key, not for a certificate', () => {
+  const setting = `HostKeyAlgorithms=${settingsOf(sshArguments(call)).get('HostKeyAlgorithms')}`
+  const said = execFileSync('/usr/bin/ssh', ['-F', '/dev/null', '-G', '-o', setting, 'h'], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const [, algorithms] = /^hostkeyalgorithms (.*)$/m.exec(said) ?? []
+  expect(algorithms).toContain('ssh-ed25519,')
+  expect(algorithms).not.toMatch(/-cert-|ssh-rsa|ssh-dss/)
 })
 
 it('pins under names of our own, whatever the host is called', () => {

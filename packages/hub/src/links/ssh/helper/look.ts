@@ -33,9 +33,17 @@ export async function look(
   })
   started(ssh)
   const keys = new Set<string>()
+  let refusal: OcmError | undefined
   questions.asked = {
     question: answer,
-    shown: (line) => void keys.add(checkHostKey(line)),
+    shown(line) {
+      try {
+        keys.add(checkHostKey(line))
+      } catch (cause) {
+        refusal = new OcmError('ssh-no-answer', {}, { cause })
+        ssh.kill('SIGKILL')
+      }
+    },
     refused: () => void ssh.kill('SIGKILL'),
   }
   let stderr = ''
@@ -46,6 +54,7 @@ export async function look(
     ssh.once('error', (cause) => reject(new OcmError('ssh-missing', {}, { cause })))
     ssh.once('close', resolve)
   })
+  if (refusal) throw refusal
   if (keys.size > 0) return [...keys]
   const problem = sshProblem({ stderr, exitCode })
   throw problem.code === 'ssh-host-key-changed'
