@@ -120,6 +120,7 @@ async function begin(
   const reader = new MarkerReader(nonce)
   const { stdin, stdout } = ssh
   if (stdin === null || stdout === null) throw new OcmError('internal')
+  const heard = new Set<string>()
   return new Promise((resolve, reject) => {
     const end = (settle: () => void) => {
       stdout.off('data', take)
@@ -133,6 +134,9 @@ async function begin(
         for (const said of reader.push(bytes)) {
           const problem = stage0Problem(said)
           if (problem) return end(() => reject(problem))
+          // Once each: a node that goes on asking is not one.
+          if (heard.has(said.word)) throw new OcmError('ssh-no-answer')
+          heard.add(said.word)
           if (said.word === 'want') stdin.write(packed(program))
           if (said.word === 'preface') stdin.write(writePreface(prefaceOf(connection, join)))
           if (said.word === 'ready') return end(() => resolve(said.rest))

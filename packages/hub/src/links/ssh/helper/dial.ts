@@ -131,10 +131,17 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
   const fail = (error: unknown) => finish(() => reject(error))
   const timer = setTimeout(() => fail(new OcmError('ssh-no-answer')), BOOT_MS)
 
+  const heard = new Set<string>()
   const heed = (said: Stage0Said) => {
     const problem = stage0Problem(said)
     if (problem) fail(problem)
-    else if (said.word === 'want') sendBundle(stdin, bundle.file).once('error', fail)
+    // Once each: a node that goes on asking is not one.
+    else if (heard.has(said.word)) fail(new OcmError('ssh-no-answer'))
+    else answer(said)
+  }
+  const answer = (said: Stage0Said) => {
+    heard.add(said.word)
+    if (said.word === 'want') sendBundle(stdin, bundle.file).once('error', fail)
     else if (said.word === 'preface') stdin.write(writePreface(prefaceOf(connection, lent.join)))
     else if (said.word === 'ready') finish(() => resolve(said.rest))
   }
@@ -147,7 +154,7 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
       buffer: Buffer.alloc(65_536),
       callback(length, buffer) {
         try {
-          for (const said of reader.push(buffer.slice(0, length))) heed(said)
+          for (const said of reader.push(buffer.slice(0, length))) if (!isOver) heed(said)
         } catch (error) {
           fail(error)
         }
