@@ -156,7 +156,8 @@ async function launch(work: Work, record: TargetRecord): Promise<TargetRecord> {
   if (memory === null) return record
   report(work, job, 'launching')
   if (record.before) {
-    const gateway = await work.installation.gateway(memory.remembered)
+    // Of a unit that the apply made this one remembers no text, and does not make it again.
+    const gateway = await work.installation.gateway(record.before.newUnit ?? memory.remembered)
     await runAsBefore(work, { ...record.before, remembered: memory.remembered }, gateway, job)
   }
   const done = await write(work, record, 'undone', { ...undoingOf(record), gateway: null })

@@ -2,8 +2,8 @@
  * Where OpenClaw has never run and the account has a service manager, the first start is the one that OpenClaw's own
  * `gateway install` makes: a unit that is there again after a reboot. Taken back, the unit is gone.
  */
-import { existsSync } from 'node:fs'
-import { rm, rmdir } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdir, rm, rmdir, symlink, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { Gateway } from '../installation.port.ts'
@@ -21,6 +21,10 @@ import {
 export interface NewUnitMemory extends UnitMemory {
   /** Directories that were not there, the innermost first. */
   readonly made: readonly string[]
+  /** What OpenClaw has made, so that taking it away can be taken back; absent before there was anything. */
+  readonly text?: string
+  /** Whether it started with the account's manager. */
+  readonly isWanted?: boolean
 }
 
 export const isNewUnitMemory = (value: unknown): value is NewUnitMemory =>
@@ -44,20 +48,33 @@ export async function newUnit(site: GatewaySite): Promise<NewUnitMemory | undefi
 }
 
 export function newUnitGateway(site: GatewaySite, memory: NewUnitMemory): Gateway {
+  const { unit, file } = memory
+  const wanted = path.join(path.dirname(file), WANTED_BY, unit)
+  const gateway = unitGateway(site, memory)
   return {
-    ...unitGateway(site, memory),
+    ...gateway,
     isNew: true,
 
     /** Nobody starts a unit that is not there. */
     async mask() {
-      const { unit, file } = memory
       if (!existsSync(file)) return
-      const wanted = path.join(path.dirname(file), WANTED_BY, unit)
       for (const one of [wanted, `${file}.bak`, file]) await rm(one, { force: true })
       demand(await control('user-unit', ['daemon-reload']))
       for (const folder of memory.made) await removeIfEmpty(folder)
     },
-    unmask: async () => {},
+    async unmask() {
+      if (memory.text === undefined || existsSync(file)) return
+      await mkdir(path.dirname(wanted), { recursive: true })
+      await writeFile(file, memory.text, { mode: 0o600 })
+      if (memory.isWanted && !existsSync(wanted)) await symlink(file, wanted)
+      demand(await control('user-unit', ['daemon-reload']))
+    },
+
+    async remember() {
+      const known = (await gateway.remember()) as NewUnitMemory
+      if (!existsSync(file)) return known
+      return { ...known, text: readFileSync(file, 'utf8'), isWanted: existsSync(wanted) }
+    },
   }
 }
 

@@ -232,7 +232,13 @@ for (const args of [['daemon-reload'], ['enable', '--now', 'openclaw-gateway.ser
   await later.mask()
   expect(left(`${home}/.config`)).toEqual([])
   expect(() => systemctl('start', unit)).toThrow(/not found/)
-  // The way back may fail, too; then it is made again.
+  await first.unmask()
+  expect(left(`${home}/.config`)).toEqual([])
+  // The way back may fail, too; then it is there again, also where it did not run.
+  await later.unmask()
+  expect(systemctl('show', unit, '-p', 'LoadState')).toBe('LoadState=loaded\n')
+  expect(readFileSync(`${folder}/default.target.wants/${unit}`, 'utf8')).toBe(unitText(port))
+  expect(await later.isRunning()).toBe(false)
   await later.start(layout(port))
   expect(await later.waitReady(layout(port), 15_000)).toBe(true)
   await later.stop()
