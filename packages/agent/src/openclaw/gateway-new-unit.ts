@@ -43,6 +43,8 @@ export async function newUnit(site: GatewaySite): Promise<NewUnitMemory | undefi
   if (answered?.status !== 0) return undefined
   const unit = unitName(site)
   const file = path.join(home, '.config/systemd/user', unit)
+  // One that this manager does not run, or not for this installation. It is not ours to take away again.
+  if (existsSync(file)) return undefined
   const folders = [WANTED_BY, '.', '..', '../..'].map((one) => path.join(path.dirname(file), one))
   return { kind: 'user-unit', unit, file, made: folders.filter((folder) => !existsSync(folder)) }
 }
