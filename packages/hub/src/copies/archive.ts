@@ -3,7 +3,7 @@
  * little memory and a torn copy is told from a whole one. What is in it is as secret as the hub's data directory.
  */
 import { createHash } from 'node:crypto'
-import { chmodSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
@@ -33,8 +33,9 @@ export interface Writing {
 /** @throws OcmError 'target-not-empty' */
 export function writeArchive(file: string, about: About): Writing {
   const unfinished = unfinishedName(file)
+  // Made before SQLite opens it: at no moment can others read it.
+  closeSync(openSync(unfinished, 'wx', 0o600))
   const database = new DatabaseSync(unfinished)
-  chmodSync(unfinished, 0o600)
   // Nobody reads it before it is whole: what counts is that it is on the disk when it gets its name.
   database.exec(`
     pragma journal_mode = off; pragma synchronous = off; pragma application_id = ${APPLICATION};

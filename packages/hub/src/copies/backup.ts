@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs'
 import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { DatabaseSync, backup as copyDatabase } from 'node:sqlite'
 import { OcmError, VERSION } from '@ocm/protocol'
 import { UNFINISHED } from '../packs/durable.ts'
@@ -32,7 +32,8 @@ export async function backupHub({ data, file, withPacks, now }: BackupWish): Pro
   }
   if (existsSync(file)) throw new OcmError('target-not-empty')
   const about = { version: VERSION, madeAt: now, packs: withPacks ? null : join(data, 'packs') }
-  const scratch = await mkdtemp(join(dirname(file), '.ocm-backup-'))
+  await removeLeftovers(file)
+  const scratch = await mkdtemp(join(dirname(file), SCRATCH + process.pid + '-'))
   let writing: Writing | undefined
   try {
     const catalog = join(scratch, 'catalog.sqlite')
@@ -49,6 +50,20 @@ export async function backupHub({ data, file, withPacks, now }: BackupWish): Pro
   } finally {
     writing?.abandon()
     await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+const SCRATCH = '.ocm-backup-'
+
+/** What a backup that was killed left behind holds the hub's keys: it goes with the next one, when its process is no more. */
+async function removeLeftovers(file: string): Promise<void> {
+  const folder = dirname(file)
+  for (const name of await readdir(folder)) {
+    const pid = /^\.ocm-backup-(\d+)-/.exec(name)?.[1]
+    const isOurs = name.startsWith(`${basename(file)}${UNFINISHED}`)
+    if (isOurs || (pid !== undefined && !existsSync(`/proc/${pid}`))) {
+      await rm(join(folder, name), { recursive: true, force: true })
+    }
   }
 }
 

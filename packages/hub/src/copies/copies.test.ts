@@ -1,5 +1,6 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -166,4 +167,16 @@ test('a copy that was cut or changed is refused, and leaves nothing behind', asy
   await expect(restoreHub({ file: `${ground}/bad`, data: `${ground}/data` })).rejects.toMatchObject(
     { code: 'copy-unusable' },
   )
+})
+
+test('what a backup that was killed left goes with the next, and nothing else', async () => {
+  const gone = spawnSync('true').pid
+  await mkdir(`${ground}/.ocm-backup-${gone}-abc`)
+  await writeFile(`${ground}/.ocm-backup-${gone}-abc/catalog.sqlite`, '')
+  await writeFile(`${ground}/copy.unfinished-0123456789ab`, '')
+  const others = [`.ocm-backup-${process.pid}-abc`, 'other.unfinished-0123456789ab']
+  for (const name of others) await writeFile(`${ground}/${name}`, '')
+  await copy(false)
+  expect((await readdir(ground)).toSorted()).toEqual([...others, 'copy'].toSorted())
+  expect((await stat(`${ground}/copy`)).mode & 0o777).toBe(0o600)
 })
