@@ -23,6 +23,8 @@ export interface HelperHooks {
   readonly gone: () => void
 }
 
+/** Until it has made its key. */
+const START_MS = 10_000
 /** To end by itself; then it is killed. */
 const END_MS = 2_000
 /** It holds a credential for some seconds and does nothing big. */
@@ -71,8 +73,10 @@ export async function startHelper(task: Task, { said, gone }: HelperHooks): Prom
   })
   const tell = (words: ToHelper) => void line.write(`${JSON.stringify(words)}\n`)
   tell({ do: 'begin', task })
+  // Its end is what the key is refused with.
+  const late = setTimeout(() => child.kill('SIGKILL'), START_MS)
   return {
-    key: await key,
+    key: await key.finally(() => clearTimeout(late)),
     pid: child.pid ?? 0,
     tell,
     async end() {

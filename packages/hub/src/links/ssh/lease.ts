@@ -70,11 +70,17 @@ export class Lease {
   /** @returns the helper's key. @throws OcmError 'ssh-helper-failed' */
   async begin(): Promise<string> {
     try {
-      this.#helper = await startHelper(this.#task, {
+      const helper = await startHelper(this.#task, {
         said: (words) => this.#heed(words),
         gone: () => void this.#end('failed', new OcmError('ssh-helper-failed')),
       })
-      return this.#helper.key
+      this.#helper = helper
+      // Let go of before there was anything to end.
+      if (this.#ending) {
+        await helper.end()
+        throw new OcmError('ssh-lease-ended')
+      }
+      return helper.key
     } catch (error) {
       await this.#end('failed', error)
       throw error

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
+  type Job,
   LEASE_MS,
   type LiveEvent,
   type SshLease,
@@ -40,6 +41,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   writeFileSync(bundle, 'process.exit(0)')
   const key = await delegateKey(p, data)
   const told: SshLease[] = []
+  const listeners: ((event: LiveEvent) => void)[] = []
   const leases = createLeases({
     p,
     clock: { now: () => performance.now(), setTimeout, clearTimeout },
@@ -61,7 +63,10 @@ async function pool(entries: readonly SshEntry[] = []) {
     publish: (event: LiveEvent) => {
       if (event.kind === 'lease-changed') told.push(event.lease)
     },
-    subscribe: () => () => {},
+    subscribe(listener) {
+      listeners.push(listener)
+      return () => {}
+    },
     jobsAtWork: () => Promise.resolve(new Map()),
     isOnline: () => false,
     most: 2,
@@ -75,7 +80,10 @@ async function pool(entries: readonly SshEntry[] = []) {
     }
     throw new Error('the lease does not end')
   }
-  return { leases, told, ended, data, delegateTo: key.public }
+  const jobChanged = (job: Pick<Job, 'id' | 'kind' | 'node' | 'source' | 'state'>) => {
+    for (const listener of listeners) listener({ kind: 'job-changed', job: job as Job })
+  }
+  return { leases, told, ended, data, delegateTo: key.public, jobChanged }
 }
 
 const ask = { node: null, purpose: 'work' } as const
@@ -151,6 +159,24 @@ describe('the pool', () => {
       held: false,
       problem: { code: 'ssh-unreachable' },
     })
+  })
+
+  it('ends a helper that has not begun yet when its lease is let go of', async () => {
+    const { leases } = await pool()
+    const issued = leases.issue(ask, 'ada').catch((error: unknown) => error)
+    let begun: SshLease | undefined
+    for (; !begun; await pause(1)) [begun] = await leases.list()
+    await leases.release(begun.id)
+    expect(await issued).toMatchObject({ code: 'ssh-lease-ended' })
+    expect(helpers()).toBe('0')
+  })
+
+  it('knows that a move is at work on both of its nodes', async () => {
+    const { leases, jobChanged } = await pool()
+    const [job, node, source] = [newId(p), newId(p), newId(p)]
+    const { lease } = await leases.issue({ node: source, purpose: 'work' }, 'ada')
+    jobChanged({ id: job, kind: 'move', node, source, state: 'running' })
+    expect(await leases.release(lease)).toMatchObject({ node: source, job })
   })
 
   it('asks for a node that is not delegated', async () => {

@@ -16,6 +16,7 @@ import {
   newId,
 } from '@ocm/protocol'
 import type { Publish } from '../../events.ts'
+import { nodesOf } from '../../jobs/runner.ts'
 import { writeAskpass } from './askpass.ts'
 import { Lease, isOver } from './lease.ts'
 import { type Packed, packBundle } from './packed.ts'
@@ -150,17 +151,18 @@ export function createLeases(needs: PoolNeeds): Leases {
 
   const unsubscribe = needs.subscribe((event: LiveEvent) => {
     if (event.kind !== 'job-changed') return
-    const { node, state } = event.job
-    if (!isFinal(state)) {
-      // Known at once: a lease whose time is up asks for it.
-      if (!atWork.has(node)) atWork = new Map([...atWork, [node, event.job.id]])
+    const { job } = event
+    if (!isFinal(job.state)) {
+      // Known at once: a lease whose time is up asks for it. A move is at work on both of its nodes.
+      const fresh = nodesOf(job).filter((node) => !atWork.has(node))
+      atWork = new Map([...atWork, ...fresh.map((node) => [node, job.id] as const)])
       return
     }
     // One that is asked for meanwhile is for what comes next.
     const connected = lasting().filter((one) => one.shown.state === 'connected')
     const timer = setTimeout(() => {
       timers.delete(timer)
-      jobEnded(event.job, connected).catch(needs.fault)
+      jobEnded(job, connected).catch(needs.fault)
     }, AFTER_JOB_MS)
     timers.add(timer)
   })
