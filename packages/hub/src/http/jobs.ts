@@ -70,7 +70,8 @@ export function jobRoutes(api: FastifyInstance, needs: JobNeeds): void {
     '/nodes/:id/last-fence',
     { params: ById, answer: LastFence },
     async (request) => {
-      const last = await lastFence(jobs, request.params.id)
+      const operators = needs.vault.current()?.record.operators ?? []
+      const last = await lastFence(jobs, operators, request.params.id)
       return { order: last ? base64url(last.statement) : null }
     },
   )

@@ -45,7 +45,9 @@ export async function submit(needs: SubmitNeeds, request: JobRequest, by: string
   const order = await readOrder(needs, statement)
   if (order.kind !== request.kind) throw new OcmError('order-invalid', { why: 'kind' })
   // The source would refuse it, of an unfenced move when its target speaks already.
-  const last = order.kind === 'move' ? await lastFence(needs.jobs, order.source) : undefined
+  const { operators } = needs.vault.needed().record
+  const last =
+    order.kind === 'move' ? await lastFence(needs.jobs, operators, order.source) : undefined
   if (last && order.fenceEpoch <= last.fenceEpoch && !equal(last.statement, statement)) {
     throw new OcmError('order-invalid', { why: 'fence-epoch' })
   }
