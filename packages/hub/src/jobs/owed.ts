@@ -3,7 +3,7 @@
  * because the target said ABORT or the move was undone. It is told as soon as it comes, and asked until it has done it; the
  * job shows that it is owed until then. While a move is at work it sees to that itself: see alone.ts.
  */
-import { base64url, type NodeConversation, OcmError, toWireError } from '@ocm/protocol'
+import { base64url, isFinal, type NodeConversation, OcmError, toWireError } from '@ocm/protocol'
 import { isAbort, nodeOf } from './apply.ts'
 import { askFenced } from './fenced.ts'
 import type { JobCatalog, StoredJob } from './ports.ts'
@@ -42,8 +42,10 @@ export function createOwed(needs: OwedNeeds): Owed {
       const worthless: StoredJob[] = []
       let [isTold, isFenced] = [true, false]
       for (const next of owed) {
+        // Undone, or attested, while another one was told.
+        if (!(await isOwed(next.job.id))) continue
         const refused = await tellOne(next, conversation, node)
-        isFenced ||= refused === undefined && next.job.kind === 'move'
+        isFenced ||= (await jobs.job(next.job.id))?.job.unfenced === 'fenced'
         if (refused === undefined) continue
         // In the order in which they were given; but one that counts for nothing any more keeps no other from being heard.
         if (WORTHLESS.has(refused)) worthless.push(next)
@@ -89,8 +91,23 @@ export function createOwed(needs: OwedNeeds): Owed {
     outcome !== null && isAbort(needs.p, outcome, (await nodeOf(needs, job.node)).key)
 
   async function fence(stored: StoredJob, conversation: NodeConversation): Promise<void> {
-    const said = await askFenced(needs, stored, conversation, stopping.signal)
-    await settle(stored.job.id, said, 'fenced')
+    const { id, node } = stored.job
+    const said = await askFenced(needs, stored, conversation, stopping.signal).catch(
+      async (error: unknown) => {
+        if (stopping.signal.aborted || (await isOwed(id))) throw error
+        return {}
+      },
+    )
+    if (await settle(id, said, 'fenced')) return
+    // Undone while it was fenced, or half: it may have heard of that before there was anything to release.
+    const by = (await jobs.jobs(node)).find((job) => job.kind === 'undo' && job.undoes === id)
+    const undo = by && (await jobs.job(by.id))
+    if (!undo?.outcome) return
+    // One that is at work is written by its own work alone.
+    if (!isFinal(undo.job.state)) return release(undo, stored, conversation)
+    const job = { ...undo.job, unfenced: 'owed' as const }
+    await jobs.saveJob({ ...undo, job })
+    publish({ kind: 'job-changed', job })
   }
 
   async function undone(stored: StoredJob, conversation: NodeConversation): Promise<void> {
@@ -117,17 +134,20 @@ export function createOwed(needs: OwedNeeds): Owed {
 
   const wait = () => ({ deadlineMs: Number.POSITIVE_INFINITY, signal: stopping.signal })
 
-  /** Unless it was undone meanwhile. */
+  const isOwed = async (id: string) => (await jobs.job(id))?.job.unfenced === 'owed'
+
+  /** @returns false when it is not owed any more: undone meanwhile. */
   async function settle(
     id: string,
     more: Partial<StoredJob>,
     unfenced: 'fenced' | 'attested',
-  ): Promise<void> {
+  ): Promise<boolean> {
     const now = await jobs.job(id)
-    if (now?.job.unfenced !== 'owed') return
+    if (now?.job.unfenced !== 'owed') return false
     const job = { ...now.job, unfenced }
     await jobs.saveJob({ ...now, ...more, job })
     publish({ kind: 'job-changed', job })
+    return true
   }
 
   return {

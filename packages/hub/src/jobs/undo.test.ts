@@ -359,6 +359,25 @@ describe('a move whose source is attested to be off', () => {
     expect(parts.a.asked).toEqual(['release'])
     expect((await stateOf(a)).movedTo).toBeNull()
   })
+
+  test('undone while the source is being fenced, it is released once it is', async () => {
+    await leave()
+    const move = await done(alone())
+    const go = Promise.withResolvers<void>()
+    parts.a.before = (method) => {
+      if (method === 'fence') return go.promise
+      throw new OcmError('not-found', { what: 'job' })
+    }
+    await a.dial()
+    const asked = async () => parts.a.asked.join(' ')
+    await until(asked, (all) => all === 'fence')
+    const { id } = await undo(b, move.hash)
+    expect((await ended(id)).state).toBe('done')
+    expect(await asked()).toBe('fence release')
+    parts.a.before = () => {}
+    go.resolve()
+    await until(asked, (all) => all === 'fence release release')
+  })
 })
 
 describe('after FENCED', () => {
