@@ -33,8 +33,8 @@ export interface Runner {
   progress(job: string, node: string, said: Progress): Promise<void>
   /** A node has come: it is told what it may throw away. */
   came(node: string): Promise<void>
-  /** A job that is at work waits for something that does not come. */
-  giveUp(job: string, why: OcmError): void
+  /** A job waits for something that does not come, or would when its turn comes. */
+  giveUp(job: string, why: OcmError): Promise<void>
   /** A node will not come again. */
   gone(node: string, why: ErrorCode): void
 }
@@ -215,8 +215,24 @@ export function createRunner(needs: RunnerNeeds): Runner {
 
     came,
 
-    giveUp(job, why) {
-      active.get(job)?.abort(why)
+    async giveUp(id, why) {
+      const stored = await jobs.job(id)
+      const work = active.get(id)
+      if (work) return work.abort(why)
+      if (!stored) return
+      const idle = new Work(stored, needs)
+      // Its turn does not come meanwhile.
+      active.set(id, idle)
+      try {
+        if (!(await idle.refresh())) return
+        if (idle.isBegun('stage')) await idle.save({ discardOwed: true })
+        await idle.finish(why)
+      } finally {
+        active.delete(id)
+      }
+      if (idle.stored.discardOwed) await came(idle.job.node)
+      for (const node of nodesOf(idle.job)) owed.tell(node)
+      await advance()
     },
 
     gone(node, why) {

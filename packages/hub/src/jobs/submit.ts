@@ -124,7 +124,7 @@ async function submitRelease(needs: SubmitNeeds, statement: Uint8Array, by: stri
       )
     : []
   for (const one of waiting) {
-    if (one.job.kind !== 'release') runner.giveUp(one.job.id, new OcmError('target-off'))
+    if (one.job.kind !== 'release') await runner.giveUp(one.job.id, new OcmError('target-off'))
   }
   return job
 }

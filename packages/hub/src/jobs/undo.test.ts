@@ -497,6 +497,20 @@ describe('after FENCED', () => {
     expect((await stateOf(a)).fence).toBeUndefined()
   })
 
+  test('the attestation ends a job whose turn has not come, too', async () => {
+    b.cut()
+    await b.session?.closed
+    const first = (await start({ kind: 'backup', node: b.id })).body
+    const { id, hash } = await orderTo('move', a, b)
+    expect((await job(id)).state).toBe('queued')
+    const body: TargetOff = { ...common(), node: a.id, target: b.id, order: hash, fenceEpoch: 1 }
+    const statement = base64url(makeStatement(p, 'target-off', body, hub.operator.key))
+    const { body: said } = await start({ kind: 'release', order: statement })
+    expect(await ended(id)).toMatchObject({ state: 'failed', error: { code: 'target-off' } })
+    expect((await ended(said.id)).state).toBe('done')
+    await hub.call('POST', `/api/jobs/${first.id}/cancel`, {})
+  })
+
   test('the attestation ends the job that still waits for the target', async () => {
     parts.b.before = async (method) => {
       if (method !== 'activate') return
