@@ -8,6 +8,7 @@ import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { base64url, fromBase64url, makeRelease } from '../packages/protocol/src/index.ts'
 import { nodePrimitives as p } from '../packages/protocol/src/primitives/node.ts'
+import { bakedSerial } from './bundling.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -28,8 +29,12 @@ if (command === 'new-key' && first !== undefined) {
   if ((statSync(key).mode & 0o077) !== 0) throw new Error(`${key} can be read by others: chmod 600`)
   const pair = p.ed25519Pair(fromBase64url(readFileSync(key, 'utf8').trim()))
   const program = new Uint8Array(readFileSync(first))
+  const text = readFileSync(first, 'latin1')
   // The program carries its own serial; one that differs would be offered for ever.
-  if (!readFileSync(first, 'latin1').includes(base64url(pair.public))) {
+  if (!text.includes(bakedSerial(Number(serial)))) {
+    throw new Error(`${first} was not built with OCM_RELEASE_SERIAL=${serial}`)
+  }
+  if (!text.includes(base64url(pair.public))) {
     throw new Error(`${first} was not built with OCM_RELEASE_KEY=${base64url(pair.public)}`)
   }
   writeFileSync(second, makeRelease(p, { version, serial: Number(serial) }, program, pair))

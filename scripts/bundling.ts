@@ -52,8 +52,14 @@ export function releaseWords(env: NodeJS.ProcessEnv): Record<string, string> {
   if (!/^[\w-]{43}$/.test(key ?? '') || !/^[1-9]\d{0,14}$/.test(serial ?? '')) {
     throw new Error('OCM_RELEASE_KEY (43 letters) and OCM_RELEASE_SERIAL (a number) go together')
   }
-  return { OCM_RELEASE_KEY: JSON.stringify(key), OCM_RELEASE_SERIAL: String(serial) }
+  return {
+    OCM_RELEASE_KEY: JSON.stringify(key),
+    OCM_RELEASE_SERIAL: JSON.stringify(bakedSerial(Number(serial))),
+  }
 }
+
+/** As it stands in a program, whatever else was made shorter there. */
+export const bakedSerial = (serial: number): string => `release-serial:${serial};`
 
 const TEXT = '\0threads'
 /** Runs as a process of its own and has little in common with the others. */
