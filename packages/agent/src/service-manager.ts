@@ -7,6 +7,8 @@ import { spawn } from 'node:child_process'
 export interface ServiceManager {
   ready(): void
   stopping(): void
+  /** Says nothing more: another tells it. */
+  rest(): void
 }
 
 /**
@@ -35,5 +37,6 @@ export function serviceManager(
       clearInterval(beat)
       say('STOPPING=1')
     },
+    rest: () => clearInterval(beat),
   }
 }
