@@ -137,7 +137,8 @@ async function run(parts: ServingParts) {
     await disconnect()
     await unmark()
   }
-  const proving = provingItself(stop)
+  // What is at work ends first: a job may have begun meanwhile.
+  const proving = provingItself(() => inTurn(stop))
   const becomeAnother = () =>
     inTurn(async () => {
       await stop()
@@ -153,7 +154,7 @@ async function run(parts: ServingParts) {
     ...link,
     hello: async () => ({
       ...(await link.hello()),
-      capabilities: await updateCapabilities(stateDir),
+      capabilities: await updateCapabilities(stateDir, fault),
     }),
     onSession: (session) => {
       link.onSession(session)

@@ -20,7 +20,7 @@ const Kept = Strict({
   good: Type.Union([Bytes(), Type.Null()]),
   /** The one on trial, and how often it was started. */
   trial: Type.Union([Strict({ statement: Bytes(), starts: Count }), Type.Null()]),
-  /** Serial of the last one that did not prove itself. */
+  /** Highest serial of those that did not prove themselves. */
   failed: Type.Union([Count, Type.Null()]),
 })
 export type Kept = Static<typeof Kept>
@@ -39,6 +39,28 @@ export async function readKept(stateDir: string): Promise<Kept> {
 /** Answers when it is on disk. */
 export async function keep(stateDir: string, kept: Kept): Promise<void> {
   await writeDurable(fileIn(stateDir), toCbor(kept))
+}
+
+/** @returns why a release is not taken: nothing older than what once ran well, nothing that once did not */
+export function refusal(
+  serial: number,
+  known: { readonly runs: number; readonly good: number; readonly failed: number | null },
+): string | undefined {
+  if (serial <= known.runs || serial < known.good) return 'not newer'
+  return known.failed !== null && serial <= known.failed ? 'failed' : undefined
+}
+
+export const worseOf = (failed: number | null, serial: number | null): number | null =>
+  serial === null ? failed : Math.max(failed ?? 0, serial)
+
+/** Whether its program is there or not. @returns null when it is not signed by this key */
+export function serialOf(p: Primitives, key: Uint8Array, statement: Uint8Array): number | null {
+  try {
+    return readRelease(p, key, statement).serial
+  } catch (error) {
+    if (error instanceof OcmError) return null
+    throw error
+  }
 }
 
 export interface Verified {

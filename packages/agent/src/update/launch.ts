@@ -8,8 +8,18 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { LEAN_ENV, LEAN_FLAGS, type Primitives } from '@ocm/protocol'
 import type { Log } from '../log.ts'
+import { serviceManager } from '../service-manager.ts'
 import { RELEASE_KEY, RELEASE_SERIAL } from './baked.ts'
-import { type Kept, type Verified, keep, readKept, removeProgram, verified } from './kept.ts'
+import {
+  type Kept,
+  type Verified,
+  keep,
+  readKept,
+  removeProgram,
+  serialOf,
+  verified,
+  worseOf,
+} from './kept.ts'
 import { BASE, TRIAL } from './words.ts'
 
 const MOST_STARTS = 3
@@ -21,10 +31,21 @@ const GOODBYE_MS = 40_000
 export async function launch(p: Primitives, stateDir: string, log: Log): Promise<void> {
   const { env } = process
   if (RELEASE_KEY === undefined || env[BASE] !== undefined) return
+  try {
+    await handOver(p, RELEASE_KEY, stateDir, log)
+  } catch (error) {
+    log.error(
+      { err: error },
+      'what is known of updates cannot be read or written: what was installed runs',
+    )
+  }
+}
+
+async function handOver(p: Primitives, key: Uint8Array, stateDir: string, log: Log): Promise<void> {
   const kept = await readKept(stateDir)
-  if (kept.trial) await tryOut(p, RELEASE_KEY, stateDir, kept, log)
+  if (kept.trial) await tryOut(p, key, stateDir, kept, log)
   const { good } = await readKept(stateDir)
-  const release = good && (await verified(p, RELEASE_KEY, stateDir, good))
+  const release = good && (await verified(p, key, stateDir, good))
   // An installed program that is newer than what it once updated itself to was installed for that.
   if (release && release.serial > RELEASE_SERIAL) become(release)
 }
@@ -51,16 +72,16 @@ async function tryOut(
   if (release && !isSpent) {
     // Counted before it runs: what takes the machine down with it is not tried for ever.
     await keep(stateDir, { ...kept, trial: { ...trial, starts: trial.starts + 1 } })
-    const end = await supervise(release)
-    if (end === 'told to stop') process.exit(0)
+    const { end, isToldToStop } = await supervise(release, log)
     if (end === 'good') {
       await keep(stateDir, { ...kept, good: trial.statement, trial: null })
       log.info({ version: release.version, serial: release.serial }, 'update proved itself')
-      return
     }
+    if (isToldToStop) process.exit(0)
+    if (end === 'good') return
   }
-  const serial = release?.serial ?? null
-  await keep(stateDir, { ...kept, trial: null, failed: serial })
+  const serial = serialOf(p, key, trial.statement)
+  await keep(stateDir, { ...kept, trial: null, failed: worseOf(kept.failed, serial) })
   if (serial !== null) await removeProgram(stateDir, serial)
   log.error({ serial }, 'update did not prove itself: gone back')
 }
@@ -72,17 +93,34 @@ const LEASH = `data:text/javascript,${encodeURIComponent(
 
 type End = 'good' | 'failed' | 'told to stop'
 
-async function supervise({ program }: Verified): Promise<End> {
+const NO_WATCHDOG = { WATCHDOG_PID: undefined, WATCHDOG_USEC: undefined }
+
+async function supervise(
+  { program }: Verified,
+  log: Log,
+): Promise<{ readonly end: End; readonly isToldToStop: boolean }> {
   const { env, execPath, execArgv, argv } = process
   const flags = [...LEAN_FLAGS, '--import', LEASH, ...execArgv]
+  // By the one who judges: a release that hangs is to end its trial, not the service.
+  const watchdog = serviceManager({ ...env }, (error) => log.error({ err: error }, 'fault'))
   const child = spawn(execPath, [...flags, program, ...argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-    // The watchdog is told by whoever does the work, and that is the child.
-    env: { ...env, ...LEAN_ENV, WATCHDOG_PID: undefined, [BASE]: argv[1], [TRIAL]: '1' },
+    env: { ...env, ...LEAN_ENV, ...NO_WATCHDOG, [BASE]: argv[1], [TRIAL]: '1' },
   })
   const verdict = Promise.withResolvers<End>()
   const late = setTimeout(() => verdict.resolve('failed'), TRIAL_MS)
-  const stop = () => verdict.resolve('told to stop')
+  let isToldToStop = false
+  let kill: NodeJS.Timeout | undefined
+  const killIn = (ms: number) => {
+    clearTimeout(kill)
+    kill = setTimeout(() => child.kill('SIGKILL'), ms)
+  }
+  const stop = () => {
+    isToldToStop = true
+    verdict.resolve('told to stop')
+    child.kill('SIGTERM')
+    killIn(GOODBYE_MS)
+  }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
   child.on('message', () => verdict.resolve('good'))
   child.once('error', () => verdict.resolve('failed'))
@@ -93,12 +131,12 @@ async function supervise({ program }: Verified): Promise<End> {
   )
   const end = await verdict.promise
   clearTimeout(late)
-  if (end === 'told to stop') child.kill('SIGTERM')
-  // Not by a signal: the service as a whole goes on.
-  else if (child.connected) child.send('stop', () => undefined)
-  const kill = setTimeout(() => child.kill('SIGKILL'), end === 'failed' ? 5_000 : GOODBYE_MS)
+  // Not by a signal: the service as a whole goes on. A good one ends what is at work first, however long that takes.
+  if (!isToldToStop && child.connected) child.send('stop', () => undefined)
+  if (end === 'failed') killIn(5_000)
   if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) await exited
   clearTimeout(kill)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
-  return end
+  watchdog.rest()
+  return { end, isToldToStop }
 }

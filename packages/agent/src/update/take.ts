@@ -8,21 +8,36 @@ import {
   fitsRelease,
   readRelease,
   releaseCapability,
+  TRIAL_CAPABILITY,
 } from '@ocm/protocol'
 import { run } from '../openclaw/run.ts'
 import { writeDurable } from '../store/durable.ts'
 import { RELEASE_KEY, RELEASE_SERIAL } from './baked.ts'
-import { keep, programOf, readKept, removeProgram } from './kept.ts'
+import { keep, programOf, readKept, refusal, removeProgram, serialOf } from './kept.ts'
+import { isOnTrial } from './trial.ts'
 
 const PIECE = 512 * 1024
 const FETCH_MS = 600_000
 const ASK_MS = 15_000
 
 /** What the hello says of updates; nothing where this agent takes none. */
-export async function updateCapabilities(stateDir: string): Promise<string[]> {
+export async function updateCapabilities(
+  stateDir: string,
+  fault: (error: unknown) => void,
+): Promise<string[]> {
   if (RELEASE_KEY === undefined) return []
-  const { failed } = await readKept(stateDir)
-  return [releaseCapability(RELEASE_SERIAL), ...(failed === null ? [] : [failedCapability(failed)])]
+  try {
+    const { failed } = await readKept(stateDir)
+    return [
+      releaseCapability(RELEASE_SERIAL),
+      ...(failed === null ? [] : [failedCapability(failed)]),
+      ...(isOnTrial ? [TRIAL_CAPABILITY] : []),
+    ]
+  } catch (error) {
+    // It works on without updates.
+    fault(error)
+    return []
+  }
 }
 
 /** @throws OcmError 'release-refused', 'signature-invalid' */
@@ -36,8 +51,9 @@ export async function takeRelease(
     throw new OcmError('release-refused', { why: 'built without a key' })
   const release = readRelease(p, RELEASE_KEY, statement)
   const kept = await readKept(stateDir)
-  if (release.serial <= RELEASE_SERIAL) throw new OcmError('release-refused', { why: 'not newer' })
-  if (release.serial === kept.failed) throw new OcmError('release-refused', { why: 'failed' })
+  const good = (kept.good && serialOf(p, RELEASE_KEY, kept.good)) ?? 0
+  const why = refusal(release.serial, { runs: RELEASE_SERIAL, good, failed: kept.failed })
+  if (why !== undefined) throw new OcmError('release-refused', { why })
 
   const bytes = await fetchProgram(session, release)
   if (!fitsRelease(p, release, bytes)) throw new OcmError('release-refused', { why: 'damaged' })

@@ -5,12 +5,15 @@ import { TRIAL } from './words.ts'
 /** A link that lasts so long has been through handshake, record and at least a heartbeat's worth of frames. */
 const STEADY_MS = Number(process.env['OCM_AGENT_STEADY_MS'] ?? 10_000)
 
+/** Noted before it is taken out of the environment. */
+export const isOnTrial = process.env[TRIAL] !== undefined && process.send !== undefined
+
 /**
- * @param stop puts everything away: another is to take this place
+ * @param stop puts everything away, once nothing is at work: another is to take this place
  * @returns to be called with each session; does nothing but on trial
  */
 export function provingItself(stop: () => Promise<void>): (session: AgentSession) => void {
-  if (process.env[TRIAL] === undefined || !process.send) return () => undefined
+  if (!isOnTrial) return () => undefined
   delete process.env[TRIAL]
   process.on('message', () => {
     stop().then(
