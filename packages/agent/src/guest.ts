@@ -21,17 +21,24 @@ export interface Guest {
   sweep(): Promise<void>
 }
 
-/** @param rehome answers when it is on disk where the hub is reached from now on. */
-export function createGuest(
-  parts: GuestParts,
-  rehome: (urls: readonly string[]) => Promise<void>,
-): Guest {
+export interface GuestHooks {
+  /** Answers when it is on disk where the hub is reached from now on. */
+  readonly rehome: (urls: readonly string[]) => Promise<void>
+  /** @throws OcmError 'node-busy' while something live is being changed: what is known of it is here alone */
+  readonly checkAtRest: () => Promise<void>
+}
+
+export function createGuest(parts: GuestParts, { rehome, checkAtRest }: GuestHooks): Guest {
   let isForgotten = false
   const remove = () => rm(parts.stateDir, { recursive: true, force: true, maxRetries: 3 })
   return {
     attach(session) {
-      session.handle('settle', ({ urls }) => settle({ ...parts, rehome }, urls))
+      session.handle('settle', async ({ urls }) => {
+        await checkAtRest()
+        return settle({ ...parts, rehome }, urls)
+      })
       session.handle('forget', async () => {
+        await checkAtRest()
         isForgotten = true
         await remove()
         return {}

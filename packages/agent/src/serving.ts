@@ -150,6 +150,7 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     /** Where the hub is reached from now on; answers when it is on disk. */
     rehome: (urls: readonly string[]) => enrolment.rehome(urls),
     isPressing: apply.isPressing,
+    checkAtRest: apply.checkAtRest,
     /** Answers when nothing live is being changed any more. */
     async unchanging(): Promise<void> {
       while (changes.size > 0) await Promise.allSettled(changes)

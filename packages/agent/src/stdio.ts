@@ -54,7 +54,10 @@ export async function attend(
     const preface = await firstRecord(input)
     const parts = partsFor(readPreface(preface))
     unmark = await markWhenFree(parts.stateDir)
-    const staying = createGuest(parts, async (urls) => served?.rehome(urls))
+    const staying = createGuest(parts, {
+      rehome: async (urls) => served?.rehome(urls),
+      checkAtRest: async () => served?.checkAtRest(),
+    })
     guest = staying
     const isEnrolled = (await readEnrolment(parts.stateDir)) !== undefined
     const link = isEnrolled

@@ -165,11 +165,12 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     return {}
   })
 
-  /** A node that is there over ssh, and not at work. */
+  /** A node that is there over ssh, not at work, and without a fence that is owed or held. */
   async function guest(id: string) {
     const node = await roster.one(id)
     if (node.reach !== 'ssh') throw new OcmError('node-not-ssh')
-    if (node.job !== null) throw new OcmError('node-busy')
+    // Under a fence its agent is all that knows who speaks.
+    if (node.job !== null || node.fence !== undefined) throw new OcmError('node-busy')
     return node
   }
 
