@@ -196,6 +196,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     publish,
     closeLink: links.close,
     gone: runner.gone,
+    lockOut: (node) => leases.lockOut(node),
     fences: jobs.fences,
     schedules: () => schedulesOf({ schedules: catalog.schedules, now }),
     twins: createTwins({

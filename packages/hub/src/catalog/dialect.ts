@@ -8,12 +8,14 @@ const KEPT_STATEMENTS = 200
 
 /**
  * Each commit is on the disk when it is answered (synchronous=FULL), readers do not wait for it (WAL).
+ * What is deleted is overwritten: a credential that was taken back is not left in free pages.
  * @param file a path or ':memory:'
  */
 export function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 5000, defensive: true })
   database.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF',
+    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; ' +
+      'PRAGMA secure_delete = ON',
   )
   return database
 }

@@ -33,6 +33,8 @@ export interface RosterNeeds {
   readonly update: (node: string) => NodeState['update']
   /** Jobs that wait for this node wait in vain. */
   readonly gone: (node: string, why: ErrorCode) => void
+  /** What is kept to log in there is dropped, and its leases end. */
+  readonly lockOut: (node: string) => Promise<void>
 }
 
 export interface Roster {
@@ -99,6 +101,11 @@ export function createRoster(needs: RosterNeeds): Roster {
     publish({ kind: 'node-changed', node: id })
   }
 
+  async function revoke(id: string): Promise<void> {
+    await setState(id, 'revoked', 'node-revoked')
+    await needs.lockOut(id)
+  }
+
   return {
     list: async () => states(await catalog.nodes()),
     one,
@@ -109,7 +116,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       return one(id)
     },
     async retire(id) {
-      if ((await one(id)).state !== 'revoked') await setState(id, 'revoked', 'node-revoked')
+      if ((await one(id)).state !== 'revoked') await revoke(id)
       return one(id)
     },
     quarantine: (id) => setState(id, 'quarantined', 'node-cloned'),
@@ -128,7 +135,7 @@ export function createRoster(needs: RosterNeeds): Roster {
       const { revoked } = vault.needed().record
       for (const node of await catalog.nodes()) {
         const out = node.state !== 'revoked' && revoked.some((key) => equal(key, node.key))
-        if (out) await setState(node.id, 'revoked', 'node-revoked')
+        if (out) await revoke(node.id)
         else publish({ kind: 'node-changed', node: node.id })
       }
     },

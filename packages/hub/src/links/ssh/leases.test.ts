@@ -41,6 +41,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   writeFileSync(bundle, 'process.exit(0)')
   const key = await delegateKey(p, data)
   const told: SshLease[] = []
+  const kept: SshEntry[] = []
   const listeners: ((event: LiveEvent) => void)[] = []
   const leases = createLeases({
     p,
@@ -55,7 +56,7 @@ async function pool(entries: readonly SshEntry[] = []) {
     nodes: {
       all: () => Promise.resolve(new Set(entries.map(({ node }) => node))),
       one: (node) => Promise.resolve(entries.find((entry) => entry.node === node)),
-      put: () => Promise.resolve(),
+      put: (entry) => Promise.resolve(void kept.push(entry)),
       mark: () => Promise.resolve(),
       remove: () => Promise.resolve(),
     },
@@ -83,7 +84,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   const jobChanged = (job: Pick<Job, 'id' | 'kind' | 'node' | 'source' | 'state'>) => {
     for (const listener of listeners) listener({ kind: 'job-changed', job: job as Job })
   }
-  return { leases, told, ended, data, delegateTo: key.public, jobChanged }
+  return { leases, told, kept, ended, data, delegateTo: key.public, jobChanged }
 }
 
 const ask = { node: null, purpose: 'work' } as const
@@ -177,6 +178,17 @@ describe('the pool', () => {
     const { lease } = await leases.issue({ node: source, purpose: 'work' }, 'ada')
     jobChanged({ id: job, kind: 'move', node, source, state: 'running' })
     expect(await leases.release(lease)).toMatchObject({ node: source, job })
+  })
+
+  it('drops what is kept of a node that is revoked, and ends its lease', async () => {
+    const node = newId(p)
+    const [connection, credential, sealed] = [1, 2, 3].map((byte) => Uint8Array.of(byte))
+    const entry = { node, connection, credential, delegation: { sealed, since: 0, by: 'ada' } }
+    const { leases, kept, told } = await pool([entry as SshEntry])
+    const { lease } = await leases.issue({ node, purpose: 'work' }, 'ada')
+    await leases.lockOut(node)
+    expect(kept).toEqual([{ node, connection, credential: null, delegation: null }])
+    expect(told.at(-1)).toMatchObject({ id: lease, state: 'released' })
   })
 
   it('asks for a node that is not delegated', async () => {

@@ -194,6 +194,13 @@ export function createLeases(needs: PoolNeeds): Leases {
       dialSoon(node)
       return false
     },
+    async lockOut(node) {
+      queue.delete(node)
+      const entry = await nodes.one(node)
+      if (entry) await nodes.put({ ...entry, credential: null, delegation: null })
+      const over = lasting().filter(({ shown }) => shown.node === node)
+      await Promise.all(over.map((lease) => lease.release()))
+    },
     async stop() {
       stopped = true
       unsubscribe()

@@ -35,5 +35,7 @@ export interface Leases {
   release(id: string): Promise<SshLease>
   /** A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled. */
   wanted(node: string): Promise<boolean>
+  /** It is not let in again: drops what is kept to log in there, and releases what was lent. */
+  lockOut(node: string): Promise<void>
   stop(): Promise<void>
 }
