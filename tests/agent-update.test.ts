@@ -155,3 +155,13 @@ test('what was installed anew counts for more than an update that is older', asy
   await online()
   expect(runs()).not.toContain('/updates/')
 })
+
+test('what is noted of updates cannot be read: what was installed runs', async () => {
+  agent.kill('SIGTERM')
+  await once(agent, 'exit')
+  await until40('the node is away', async () => !(await isOnline()))
+  writeFileSync(join(state, 'update'), 'not what it was')
+  agent = startBase()
+  await online()
+  expect(agent.exitCode).toBeNull()
+})
