@@ -157,7 +157,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     now,
     log,
     pause,
-    wanted: (node) => leases.wanted(node),
+    wanted: (node, asks) => leases.wanted(node, asks),
   })
   const rounds = createRounds({ keeping, snapshots, packs, audit, publish, now, log })
   const scrub = createScrub({

@@ -27,8 +27,8 @@ export interface WorkNeeds {
   readonly publish: Publish
   readonly now: () => number
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>
-  /** A node is waited for: answers whether somebody has to lend a credential before it can come. */
-  readonly wanted?: (node: string) => Promise<boolean>
+  /** A node is waited for: answers whether somebody has to lend a credential before it can come; `asks` if it turns out so. */
+  readonly wanted?: (node: string, asks: () => Promise<void>) => Promise<boolean>
 }
 
 /** The agent, or what it needed of us, was out of reach: nothing has been decided, it is asked again. */
@@ -203,7 +203,11 @@ export class Work {
   }
 
   async #waitFor(node: string): Promise<void> {
-    const isAsked = (await this.#needs.wanted?.(node)) === true
+    const asks = async () => {
+      const isWaiting = this.job.state === 'waiting' && !this.signal.aborted
+      if (isWaiting) await this.save({}, { asks: [node] })
+    }
+    const isAsked = (await this.#needs.wanted?.(node, asks)) === true
     await this.save({}, { state: 'waiting', ...(isAsked ? { asks: [node] } : this.#notAsking()) })
   }
 

@@ -42,6 +42,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   const key = await delegateKey(p, data)
   const told: SshLease[] = []
   const kept: SshEntry[] = []
+  const atWork = new Map<string, string>()
   const listeners: ((event: LiveEvent) => void)[] = []
   const leases = createLeases({
     p,
@@ -68,7 +69,7 @@ async function pool(entries: readonly SshEntry[] = []) {
       listeners.push(listener)
       return () => {}
     },
-    jobsAtWork: () => Promise.resolve(new Map()),
+    jobsAtWork: () => Promise.resolve(atWork),
     isOnline: () => false,
     most: 2,
   })
@@ -84,7 +85,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   const jobChanged = (job: Pick<Job, 'id' | 'kind' | 'node' | 'source' | 'state'>) => {
     for (const listener of listeners) listener({ kind: 'job-changed', job: job as Job })
   }
-  return { leases, told, kept, ended, data, delegateTo: key.public, jobChanged }
+  return { leases, told, kept, atWork, ended, data, delegateTo: key.public, jobChanged }
 }
 
 const ask = { node: null, purpose: 'work' } as const
@@ -189,6 +190,38 @@ describe('the pool', () => {
     await leases.lockOut(node)
     expect(kept).toEqual([{ node, connection, credential: null, delegation: null }])
     expect(told.at(-1)).toMatchObject({ id: lease, state: 'released' })
+  })
+
+  it('dials a delegated node again that is out of reach, and asks when that cannot help', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    const node = newId(p)
+    const entry = { node, connection: null, credential: null, delegation: null }
+    const sealed: { -readonly [K in keyof SshEntry]: SshEntry[K] } = entry
+    const { leases, told, ended, atWork, delegateTo } = await pool([sealed])
+    const delegate = (to: string) =>
+      (sealed.delegation = {
+        sealed: sealDelegation(p, delegateTo, to, nowhere),
+        since: 0,
+        by: 'ada',
+      })
+    const asks = vi.fn<() => Promise<void>>(() => Promise.resolve())
+    const next = async (after: readonly string[]) => {
+      for (;;) {
+        const lease = told.find(({ id }) => !after.includes(id))
+        if (lease) return ended(lease.id)
+        await pause(20)
+      }
+    }
+    atWork.set(node, newId(p))
+    delegate(node)
+    await leases.wanted(node, asks)
+    const first = await next([])
+    expect(first.problem?.code).toBe('ssh-unreachable')
+    delegate(newId(p)) // Another's: it cannot be opened.
+    vi.advanceTimersByTime(30_000)
+    const second = await next([first.id])
+    expect(second.problem?.code).toBe('seal-broken')
+    expect(asks).toHaveBeenCalledOnce()
   })
 
   it('asks for a node that is not delegated', async () => {

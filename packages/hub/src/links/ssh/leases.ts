@@ -56,6 +56,10 @@ export interface PoolNeeds extends Omit<LeaseNeeds, 'isAtWork'> {
 const MOST = 8
 /** How long one that is over is still shown. */
 const SHOWN_MS = 60 * 60_000
+/** A delegated node that could not be reached is dialled again after this, and after twice as long each time. */
+const AGAIN_MS = 30_000
+const MOST_AGAIN_MS = 10 * 60_000
+const PASSING: ReadonlySet<string> = new Set(['ssh-unreachable', 'ssh-busy', 'link-lost'])
 /** For what is said to a node when its job has ended. */
 const AFTER_JOB_MS = 1_000
 
@@ -66,6 +70,9 @@ export function createLeases(needs: PoolNeeds): Leases {
   /** Delegated nodes for which there was no room. */
   const queue = new Set<string>()
   const timers = new Set<NodeJS.Timeout>()
+  /** Of delegated nodes: the next pause, and who is told that somebody has to lend after all. */
+  const pauses = new Map<string, number>()
+  const askers = new Map<string, () => Promise<void>>()
   let atWork: ReadonlyMap<string, string> = new Map()
   let askpass: Promise<string> | undefined
   let packed: Promise<Packed> | undefined
@@ -80,9 +87,38 @@ export function createLeases(needs: PoolNeeds): Leases {
 
   function changed(lease: SshLease): void {
     publish({ kind: 'lease-changed', lease: withJob(lease) })
-    if (lease.state === 'connected' && lease.node !== null)
+    if (lease.state === 'connected' && lease.node !== null) {
+      pauses.delete(lease.node)
       nodes.mark(lease.node).catch(needs.fault)
+    }
+    if (lease.state === 'failed' && lease.origin === 'delegated' && lease.node !== null)
+      dialFailed(lease.node, lease.problem?.code)
     if (isOver(lease)) dialQueued()
+  }
+
+  function dialFailed(node: string, code: string | undefined): void {
+    if (code === undefined || !PASSING.has(code)) {
+      const ask = askers.get(node)
+      askers.delete(node)
+      ask?.().catch(needs.fault)
+      return
+    }
+    const wait = pauses.get(node) ?? AGAIN_MS
+    pauses.set(node, Math.min(wait * 2, MOST_AGAIN_MS))
+    later(wait, async () => {
+      atWork = await needs.jobsAtWork()
+      if (atWork.has(node)) dialSoon(node)
+      else pauses.delete(node)
+    })
+  }
+
+  function later(ms: number, act: () => Promise<void>): void {
+    if (stopped) return
+    const timer = setTimeout(() => {
+      timers.delete(timer)
+      act().catch(needs.fault)
+    }, ms)
+    timers.add(timer)
   }
 
   async function open(
@@ -131,7 +167,10 @@ export function createLeases(needs: PoolNeeds): Leases {
 
   function dialSoon(node: string): void {
     if (lasting().length >= most) return void queue.add(node)
-    dialDelegated(node).catch(needs.fault)
+    dialDelegated(node).catch((error: unknown) => {
+      if (error instanceof OcmError && error.code === 'ssh-busy') dialFailed(node, error.code)
+      else needs.fault(error)
+    })
   }
 
   function dialQueued(): void {
@@ -160,11 +199,7 @@ export function createLeases(needs: PoolNeeds): Leases {
     }
     // One that is asked for meanwhile is for what comes next.
     const connected = lasting().filter((one) => one.shown.state === 'connected')
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      jobEnded(job, connected).catch(needs.fault)
-    }, AFTER_JOB_MS)
-    timers.add(timer)
+    later(AFTER_JOB_MS, () => jobEnded(job, connected))
   })
 
   return {
@@ -187,15 +222,16 @@ export function createLeases(needs: PoolNeeds): Leases {
       await lease.release()
       return withJob(lease.shown)
     },
-    async wanted(node) {
+    async wanted(node, asks) {
       const entry = await nodes.one(node)
       if (!entry) return false
       if (!entry.delegation) return true
+      if (asks) askers.set(node, asks)
       dialSoon(node)
       return false
     },
     async lockOut(node) {
-      queue.delete(node)
+      for (const known of [queue, pauses, askers]) known.delete(node)
       const entry = await nodes.one(node)
       if (entry) await nodes.put({ ...entry, credential: null, delegation: null })
       const over = lasting().filter(({ shown }) => shown.node === node)

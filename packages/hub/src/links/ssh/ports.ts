@@ -33,8 +33,12 @@ export interface Leases {
   list(): Promise<SshLease[]>
   /** @throws OcmError 'not-found' */
   release(id: string): Promise<SshLease>
-  /** A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled. */
-  wanted(node: string): Promise<boolean>
+  /**
+   * A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled, and dialled
+   * again while it is out of reach.
+   * @param asks called when that cannot succeed, so that somebody has to lend after all.
+   */
+  wanted(node: string, asks?: () => Promise<void>): Promise<boolean>
   /** It is not let in again: drops what is kept to log in there, and releases what was lent. */
   lockOut(node: string): Promise<void>
   stop(): Promise<void>
