@@ -8,6 +8,7 @@ import {
   type Hello,
   type HubSession,
   isFinal,
+  nodesOf,
   OcmError,
   settleSequence,
   VERSION,
@@ -38,7 +39,7 @@ import { sshRoutes } from './http/ssh.ts'
 import { vaultRoutes } from './http/vault.ts'
 import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
-import { createRunner, nodesOf } from './jobs/runner.ts'
+import { createRunner } from './jobs/runner.ts'
 import { jobOf, serveJobs } from './jobs/serving.ts'
 import { addBackup } from './jobs/submit.ts'
 import { repair } from './keeping/collect.ts'

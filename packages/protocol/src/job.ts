@@ -99,3 +99,7 @@ export const Job = Strict({
   undoes: Type.Optional(Id),
 })
 export type Job = Static<typeof Job>
+
+/** The nodes that a job is at work on. */
+export const nodesOf = ({ kind, node, source }: Job): readonly string[] =>
+  (kind === 'move' || kind === 'undo') && source !== null ? [node, source] : [node]

@@ -2,7 +2,7 @@
  * Which job is at work on which node: one at a time, the oldest first, and those that were begun before a restart
  * before all others. A move is at work on both of its nodes.
  */
-import { type ErrorCode, type Job, isFinal, OcmError, toWireError } from '@ocm/protocol'
+import { type ErrorCode, type Job, isFinal, nodesOf, OcmError, toWireError } from '@ocm/protocol'
 import { apply } from './apply.ts'
 import { backUp } from './backup.ts'
 import { move } from './move.ts'
@@ -38,9 +38,6 @@ export interface Runner {
   /** A node will not come again. */
   gone(node: string, why: ErrorCode): void
 }
-
-export const nodesOf = ({ kind, node, source }: Job): readonly string[] =>
-  (kind === 'move' || kind === 'undo') && source !== null ? [node, source] : [node]
 
 const isBegun = ({ job }: StoredJob) => job.startedAt !== null
 

@@ -1,8 +1,8 @@
 /** What an agent asks and says of a job. */
-import { fromBase64url, isFinal, type NodeConversation, OcmError } from '@ocm/protocol'
+import { fromBase64url, isFinal, type NodeConversation, nodesOf, OcmError } from '@ocm/protocol'
 import type { Node, Packs, SnapshotCatalog } from '../nodes/ports.ts'
 import type { JobCatalog, StoredJob } from './ports.ts'
-import { nodesOf, type Runner } from './runner.ts'
+import type { Runner } from './runner.ts'
 
 /** In one conversation; a node that says more is not listened to. */
 const LOG_LINES = 20_000

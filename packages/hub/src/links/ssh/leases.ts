@@ -14,9 +14,9 @@ import {
   base64url,
   isFinal,
   newId,
+  nodesOf,
 } from '@ocm/protocol'
 import type { Publish } from '../../events.ts'
-import { nodesOf } from '../../jobs/runner.ts'
 import { writeAskpass } from './askpass.ts'
 import { Lease, isOver } from './lease.ts'
 import { type Packed, packBundle } from './packed.ts'
