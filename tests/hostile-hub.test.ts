@@ -3,7 +3,7 @@
  * catalog and the real routes; what it changes is a row.
  */
 import { DatabaseSync } from 'node:sqlite'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createVault, hex, signVaultRecord } from '@ocm/protocol'
@@ -83,6 +83,8 @@ test('a hub that serves a vault of its own is not given a ticket', async () => {
     catalog
       .prepare('insert into vault_records (serial, bytes, received_at) values (?, ?, 0)')
       .run(99, record)
+    // Beside the packs too: a hub whose store and catalog are of two vaults does not start.
+    writeFileSync(join(fleet.hub.data, 'packs/vault/record'), record)
   })
   const answer = await fleet.operator.ocm('ticket', '--label', 'late', '--json')
   expect(answer.code).toBe(1)
