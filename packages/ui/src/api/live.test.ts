@@ -1,7 +1,8 @@
+import type { ApiClient } from '@ocm/operator'
 import type { Job } from '@ocm/protocol'
 import { QueryClient } from '@tanstack/vue-query'
 import { expect, test } from 'vitest'
-import { applyEvent, withJob } from './live.ts'
+import { applyEvent, followHub, withJob } from './live.ts'
 import { KEYS } from './queries.ts'
 
 const job = (id: string, more: Partial<Job> = {}): Job => ({
@@ -35,6 +36,19 @@ function kept() {
   queries.setQueryData(KEYS.jobs, [job('a')])
   return queries
 }
+
+test('what was fetched before the hub tells of changes is fetched again, at the first connection too', () => {
+  const queries = kept()
+  let connect: () => void = ignore
+  const live: ApiClient['live'] = ({ onConnect }) => {
+    connect = onConnect
+    return ignore
+  }
+  followHub({ live }, queries, ignore)
+  expect(isStale(queries, KEYS.nodes)).toBe(false)
+  connect()
+  expect(isStale(queries, KEYS.nodes)).toBe(true)
+})
 
 test('a new snapshot makes the lists of snapshots and of nodes stale, and nothing else', () => {
   const queries = kept()

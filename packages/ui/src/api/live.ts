@@ -19,8 +19,8 @@ export function followHub(
   const state = ref<LiveState>('connecting')
   const stop = client.live({
     onConnect: () => {
-      // What was missed in between has to be fetched; at the first connection everything is fresh.
-      if (state.value === 'lost') void queries.invalidateQueries()
+      // What was missed has to be fetched: since the last connection, or, at the first, while the page was loading.
+      void queries.invalidateQueries()
       state.value = 'live'
     },
     onLost: () => (state.value = 'lost'),
