@@ -40,8 +40,8 @@ function kept() {
 test('what was fetched before the hub tells of changes is fetched again, at the first connection too', () => {
   const queries = kept()
   let connect: () => void = ignore
-  const live: ApiClient['live'] = ({ onConnect }) => {
-    connect = onConnect
+  const live: ApiClient['live'] = (told) => {
+    connect = () => told.onConnect?.()
     return ignore
   }
   followHub({ live }, queries, ignore)
