@@ -60,7 +60,7 @@ describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
     expect(new Set(ends.slice(2))).toEqual(new Set(['ssh-auth-failed']))
     await until(() => childrenOf(fleet.hub.process.pid as number) === '', {
       timeoutMs: 5_000,
-      what: 'every helper is gone',
+      what: 'every borrower is gone',
     })
     expect(seen.stop()).toEqual({ rounds: expect.any(Number), found: [] })
     expect(wordsIn(fleet.hub.output(), words)).toEqual([])

@@ -177,7 +177,7 @@ describe.skipIf(why !== undefined)('over ssh', () => {
       await until(() => processesOf(account) === '', { timeoutMs: 5_000, what: 'nothing runs' })
     })
 
-    it('released by hand, helper and ssh are gone', async () => {
+    it('released by hand, borrower and ssh are gone', async () => {
       const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
       const began = performance.now()
       expect(await lender.release(lease.id)).toMatchObject({ state: 'released', problem: null })

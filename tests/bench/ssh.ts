@@ -84,10 +84,10 @@ try {
     return (performance.now() - began) / 1000
   }
 
-  const helperMegabytes: number[] = []
+  const borrowerMegabytes: number[] = []
   const connect = async (node: string | null, text?: string) => {
     const issued = await lender.lease(node)
-    const [helper] = execFileSync('ps', ['-o', 'pid=', '--ppid', String(fleet.hub.process.pid)], {
+    const [borrower] = execFileSync('ps', ['-o', 'pid=', '--ppid', String(fleet.hub.process.pid)], {
       encoding: 'utf8',
     })
       .trim()
@@ -100,8 +100,8 @@ try {
     })
     if (lease.state !== 'connected') throw new Error(JSON.stringify(lease.problem))
     const seconds = (performance.now() - began) / 1000
-    const status = readFileSync(`/proc/${helper}/status`, 'utf8')
-    helperMegabytes.push(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024)
+    const status = readFileSync(`/proc/${borrower}/status`, 'utf8')
+    borrowerMegabytes.push(Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1024)
     return { lease, seconds }
   }
 
@@ -146,7 +146,7 @@ try {
   const figures = {
     coldStartExtraSeconds: round(median(cold) - median(trivial)),
     throughputRatio: round(cat / said),
-    helperRssMB: round(Math.max(...helperMegabytes)),
+    helperRssMB: round(Math.max(...borrowerMegabytes)),
   }
   console.log(`ssh host true                      ${median(trivial).toFixed(2)} s`)
   console.log(`first answer, the bundle is sent   ${median(cold).toFixed(2)} s`)
@@ -154,7 +154,7 @@ try {
   console.log(`ssh host cat, ${MEGABYTES} MiB              ${cat.toFixed(2)} s`)
   console.log(`first backup of them               ${said.toFixed(2)} s`)
   console.log(`the same by an agent's own link    ${own.toFixed(2)} s`)
-  console.log(`the helper at most                 ${figures.helperRssMB.toFixed(0)} MB`)
+  console.log(`the borrower at most                 ${figures.helperRssMB.toFixed(0)} MB`)
   if (values.json) console.log(JSON.stringify(figures))
 } finally {
   await fleet.stop()

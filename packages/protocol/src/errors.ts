@@ -300,7 +300,7 @@ export const MEANINGS = {
     "The agent's program does not lie beside the hub's, so there is nothing to send.",
     'Install ocm-agent.mjs of the same version beside ocm-hub.mjs.',
   ),
-  'ssh-helper-failed': meaning(
+  'ssh-borrower-failed': meaning(
     'The process that holds lent credentials ended.',
     'Lend it again; if it stays so, look into the log of the hub.',
     'now',

@@ -1,4 +1,4 @@
-/** Lends as the dashboard does: over the hub's own API, sealed to the helper of one lease. */
+/** Lends as the dashboard does: over the hub's own API, sealed to the borrower of one lease. */
 import {
   type SshAuth,
   type SshConnection,

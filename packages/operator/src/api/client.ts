@@ -137,7 +137,7 @@ export class ApiClient {
 
   lastFence = (node: string) => this.#get(LastFence, `/api/nodes/${node}/last-fence`)
 
-  /** Asks for a helper process at the hub, to whose key a credential is sealed. */
+  /** Asks for a borrower process at the hub, to whose key a credential is sealed. */
   askLease = (request: SshLeaseRequest) =>
     this.#send(SshLeaseIssued, 'POST', '/api/ssh/leases', request)
   /** @param sealed see sealLent. */

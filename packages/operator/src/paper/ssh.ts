@@ -1,4 +1,4 @@
-/** Leases of a hub that is one object: its helpers open what they are lent, and connect unless they are told otherwise. */
+/** Leases of a hub that is one object: its borrowers open what they are lent, and connect unless they are told otherwise. */
 import {
   type KeyPair,
   type NodeState,
@@ -20,9 +20,9 @@ export interface PaperSsh {
   readonly nodes: Map<string, SshNode>
   /** The newest first. */
   leases: SshLease[]
-  /** What helpers were lent, the newest last. */
+  /** What borrowers were lent, the newest last. */
   readonly lent: SshLent[]
-  readonly helpers: Map<string, KeyPair>
+  readonly borrowers: Map<string, KeyPair>
   /** Why the next connections fail; they are made when it is empty. */
   fails: string
   /** What a look finds. */
@@ -35,7 +35,7 @@ export const paperSsh = (p: Primitives): PaperSsh => ({
   nodes: new Map(),
   leases: [],
   lent: [],
-  helpers: new Map(),
+  borrowers: new Map(),
   fails: '',
   hostKeys: [],
   delegate: p.x25519Pair(),
@@ -58,12 +58,12 @@ export function answerSsh(
   if (method === 'GET') return ssh.leases
   if (method === 'DELETE') return change(hub, two, { state: 'released', endedAt: 0, held: false })
   if (act === 'lend') return lendTo(hub, two, (body as { sealed: string }).sealed)
-  const helper = ssh.p.x25519Pair()
+  const borrower = ssh.p.x25519Pair()
   const { node, purpose } = body as Pick<SshLease, 'node' | 'purpose'>
   const lease: SshLease = { ...NEW, id: newId(ssh.p), node, purpose }
-  ssh.helpers.set(lease.id, helper)
+  ssh.borrowers.set(lease.id, borrower)
   ssh.leases = [lease, ...ssh.leases]
-  return { lease: lease.id, key: base64url(helper.public), until: lease.until }
+  return { lease: lease.id, key: base64url(borrower.public), until: lease.until }
 }
 
 function stored(ssh: PaperSsh, method: string, node: string, put: SshNodePut): SshNode {
@@ -87,9 +87,9 @@ function stored(ssh: PaperSsh, method: string, node: string, put: SshNodePut): S
 
 function lendTo(hub: Hub, id: string, sealed: string): SshLease {
   const { ssh } = hub
-  const helper = ssh.helpers.get(id)
-  if (helper === undefined) throw new OcmError('not-found', { what: 'lease' })
-  ssh.lent.push(openLent(ssh.p, helper, id, fromBase64url(sealed)))
+  const borrower = ssh.borrowers.get(id)
+  if (borrower === undefined) throw new OcmError('not-found', { what: 'lease' })
+  ssh.lent.push(openLent(ssh.p, borrower, id, fromBase64url(sealed)))
   if (ssh.fails !== '') {
     return change(hub, id, {
       state: 'failed',

@@ -1,4 +1,4 @@
-/** Leases: a helper process at the hub is asked for, what it needs is sealed to its key, and it is watched until it is connected. */
+/** Leases: a borrower process at the hub is asked for, what it needs is sealed to its key, and it is watched until it is connected. */
 import {
   OcmError,
   type SshConnection,
@@ -47,7 +47,7 @@ export async function lookAt(
 }
 
 /**
- * Lends for one lease and waits until the helper has connected, or could not.
+ * Lends for one lease and waits until the borrower has connected, or could not.
  * @returns the lease as it is then: 'connected', or ended.
  */
 export async function lend(

@@ -29,26 +29,26 @@ const connection: SshConnection = {
 const lent: SshLent = { v: 1, connection, auth: { kind: 'password', password: utf8('word') } }
 const node = newId(p)
 const lease = newId(p)
-const helper = p.x25519Pair()
+const borrower = p.x25519Pair()
 
-it('a loan opens for one helper and one lease', () => {
-  const sealed = sealLent(p, helper.public, lease, lent)
-  expect(openLent(p, helper, lease, sealed)).toEqual(lent)
-  expect(() => openLent(p, helper, newId(p), sealed)).toThrow(/does not open/)
+it('a loan opens for one borrower and one lease', () => {
+  const sealed = sealLent(p, borrower.public, lease, lent)
+  expect(openLent(p, borrower, lease, sealed)).toEqual(lent)
+  expect(() => openLent(p, borrower, newId(p), sealed)).toThrow(/does not open/)
   expect(() => openLent(p, p.x25519Pair(), lease, sealed)).toThrow(/does not open/)
 })
 
 it('a loan to an address that is refused does not open', () => {
   const bad = { ...lent, connection: { ...connection, host: '169.254.169.254' } }
-  const sealed = sealLent(p, helper.public, lease, bad)
-  expect(() => openLent(p, helper, lease, sealed)).toThrow(/is refused/)
+  const sealed = sealLent(p, borrower.public, lease, bad)
+  expect(() => openLent(p, borrower, lease, sealed)).toThrow(/is refused/)
 })
 
 it('a delegation is for one node, and is not a loan', () => {
-  const sealed = sealDelegation(p, helper.public, node, lent)
-  expect(openDelegation(p, helper, node, sealed)).toEqual(lent)
-  expect(() => openDelegation(p, helper, newId(p), sealed)).toThrow(/does not open/)
-  expect(() => openLent(p, helper, node, sealed)).toThrow(/does not open/)
+  const sealed = sealDelegation(p, borrower.public, node, lent)
+  expect(openDelegation(p, borrower, node, sealed)).toEqual(lent)
+  expect(() => openDelegation(p, borrower, newId(p), sealed)).toThrow(/does not open/)
+  expect(() => openLent(p, borrower, node, sealed)).toThrow(/does not open/)
 })
 
 it('what is stored is read by whoever opens the vault, if an operator signed it for this node', () => {

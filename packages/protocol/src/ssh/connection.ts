@@ -1,7 +1,7 @@
 /**
  * How a node without an agent is reached, and what is lent to reach it. The connection is stored sealed to the vault and
  * signed by an operator, so that a hub can neither read where a node is nor send an operator's password elsewhere.
- * A credential is lent: sealed to the key of one short-lived helper, for one lease.
+ * A credential is lent: sealed to the key of one short-lived borrower, for one lease.
  */
 import { type Static, Type } from 'typebox'
 import { toCbor } from '../cbor.ts'
@@ -111,7 +111,7 @@ export const SshLent = Strict({
   /** For the host on the way; absent: `auth` serves there too. */
   jumpAuth: Type.Optional(SshAuth),
   sudoPassword: Type.Optional(Bytes()),
-  /** The join string of a node that is new. The helper hands it on; the hub does not see it. */
+  /** The join string of a node that is new. The borrower hands it on; the hub does not see it. */
   join: Type.Optional(Text(4096)),
 })
 export type SshLent = Static<typeof SshLent>
@@ -119,19 +119,19 @@ export type SshLent = Static<typeof SshLent>
 /** @param lease the id of the lease, so that what was lent once cannot be played again. */
 export const sealLent = (
   p: Primitives,
-  helperKey: Uint8Array,
+  borrowerKey: Uint8Array,
   lease: string,
   lent: SshLent,
-): Uint8Array => sealTo(p, [helperKey], 'ssh-lent', { lease }, toCbor(lent))
+): Uint8Array => sealTo(p, [borrowerKey], 'ssh-lent', { lease }, toCbor(lent))
 
 /** @throws OcmError 'malformed', 'seal-broken', 'ssh-address-refused' */
 export function openLent(
   p: Primitives,
-  helper: KeyPair,
+  borrower: KeyPair,
   lease: string,
   sealed: Uint8Array,
 ): SshLent {
-  const plain = openSealed(p, helper, 'ssh-lent', { lease }, sealed)
+  const plain = openSealed(p, borrower, 'ssh-lent', { lease }, sealed)
   return lentFrom(plain)
 }
 

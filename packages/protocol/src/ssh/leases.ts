@@ -1,10 +1,10 @@
 /**
  * Leases over HTTP: a credential on loan, to which node and job, for how long.
  *
- *     POST   /api/ssh/leases            SshLeaseRequest → SshLeaseIssued: a helper process is there, this is its key
+ *     POST   /api/ssh/leases            SshLeaseRequest → SshLeaseIssued: a borrower process is there, this is its key
  *     POST   /api/ssh/leases/:id/lend   SshLend → SshLease: what was sealed to it (sealLent); it dials at once
  *     GET    /api/ssh/leases            [SshLease], newest first: those that last, and those that ended in the last hour
- *     DELETE /api/ssh/leases/:id        SshLease: released; the credential is zeroed and the helper has ended
+ *     DELETE /api/ssh/leases/:id        SshLease: released; the credential is zeroed and the borrower has ended
  *     GET    /api/nodes/:id/ssh         SshNode
  *     PUT    /api/nodes/:id/ssh         SshNodePut → SshNode; the node is reached by ssh from then on
  *     DELETE /api/nodes/:id/ssh         {}: it is reached by its own agent
@@ -33,7 +33,7 @@ export type SshLeaseRequest = Static<typeof SshLeaseRequest>
 
 export const SshLeaseIssued = Strict({
   lease: Id,
-  /** X25519, of this helper alone. */
+  /** X25519, of this borrower alone. */
   key: B64,
   until: Millis,
 })
@@ -50,9 +50,9 @@ export const SshLease = Strict({
   /** The job at work on that node now. */
   job: Type.Union([Id, Type.Null()]),
   purpose: SshPurpose,
-  /** `asked`: the helper waits for the loan. The last two are final. */
+  /** `asked`: the borrower waits for the loan. The last two are final. */
   state: Type.Enum(['asked', 'dialling', 'connected', 'released', 'failed']),
-  /** Whether the helper has the credential at this moment; a connection may outlast it. */
+  /** Whether the borrower has the credential at this moment; a connection may outlast it. */
   held: Type.Boolean(),
   /** Lent by somebody, or taken from the delegation of a node. */
   origin: Type.Enum(['lent', 'delegated']),

@@ -1,4 +1,4 @@
-/** One lease: a helper, what it was lent, and the link that came of it. */
+/** One lease: a borrower, what it was lent, and the link that came of it. */
 import { closeSync, constants, openSync } from 'node:fs'
 import {
   type HubSession,
@@ -11,8 +11,8 @@ import {
   toWireError,
 } from '@ocm/protocol'
 import { linkOverPipes } from './carrier.ts'
-import { type Helper, startHelper } from './helper.ts'
-import type { FromHelper, Task } from './helper/words.ts'
+import { type Borrower, startBorrower } from './borrower.ts'
+import type { FromBorrower, Task } from './borrower/words.ts'
 import type { LeaseNeeds } from './leases.ts'
 
 export interface LeaseWish {
@@ -33,7 +33,7 @@ export class Lease {
   readonly #changed: (lease: SshLease) => void
   readonly #task: Task
   #shown: SshLease
-  #helper: Helper | undefined
+  #borrower: Borrower | undefined
   #session: HubSession | undefined
   #link: ReturnType<typeof linkOverPipes> | undefined
   #timer: NodeJS.Timeout
@@ -67,20 +67,20 @@ export class Lease {
     return this.#shown
   }
 
-  /** @returns the helper's key. @throws OcmError 'ssh-helper-failed' */
+  /** @returns the borrower's key. @throws OcmError 'ssh-borrower-failed' */
   async begin(): Promise<string> {
     try {
-      const helper = await startHelper(this.#task, {
+      const borrower = await startBorrower(this.#task, {
         said: (words) => this.#heed(words),
-        gone: () => void this.#end('failed', new OcmError('ssh-helper-failed')),
+        gone: () => void this.#end('failed', new OcmError('ssh-borrower-failed')),
       })
-      this.#helper = helper
+      this.#borrower = borrower
       // Let go of before there was anything to end.
       if (this.#ending) {
-        await helper.end()
+        await borrower.end()
         throw new OcmError('ssh-lease-ended')
       }
-      return helper.key
+      return borrower.key
     } catch (error) {
       await this.#end('failed', error)
       throw error
@@ -90,21 +90,21 @@ export class Lease {
   /** @throws OcmError 'ssh-lease-ended' when it was lent before, or is over. */
   lend(sealed: string): void {
     this.#dialling()
-    this.#helper?.tell({ do: 'lent', sealed })
+    this.#borrower?.tell({ do: 'lent', sealed })
   }
 
   delegated(node: string, sealed: string, keyFile: string): void {
     this.#dialling()
-    this.#helper?.tell({ do: 'delegated', sealed, node, keyFile })
+    this.#borrower?.tell({ do: 'delegated', sealed, node, keyFile })
   }
 
-  /** Answers when the helper is gone, and ssh with it. */
+  /** Answers when the borrower is gone, and ssh with it. */
   release(): Promise<void> {
     return this.#end('released', null)
   }
 
   #dialling(): void {
-    if (this.#shown.state !== 'asked' || !this.#helper) throw new OcmError('ssh-lease-ended')
+    if (this.#shown.state !== 'asked' || !this.#borrower) throw new OcmError('ssh-lease-ended')
     this.#be({ state: 'dialling', held: true })
   }
 
@@ -115,7 +115,7 @@ export class Lease {
     else if (!this.#needs.isAtWork(this.#shown.node)) void this.#end('released', null)
   }
 
-  #heed(words: Exclude<FromHelper, { said: 'key' | 'room' | 'ssh' }>): void {
+  #heed(words: Exclude<FromBorrower, { said: 'key' | 'room' | 'ssh' }>): void {
     switch (words.said) {
       case 'keys':
         this.#be({ hostKeys: [...words.keys] })
@@ -133,7 +133,7 @@ export class Lease {
     }
   }
 
-  async #take({ input, output, rest }: Extract<FromHelper, { said: 'ready' }>): Promise<void> {
+  async #take({ input, output, rest }: Extract<FromBorrower, { said: 'ready' }>): Promise<void> {
     const from = openSync(output, constants.O_RDONLY | constants.O_NONBLOCK)
     let to: number
     try {
@@ -142,7 +142,7 @@ export class Lease {
       closeSync(from)
       throw new OcmError('link-lost', {}, { cause }) // ssh is gone already.
     }
-    this.#helper?.tell({ do: 'taken' })
+    this.#borrower?.tell({ do: 'taken' })
     this.#be({ held: false })
     const { p, clock, identity, accept, fault } = this.#needs
     const link = linkOverPipes(
@@ -182,7 +182,7 @@ export class Lease {
   async #endOnce(state: 'released' | 'failed', error: unknown): Promise<void> {
     clearTimeout(this.#timer)
     this.#session?.close('link-lost')
-    await this.#helper?.end()
+    await this.#borrower?.end()
     this.#link?.destroy()
     const problem = error === null ? null : toWireError(error)
     if (problem?.code === 'internal') this.#needs.fault(error)

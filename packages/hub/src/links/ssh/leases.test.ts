@@ -25,7 +25,7 @@ afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close()
 })
 
-const helpers = () =>
+const borrowers = () =>
   execFileSync(
     'sh',
     ['-c', 'ps -o args= --ppid "$1" | grep -c "[t]hread.ts"; exit 0', 'sh', `${process.pid}`],
@@ -112,9 +112,9 @@ describe('the pool', () => {
       code: 'ssh-busy',
       facts: { most: 2 },
     })
-    expect(helpers()).toBe('2')
+    expect(borrowers()).toBe('2')
     await leases.release(first.lease)
-    expect(helpers()).toBe('1')
+    expect(borrowers()).toBe('1')
     await expect(leases.issue(ask, 'ada')).resolves.toHaveProperty('key')
   })
 
@@ -127,7 +127,7 @@ describe('the pool', () => {
     expect(await leases.list()).toMatchObject([{ id: lease, state: 'asked' }])
     vi.advanceTimersByTime(1_000)
     expect(await ended(lease)).toMatchObject({ state: 'released', held: false, problem: null })
-    expect(helpers()).toBe('0')
+    expect(borrowers()).toBe('0')
     expect(() => leases.lend(lease, 'AAAA')).toThrow(
       expect.objectContaining({ code: 'ssh-lease-ended' }),
     )
@@ -163,14 +163,14 @@ describe('the pool', () => {
     })
   })
 
-  it('ends a helper that has not begun yet when its lease is let go of', async () => {
+  it('ends a borrower that has not begun yet when its lease is let go of', async () => {
     const { leases } = await pool()
     const issued = leases.issue(ask, 'ada').catch((error: unknown) => error)
     let begun: SshLease | undefined
     for (; !begun; await pause(1)) [begun] = await leases.list()
     await leases.release(begun.id)
     expect(await issued).toMatchObject({ code: 'ssh-lease-ended' })
-    expect(helpers()).toBe('0')
+    expect(borrowers()).toBe('0')
   })
 
   it('knows that a move is at work on both of its nodes', async () => {

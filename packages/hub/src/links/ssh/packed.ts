@@ -1,5 +1,5 @@
 /**
- * The agent's program as it goes over a new line: deflated once, when the first lease is asked for, so that no helper holds
+ * The agent's program as it goes over a new line: deflated once, when the first lease is asked for, so that no borrower holds
  * it whole.
  */
 import { createHash } from 'node:crypto'

@@ -26,7 +26,7 @@ export interface SshNodes {
 }
 
 export interface Leases {
-  /** @throws OcmError 'ssh-busy', 'ssh-missing', 'ssh-no-bundle', 'ssh-helper-failed' */
+  /** @throws OcmError 'ssh-busy', 'ssh-missing', 'ssh-no-bundle', 'ssh-borrower-failed' */
   issue(request: SshLeaseRequest, by: string): Promise<SshLeaseIssued>
   /** @throws OcmError 'not-found', 'ssh-lease-ended' */
   lend(id: string, sealed: string): SshLease

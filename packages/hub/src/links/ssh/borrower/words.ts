@@ -1,4 +1,4 @@
-/** What the hub and one of its helpers say to each other, a line of JSON each. Nothing here is a credential in clear. */
+/** What the hub and one of its borrowers say to each other, a line of JSON each. Nothing here is a credential in clear. */
 import type { Facts } from '@ocm/protocol'
 import type { Packed } from '../packed.ts'
 
@@ -11,11 +11,11 @@ export interface Task {
   readonly bundle: Packed | null
 }
 
-export type ToHelper =
+export type ToBorrower =
   | { readonly do: 'begin'; readonly task: Task }
-  /** base64url, sealed to the key that the helper said. */
+  /** base64url, sealed to the key that the borrower said. */
   | { readonly do: 'lent'; readonly sealed: string }
-  /** Sealed to the key in this file, which only the helper reads. */
+  /** Sealed to the key in this file, which only the borrower reads. */
   | {
       readonly do: 'delegated'
       readonly sealed: string
@@ -25,7 +25,7 @@ export type ToHelper =
   /** The hub has both pipes open. */
   | { readonly do: 'taken' }
 
-export type FromHelper =
+export type FromBorrower =
   | { readonly said: 'key'; readonly key: string }
   /** Where it keeps what ssh needs to find by a path; removed by whoever lives longer. */
   | { readonly said: 'room'; readonly room: string }

@@ -50,7 +50,7 @@ function whereInMemory(): string {
 
 export function makePipe(path: string): string {
   const { status } = spawnSync('mkfifo', ['-m', '600', path], { stdio: 'ignore' })
-  if (status !== 0) throw new OcmError('ssh-helper-failed', { what: 'mkfifo' })
+  if (status !== 0) throw new OcmError('ssh-borrower-failed', { what: 'mkfifo' })
   return path
 }
 

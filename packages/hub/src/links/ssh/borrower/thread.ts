@@ -1,5 +1,5 @@
 /**
- * The helper: a process of its own for one lease, which alone sees what is lent. It makes a key, opens what is sealed to
+ * The borrower: a process of its own for one lease, which alone sees what is lent. It makes a key, opens what is sealed to
  * it, starts ssh, and hands the pipes to the hub when the agent is there. The credential is overwritten then; what is
  * left of the process watches ssh. When the hub lets go of it, it ends everything and itself.
  */
@@ -25,11 +25,11 @@ import { type Offers, answering, prepareOffers, wipe } from './offers.ts'
 import { listenForQuestions } from './questions.ts'
 import { resolved } from './resolve.ts'
 import { openRoom } from './room.ts'
-import type { FromHelper, Task, ToHelper } from './words.ts'
+import type { FromBorrower, Task, ToBorrower } from './words.ts'
 
 /** The descriptor that the hub made for its words and ours. */
 const hub = new Socket({ fd: 3 })
-const say = (words: FromHelper) => void hub.write(`${JSON.stringify(words)}\n`)
+const say = (words: FromBorrower) => void hub.write(`${JSON.stringify(words)}\n`)
 
 const pair = p.x25519Pair()
 const room = openRoom()
@@ -99,7 +99,7 @@ function fail(error: unknown): void {
   say({ said: 'failed', ...toWireError(error) })
 }
 
-function heed(words: ToHelper): void {
+function heed(words: ToBorrower): void {
   if (words.do === 'begin') task = words.task
   else if (words.do === 'taken') taken()
   else if (task === undefined) throw new OcmError('internal')
@@ -119,7 +119,7 @@ const lines = createInterface({ input: hub })
 lines.on('error', end)
 lines.on('line', (line) => {
   try {
-    heed(JSON.parse(line) as ToHelper)
+    heed(JSON.parse(line) as ToBorrower)
   } catch (error) {
     fail(error)
   }

@@ -1,24 +1,24 @@
-/** Starts a helper and listens to it; see helper/thread.ts for what it is. */
+/** Starts a borrower and listens to it; see borrower/thread.ts for what it is. */
 import { spawn } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { OcmError } from '@ocm/protocol'
-import { threadProgram } from './helper/embedded.ts'
-import type { FromHelper, Task, ToHelper } from './helper/words.ts'
+import { threadProgram } from './borrower/embedded.ts'
+import type { FromBorrower, Task, ToBorrower } from './borrower/words.ts'
 
-export interface Helper {
+export interface Borrower {
   /** X25519, base64url. */
   readonly key: string
   readonly pid: number
-  tell(words: ToHelper): void
+  tell(words: ToBorrower): void
   /** Kills it, with everything that it has started, and answers when it is gone. */
   end(): Promise<void>
 }
 
-export interface HelperHooks {
-  readonly said: (words: Exclude<FromHelper, { said: 'key' | 'room' | 'ssh' }>) => void
+export interface BorrowerHooks {
+  readonly said: (words: Exclude<FromBorrower, { said: 'key' | 'room' | 'ssh' }>) => void
   /** It has ended, asked or not. */
   readonly gone: () => void
 }
@@ -32,11 +32,11 @@ const FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=48', '--v8-pool-
 /** Compiles nothing that runs once: less memory, and no slower here. It has no WebAssembly, so it takes no TypeScript. */
 const LITE = '--lite-mode'
 
-/** @throws OcmError 'ssh-helper-failed' */
-export async function startHelper(task: Task, { said, gone }: HelperHooks): Promise<Helper> {
+/** @throws OcmError 'ssh-borrower-failed' */
+export async function startBorrower(task: Task, { said, gone }: BorrowerHooks): Promise<Borrower> {
   const program =
     threadProgram === undefined
-      ? [fileURLToPath(new URL('helper/thread.ts', import.meta.url))]
+      ? [fileURLToPath(new URL('borrower/thread.ts', import.meta.url))]
       : [LITE, '-']
   // Without core dumps, whatever the hub has.
   const command = ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, ...FLAGS, ...program]
@@ -55,7 +55,7 @@ export async function startHelper(task: Task, { said, gone }: HelperHooks): Prom
     const over = () => {
       if (room !== undefined) rmSync(room, { recursive: true, force: true })
       killGroup(ssh)
-      reject(new OcmError('ssh-helper-failed'))
+      reject(new OcmError('ssh-borrower-failed'))
       gone()
       done()
     }
@@ -65,13 +65,13 @@ export async function startHelper(task: Task, { said, gone }: HelperHooks): Prom
   const lines = createInterface({ input: line })
   lines.on('error', () => {}) // It is told of the line's errors too.
   lines.on('line', (text) => {
-    const words = JSON.parse(text) as FromHelper
+    const words = JSON.parse(text) as FromBorrower
     if (words.said === 'key') resolve(words.key)
     else if (words.said === 'room') room = words.room
     else if (words.said === 'ssh') ssh = words.pid
     else said(words)
   })
-  const tell = (words: ToHelper) => void line.write(`${JSON.stringify(words)}\n`)
+  const tell = (words: ToBorrower) => void line.write(`${JSON.stringify(words)}\n`)
   tell({ do: 'begin', task })
   // Its end is what the key is refused with.
   const late = setTimeout(() => child.kill('SIGKILL'), START_MS)
@@ -91,7 +91,7 @@ export async function startHelper(task: Task, { said, gone }: HelperHooks): Prom
 const runtimeOf = ({ XDG_RUNTIME_DIR }: NodeJS.ProcessEnv) =>
   XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR }
 
-/** What the helper has started is gone with it; this is for one that was killed. */
+/** What the borrower has started is gone with it; this is for one that was killed. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
