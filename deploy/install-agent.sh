@@ -183,9 +183,13 @@ case $source in
   *) is_here "$source" || [ -n "$sha256$key" ] || die 'over plain http the program needs --agent-sha256 or --release-key' ;;
 esac
 
-# OpenClaw needs Node 24 itself, so there is one; the first in PATH is often an older one.
+# OpenClaw needs it itself, so there is one; the first in PATH is often an older one. The program ends on anything below.
+NEW_ENOUGH='
+const [major, minor] = process.versions.node.split(".").map(Number)
+major > 24 || (major === 24 && minor >= 16)
+'
 is_new_enough() {
-  [ -x "$1" ] && [ "$("$1" -p 'Number(process.versions.node.split(".")[0]) >= 24' 2>/dev/null)" = true ]
+  [ -x "$1" ] && [ "$("$1" -p "$NEW_ENOUGH" 2>/dev/null)" = true ]
 }
 
 find_node() {
@@ -213,7 +217,7 @@ find_node() {
   return 1
 }
 
-node=$(find_node) || die 'no Node 24 found; name it: OCM_NODE=/path/to/node sh install-agent.sh ...'
+node=$(find_node) || die 'no Node of 24.16 or newer found; name it: OCM_NODE=/path/to/node sh install-agent.sh ...'
 plain "$node"
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ocm-install.XXXXXX")

@@ -29,7 +29,7 @@ export function makeNpmPackage({ root, dist, out, program }: NpmWish): string {
     for (const path of notices) cpSync(path, join(folder, 'THIRD-PARTY-LICENCES.txt'))
     writeFileSync(
       join(folder, 'README.md'),
-      `# ${program.name}\n\n${program.about.join('\n')}\n\n\`npx ${program.name} --help\` (Node 24 or newer)\n`,
+      `# ${program.name}\n\n${program.about.join('\n')}\n\n\`npx ${program.name} --help\` (Node 24.16 or newer)\n`,
     )
     const manifest = {
       name: program.name,
@@ -39,7 +39,7 @@ export function makeNpmPackage({ root, dist, out, program }: NpmWish): string {
       author,
       type: 'module',
       bin: { [program.name]: `${program.name}.mjs` },
-      engines: { node: '>=24' },
+      engines: { node: '>=24.16' },
     }
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`)
     const args = ['pack', '--ignore-scripts', '--json', '--pack-destination', out]

@@ -61,7 +61,11 @@ interface Ran {
 }
 
 /** As somebody whose account has no service manager. */
-async function install(args: readonly string[], input = `${JOIN}\n`): Promise<Ran> {
+async function install(
+  args: readonly string[],
+  input = `${JOIN}\n`,
+  more: NodeJS.ProcessEnv = {},
+): Promise<Ran> {
   const script = `${ground}/install-agent.sh`
   const { body } = await hub.call('GET', '/install-agent.sh')
   await writeFile(script, body)
@@ -69,6 +73,7 @@ async function install(args: readonly string[], input = `${JOIN}\n`): Promise<Ra
     PATH: `${process.execPath.replace(/\/node$/, '')}:/usr/bin:/bin`,
     HOME: home,
     XDG_RUNTIME_DIR: `${home}/none`,
+    ...more,
   }
   return new Promise((resolve) => {
     const child = execFile('sh', [script, ...args], { env }, (error, stdout, stderr) =>
@@ -111,6 +116,22 @@ test('installs for one account, joins with what comes on stdin, and says how to 
   const again = await install(['--hub', hub.url], 'ocm1.another.abcdef\n')
   expect(again).toMatchObject({ code: 0 })
   expect((await joined()).said).toBe(JOIN)
+})
+
+test.each([
+  ['22.21.1', false],
+  ['24.15.9', false],
+  ['24.16.0', true],
+  ['25.0.0', true],
+])('a Node %s runs the agent: %s', async (version, isTaken) => {
+  const node = `${home}/node`
+  const says = `${home}/says.cjs`
+  await writeFile(says, `Object.defineProperty(process.versions, 'node', { value: '${version}' })`)
+  const script = `#!/bin/sh\nexec ${process.execPath} --require ${says} "$@"\n`
+  await writeFile(node, script, { mode: 0o755 })
+  const ran = await install(['--hub', hub.url], undefined, { OCM_NODE: node })
+  expect(ran.code).toBe(0)
+  expect(ran.out).toContain(`  ${isTaken ? node : process.execPath} --report-exclude-env`)
 })
 
 test('leaves nothing when it is told to go', async () => {
