@@ -157,6 +157,34 @@ test('a unit of the account is stopped, masked against every start, and started 
   await again.stop()
 }, 60_000)
 
+test('a unit of the account is found where the session does not say where its manager listens', async (context) => {
+  if (!isManaged()) return context.skip('needs root and systemd --user')
+  const port = await freePort()
+  writeFileSync(unitFile, unitText(port))
+  systemctl('daemon-reload')
+  // A /run of its own: that of this machine stays as it is.
+  const asks = `
+set -e
+mount --make-rprivate /
+mount -t tmpfs tmpfs /run
+mkdir -p /run/user
+ln -s ${path.join(dir, 'run')} /run/user/$(id -u)
+exec ${process.execPath} --input-type=module -e "$PROGRAM"
+`
+  const program = `
+import { findUnit } from ${JSON.stringify(new URL('gateway-unit.ts', import.meta.url).href)}
+console.log(JSON.stringify(await findUnit(${JSON.stringify(site(port))})))
+`
+  const { XDG_RUNTIME_DIR: _, DBUS_SESSION_BUS_ADDRESS: __, ...rest } = process.env
+  const env = { ...rest, PROGRAM: program }
+  const said = execFileSync('unshare', ['-m', 'sh', '-c', asks], { env, encoding: 'utf8' })
+  expect(JSON.parse(said)).toEqual({
+    kind: 'user-unit',
+    unit: 'openclaw-gateway.service',
+    file: unitFile,
+  })
+}, 60_000)
+
 test('a unit whose port does not fit the new layout is written anew by OpenClaw before the start', async (context) => {
   if (!isManaged()) return context.skip('needs root and systemd --user')
   const [was, is] = [await freePort(), await freePort()]

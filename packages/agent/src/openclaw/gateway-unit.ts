@@ -13,6 +13,7 @@ import { gatewayProcesses, isReady, waitUntil } from './gateway-watch.ts'
 import { liveLock } from './locks.ts'
 import { type Ran, run, withOwnNode } from './run.ts'
 import { isTree } from './tree.ts'
+import { userctl, withUserManager } from './user-manager.ts'
 
 export interface UnitMemory {
   readonly kind: 'user-unit' | 'system-unit'
@@ -33,7 +34,7 @@ export const unitName = ({ profile }: GatewaySite) =>
   `openclaw-gateway${profile === '' ? '' : `-${profile}`}.service`
 
 export const control = (kind: UnitMemory['kind'], args: readonly string[], timeoutMs = ASK_MS) =>
-  run('systemctl', kind === 'user-unit' ? ['--user', ...args] : args, { timeoutMs })
+  kind === 'user-unit' ? userctl(args, timeoutMs) : run('systemctl', args, { timeoutMs })
 
 /** The unit that runs this installation; undefined when none does, or its manager cannot be asked. */
 export async function findUnit(site: GatewaySite): Promise<UnitMemory | undefined> {
@@ -151,17 +152,10 @@ export function unitGateway(
       const isBefore = how === 'as-before'
       const pinned = isBefore ? memory.port : undefined
       // A launch that failed may have written it anew for another port.
-      const isKept =
-        isBefore &&
-        existsSync(memory.file) &&
-        (pinned === undefined || portOf(textOf(memory)) === pinned)
-      if (
-        kind === 'user-unit' &&
-        !isKept &&
-        (pinned !== undefined || !fits(memory, site, layout))
-      ) {
-        await install(site, pinned ?? layout.port)
-      }
+      const isFine = isBefore
+        ? existsSync(memory.file) && (pinned === undefined || portOf(textOf(memory)) === pinned)
+        : fits(memory, site, layout)
+      if (kind === 'user-unit' && !isFine) await install(site, pinned ?? layout.port)
       await reload()
       // Says no when there was no failure to forget, which is as good.
       await control(kind, ['reset-failed', unit])
@@ -232,7 +226,8 @@ function fits(memory: UnitMemory, site: GatewaySite, layout: Layout): boolean {
 async function install(site: GatewaySite, port: number): Promise<void> {
   if (site.bin === null) throw new OcmError('openclaw-missing')
   const args = ['gateway', 'install', '--force', '--port', String(port), '--json']
-  const env = { ...process.env, HOME: site.home, PATH: withOwnNode(process.env['PATH']) }
+  const own = { ...process.env, HOME: site.home, PATH: withOwnNode(process.env['PATH']) }
+  const env = withUserManager(own)
   const ran = await run(site.bin, args, { env, cwd: site.home, timeoutMs: INSTALL_MS })
   if (ran === undefined) throw new OcmError('openclaw-missing')
   demand(ran)

@@ -2,11 +2,11 @@
  * An agent that came over SSH for one job stays: its program is put beside its state, a user unit keeps it running, and
  * from now on it dials the hub. It keeps its state directory, so it is the same node and its history goes on.
  */
-import { existsSync } from 'node:fs'
 import { chmod, mkdir, readFile, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { OcmError } from '@ocm/protocol'
-import { type Ran, run } from '../openclaw/run.ts'
+import { run } from '../openclaw/run.ts'
+import { userctl } from '../openclaw/user-manager.ts'
 import { writeDurable } from '../store/durable.ts'
 import { unitText } from './unit.ts'
 
@@ -37,7 +37,7 @@ const ASK_MS = 15_000
  */
 export async function settle(parts: SettleParts, urls: readonly string[]): Promise<Settled> {
   const { stateDir, home, account, openclawBin } = parts
-  const managed = await userctl('show-environment')
+  const managed = await userctl(['show-environment'], ASK_MS)
   if (managed?.status !== 0) throw new OcmError('user-manager-missing')
 
   const program = join(account, '.local/share/ocm-agent/ocm-agent.mjs')
@@ -52,11 +52,11 @@ export async function settle(parts: SettleParts, urls: readonly string[]): Promi
   const runs = { node: process.execPath, program, stateDir, home, openclawBin }
   await writeDurable(join(units, unit), unitText(runs))
   await enable(units, unit)
-  const reloaded = await userctl('daemon-reload')
+  const reloaded = await userctl(['daemon-reload'], ASK_MS)
   if (reloaded?.status !== 0) throw new OcmError('agent-not-installed', { step: 'reload' })
   const lingers = await linger()
   await parts.rehome(urls)
-  const started = await userctl('restart', '--no-block', unit)
+  const started = await userctl(['restart', '--no-block', unit], ASK_MS)
   if (started?.status !== 0) throw new OcmError('agent-not-installed', { step: 'start' })
   return { lingers }
 }
@@ -68,16 +68,6 @@ async function enable(units: string, unit: string): Promise<void> {
   await rm(join(wants, unit), { force: true })
   await symlink(`../${unit}`, join(wants, unit))
 }
-
-/** A session over SSH does not always say where the account's service manager listens. */
-function managerEnv(): NodeJS.ProcessEnv {
-  const usual = `/run/user/${process.getuid?.()}`
-  const isUsual = process.env['XDG_RUNTIME_DIR'] === undefined && existsSync(usual)
-  return isUsual ? { ...process.env, XDG_RUNTIME_DIR: usual } : process.env
-}
-
-const userctl = (...args: readonly string[]): Promise<Ran | undefined> =>
-  run('systemctl', ['--user', ...args], { timeoutMs: ASK_MS, env: managerEnv() })
 
 /** An account may let itself linger where the machine's policy says so; where not, only whether it does can be told. */
 async function linger(): Promise<boolean> {
