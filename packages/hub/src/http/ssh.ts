@@ -72,7 +72,7 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     api,
     'POST',
     '/ssh/leases/:id/lend',
-    { params: ById, body: SshLend, answer: SshLease, bodyLimit: 256 * 1024 },
+    { params: ById, body: SshLend, answer: SshLease },
     async (request) => {
       const actor = operatorOf(request).name
       await audit.note({ at: now(), actor, action: 'ssh-lent', subject: request.params.id })
@@ -103,7 +103,7 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     api,
     'PUT',
     '/nodes/:id/ssh',
-    { params: ById, body: SshNodePut, answer: SshNode, bodyLimit: 256 * 1024 },
+    { params: ById, body: SshNodePut, answer: SshNode },
     async (request) => {
       const { id } = await roster.one(request.params.id)
       const { connection, credential, delegation } = request.body
@@ -182,9 +182,7 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
 
   async function leave(id: string): Promise<void> {
     links.close(id, 'link-lost')
-    for (const lease of await leases.list()) {
-      if (lease.node === id && lease.endedAt === null) await leases.release(lease.id)
-    }
+    await leases.releaseOf(id)
     await sshNodes.remove(id)
     publish({ kind: 'node-changed', node: id })
   }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -34,7 +34,10 @@ const borrowers = () =>
     },
   ).trim()
 
-async function pool(entries: readonly SshEntry[] = []) {
+async function pool(
+  entries: readonly SshEntry[] = [],
+  fault: (error: unknown) => void = (error) => expect.fail(String(error)),
+) {
   const data = mkdtempSync(join(tmpdir(), 'ocm-leases-'))
   open.push(() => rmSync(data, { recursive: true, force: true }))
   const bundle = join(data, 'agent.mjs')
@@ -51,7 +54,7 @@ async function pool(entries: readonly SshEntry[] = []) {
     identity: p.ed25519Pair(),
     accept: () => Promise.reject(new Error('nobody comes')),
     onSession: () => {},
-    fault: (error) => expect.fail(String(error)),
+    fault,
     data,
     bundle,
     nodes: {
@@ -85,7 +88,7 @@ async function pool(entries: readonly SshEntry[] = []) {
   const jobChanged = (job: Pick<Job, 'id' | 'kind' | 'node' | 'source' | 'state'>) => {
     for (const listener of listeners) listener({ kind: 'job-changed', job: job as Job })
   }
-  return { leases, told, kept, atWork, ended, data, delegateTo: key.public, jobChanged }
+  return { leases, told, kept, atWork, ended, data, bundle, delegateTo: key.public, jobChanged }
 }
 
 const ask = { node: null, purpose: 'work' } as const
@@ -221,6 +224,31 @@ describe('the pool', () => {
     vi.advanceTimersByTime(30_000)
     const second = await next([first.id])
     expect(second.problem?.code).toBe('seal-broken')
+    expect(asks).toHaveBeenCalledOnce()
+  })
+
+  it('asks once when a dial does not get as far as a lease, and tries anew what failed', async () => {
+    const node = newId(p)
+    const delegation = { sealed: Uint8Array.of(1), since: 0, by: 'ada' }
+    const entry = { node, connection: null, credential: null, delegation }
+    const fault = vi.fn<(error: unknown) => void>()
+    const { leases, told, bundle, data } = await pool([entry], fault)
+    rmSync(bundle)
+    const asks = vi.fn<() => Promise<void>>(() => Promise.resolve())
+    await leases.wanted(node, asks)
+    await vi.waitFor(() => expect(asks).toHaveBeenCalledOnce())
+    expect(fault.mock.calls).toMatchObject([[{ code: 'ENOENT' }]])
+    expect(told).toEqual([])
+    // A look needs no bundle.
+    const look = await leases.issue({ node: null, purpose: 'look' }, 'ada')
+    await leases.release(look.lease)
+    writeFileSync(bundle, 'process.exit(0)')
+    // Nor is it kept that the other file could not be written.
+    rmSync(join(data, 'ssh/agent.z'), { force: true })
+    mkdirSync(join(data, 'ssh/agent.z'))
+    await expect(leases.issue(ask, 'ada')).rejects.toMatchObject({ code: 'EISDIR' })
+    rmSync(join(data, 'ssh/agent.z'), { recursive: true })
+    await expect(leases.issue(ask, 'ada')).resolves.toHaveProperty('key')
     expect(asks).toHaveBeenCalledOnce()
   })
 

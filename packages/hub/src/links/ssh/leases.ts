@@ -19,7 +19,7 @@ import {
 import type { Publish } from '../../events.ts'
 import { writeAskpass } from './askpass.ts'
 import { Lease, isOver } from './lease.ts'
-import { type Packed, packBundle } from './packed.ts'
+import { packBundle } from './packed.ts'
 import type { Leases, SshNodes } from './ports.ts'
 import { checkSsh } from './present.ts'
 
@@ -64,7 +64,7 @@ const PASSING: ReadonlySet<string> = new Set(['ssh-unreachable', 'ssh-busy', 'li
 const AFTER_JOB_MS = 1_000
 
 export function createLeases(needs: PoolNeeds): Leases {
-  const { p, now, nodes, publish } = needs
+  const { p, now, nodes, publish, data, bundle } = needs
   const most = needs.most ?? MOST
   const leases = new Map<string, Lease>()
   /** Delegated nodes for which there was no room. */
@@ -74,8 +74,8 @@ export function createLeases(needs: PoolNeeds): Leases {
   const pauses = new Map<string, number>()
   const askers = new Map<string, () => Promise<void>>()
   let atWork: ReadonlyMap<string, string> = new Map()
-  let askpass: Promise<string> | undefined
-  let packed: Promise<Packed> | undefined
+  const askpass = keptOnce(() => writeAskpass(data))
+  const packed = bundle === undefined ? undefined : keptOnce(() => packBundle(data, bundle))
   let stopped = false
 
   const isAtWork = (node: string | null) => node !== null && atWork.has(node)
@@ -89,6 +89,7 @@ export function createLeases(needs: PoolNeeds): Leases {
     publish({ kind: 'lease-changed', lease: withJob(lease) })
     if (lease.state === 'connected' && lease.node !== null) {
       pauses.delete(lease.node)
+      askers.delete(lease.node)
       nodes.mark(lease.node).catch(needs.fault)
     }
     if (lease.state === 'failed' && lease.origin === 'delegated' && lease.node !== null)
@@ -121,27 +122,25 @@ export function createLeases(needs: PoolNeeds): Leases {
     timers.add(timer)
   }
 
+  /** It has not begun yet: what fails from then on is said as a change of it. */
   async function open(
     request: SshLeaseRequest,
     origin: SshLease['origin'],
     by: string,
-  ): Promise<{ lease: Lease; key: string }> {
+  ): Promise<Lease> {
     const look = request.purpose === 'look'
-    if (!look && needs.bundle === undefined) throw new OcmError('ssh-no-bundle')
+    if (!look && !packed) throw new OcmError('ssh-no-bundle')
     await checkSsh()
-    askpass ??= writeAskpass(needs.data)
-    const program = await askpass
-    if (needs.bundle !== undefined) packed ??= packBundle(needs.data, needs.bundle)
-    const bundle = (await packed) ?? null
+    const paths = { askpass: await askpass(), bundle: look || !packed ? null : await packed() }
     // From here to where it is counted nothing is waited for: two that ask at once do not both get the last place.
     if (stopped) throw new OcmError('hub-stopping')
     forgetOld()
     if (lasting().length >= most) throw new OcmError('ssh-busy', { most })
     const id = newId(p)
-    const task = { lease: id, look, askpass: program, bundle }
+    const task = { lease: id, look, ...paths }
     const made = new Lease({ ...needs, isAtWork }, { id, ...request, origin, by, task }, changed)
     leases.set(id, made)
-    return { lease: made, key: await made.begin() }
+    return made
   }
 
   function forgetOld(): void {
@@ -161,16 +160,25 @@ export function createLeases(needs: PoolNeeds): Leases {
     const isThere = lasting().some(({ shown }) => shown.node === node)
     if (!entry?.delegation || isThere || needs.isOnline(node)) return
     const { sealed, by } = entry.delegation
-    const { lease } = await open({ node, purpose: 'work' }, 'delegated', by)
+    const lease = await open({ node, purpose: 'work' }, 'delegated', by).catch((error: unknown) =>
+      notOpened(node, error),
+    )
+    if (!lease) return
+    await lease.begin()
     lease.delegated(node, base64url(sealed), needs.delegateKeyFile)
+  }
+
+  /** There is no lease that would show it. */
+  function notOpened(node: string, error: unknown): void {
+    const code = error instanceof OcmError ? error.code : undefined
+    if (code !== 'ssh-busy') needs.fault(error)
+    // Nobody is asked for what only waits for the next start.
+    if (!stopped) dialFailed(node, code)
   }
 
   function dialSoon(node: string): void {
     if (lasting().length >= most) return void queue.add(node)
-    dialDelegated(node).catch((error: unknown) => {
-      if (error instanceof OcmError && error.code === 'ssh-busy') dialFailed(node, error.code)
-      else needs.fault(error)
-    })
+    dialDelegated(node).catch(needs.fault)
   }
 
   function dialQueued(): void {
@@ -185,6 +193,11 @@ export function createLeases(needs: PoolNeeds): Leases {
     atWork = await needs.jobsAtWork()
     const done = [node, source].filter((one) => one !== null && !atWork.has(one))
     const over = connected.filter(({ shown }) => done.includes(shown.node))
+    await Promise.all(over.map((lease) => lease.release()))
+  }
+
+  async function releaseOf(node: string): Promise<void> {
+    const over = lasting().filter(({ shown }) => shown.node === node)
     await Promise.all(over.map((lease) => lease.release()))
   }
 
@@ -204,7 +217,8 @@ export function createLeases(needs: PoolNeeds): Leases {
 
   return {
     async issue(request, by) {
-      const { lease, key } = await open(request, 'lent', by)
+      const lease = await open(request, 'lent', by)
+      const key = await lease.begin()
       return { lease: lease.shown.id, key, until: lease.shown.until }
     },
     lend(id, sealed) {
@@ -222,6 +236,7 @@ export function createLeases(needs: PoolNeeds): Leases {
       await lease.release()
       return withJob(lease.shown)
     },
+    releaseOf,
     async wanted(node, asks) {
       const entry = await nodes.one(node)
       if (!entry) return false
@@ -234,8 +249,7 @@ export function createLeases(needs: PoolNeeds): Leases {
       for (const known of [queue, pauses, askers]) known.delete(node)
       const entry = await nodes.one(node)
       if (entry) await nodes.put({ ...entry, credential: null, delegation: null })
-      const over = lasting().filter(({ shown }) => shown.node === node)
-      await Promise.all(over.map((lease) => lease.release()))
+      await releaseOf(node)
     },
     async stop() {
       stopped = true
@@ -243,5 +257,17 @@ export function createLeases(needs: PoolNeeds): Leases {
       for (const timer of timers) clearTimeout(timer)
       await Promise.all(lasting().map((lease) => lease.release()))
     },
+  }
+}
+
+/** What failed is not kept: whoever is next tries again. */
+function keptOnce<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make().catch((error: unknown) => {
+      made = undefined
+      throw error
+    })
+    return made
   }
 }

@@ -33,6 +33,8 @@ export interface Leases {
   list(): Promise<SshLease[]>
   /** @throws OcmError 'not-found' */
   release(id: string): Promise<SshLease>
+  /** All that last; answers when their borrowers are gone. */
+  releaseOf(node: string): Promise<void>
   /**
    * A job waits for this node: answers whether somebody has to lend for it. One that was delegated is dialled, and dialled
    * again while it is out of reach.
