@@ -165,16 +165,45 @@ describe.skipIf(why !== undefined)('over ssh', () => {
       await lender.release(lease.id)
     })
 
-    it('cut off, it is let go of and leaves nothing running', async () => {
-      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
-      execFileSync('sh', ['-c', 'pkill -KILL -u "$1"; exit 0', 'sh', account.name])
-      await until(async () => (await lender.get(lease.id)).endedAt !== null, {
+    const signal = (name: 'STOP' | 'KILL') =>
+      execFileSync('sh', ['-c', 'pkill "-$1" -u "$2"; exit 0', 'sh', name, account.name])
+
+    async function cutOff({ id }: SshLease): Promise<SshLease> {
+      signal('KILL')
+      await until(async () => (await lender.get(id)).endedAt !== null, {
         timeoutMs: 5_000,
         what: 'the lease has ended',
         everyMs: 50,
       })
-      expect((await lender.get(lease.id)).problem).not.toBeUndefined()
       await until(() => processesOf(account) === '', { timeoutMs: 5_000, what: 'nothing runs' })
+      return lender.get(id)
+    }
+
+    it('cut off, it is let go of and leaves nothing running', async () => {
+      const lease = await lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      expect(lease.state).toBe('connected')
+      expect(await cutOff(lease)).toMatchObject({ state: 'released', held: false, problem: null })
+    })
+
+    it('cut off while a job is at work, it says so, and the job goes on with the next', async () => {
+      const lend = () => lender.lend(first.node, { connection: to(account), auth: password(WORD) })
+      const lease = await lend()
+      expect(lease.state).toBe('connected')
+      signal('STOP') // So that the job is still at work when it is cut off.
+      const { id } = await lender.api<{ id: string }>('POST', '/jobs', {
+        kind: 'backup',
+        node: first.node,
+      })
+      expect(await cutOff(lease)).toMatchObject({
+        state: 'failed',
+        held: false,
+        problem: { code: 'link-lost' },
+      })
+      await lend()
+      await until(
+        async () => (await lender.api<{ state: string }>('GET', `/jobs/${id}`)).state === 'done',
+        { timeoutMs: 30_000, what: 'the job is done' },
+      )
     })
 
     it('released by hand, borrower and ssh are gone', async () => {
