@@ -9,14 +9,14 @@ import {
   utf8,
 } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { type PaperHub, hasty, paperHub } from '../paper/hub.ts'
 import { joinNode } from '../paper/node.ts'
 import { prepareSetup } from '../vault/setup.ts'
 import { issueTicket } from '../vault/ticket.ts'
 import { type Unlocked, openVault } from '../vault/unlock.ts'
 import { lookAt } from './lease.ts'
-import { createLender } from './lender.ts'
+import { type Lender, createLender } from './lender.ts'
 import { delegate, keepConnection, keepCredential, openConnection } from './stored.ts'
 
 const p = hasty(nodePrimitives)
@@ -65,6 +65,25 @@ beforeEach(async () => {
 const drop = () => (hub.nodes = hub.nodes.map((one) => ({ ...one, online: false })))
 const lentPasswords = () =>
   hub.ssh.lent.map(({ auth }) => (auth?.kind === 'password' ? fromUtf8(auth.password) : ''))
+
+/** Leaves a lender while its lease is being asked for. */
+const leaving = async (how: (lender: Lender) => unknown) => {
+  const { api } = hub.ports
+  const gate = Promise.withResolvers<void>()
+  const askLease = api.askLease.bind(api)
+  const held = vi.spyOn(api, 'askLease').mockImplementation(async (request) => {
+    await gate.promise
+    return askLease(request)
+  })
+  const given = typed('secret')
+  const lender = createLender(hub.ports, unlocked, { credential: () => Promise.resolve(given) })
+  const connecting = lender.connect([node])
+  await expect.poll(() => held.mock.calls).toHaveLength(1)
+  const left = how(lender)
+  gate.resolve()
+  await Promise.all([connecting, left])
+  return { lender, given }
+}
 
 describe('how a node is reached', () => {
   test('is read by who opens the vault, and stands nowhere in what the hub keeps', async () => {
@@ -158,6 +177,43 @@ describe('a lender', () => {
     await lender.connect([node])
     await lender.close()
     expect(hub.ssh.leases).toMatchObject([{ state: 'released' }])
+    expect(given.auth).toEqual({ kind: 'password', password: new Uint8Array(6) })
+  })
+
+  describe('that is left while a lease is being asked for', () => {
+    const zeroes = { kind: 'password', password: new Uint8Array(6) }
+
+    test('lends what was given, wipes it then, and ends that lease when it closes', async () => {
+      const { given } = await leaving((lender) => lender.close())
+      expect(lentPasswords()).toEqual(['secret'])
+      expect(given.auth).toEqual(zeroes)
+      expect(hub.ssh.leases).toMatchObject([{ state: 'released' }])
+    })
+
+    test('lends what was given, wipes it then, and lends no more when it forgets', async () => {
+      const { given, lender } = await leaving((one) => one.forget())
+      expect(lentPasswords()).toEqual(['secret'])
+      await expect.poll(() => given.auth).toEqual(zeroes)
+      expect(hub.ssh.leases).toMatchObject([{ state: 'connected' }])
+      drop()
+      await expect(lender.connect([node])).rejects.toMatchObject({ code: 'ssh-lease-ended' })
+    })
+  })
+
+  test('wipes what is typed after it was left', async () => {
+    const given = typed('secret')
+    const gate = Promise.withResolvers<SshCredential>()
+    let isAsked = false
+    const credential = () => {
+      isAsked = true
+      return gate.promise
+    }
+    const lender = createLender(hub.ports, unlocked, { credential })
+    const connecting = lender.connect([node])
+    await expect.poll(() => isAsked).toBe(true)
+    lender.forget()
+    gate.resolve(given)
+    await expect(connecting).rejects.toMatchObject({ code: 'ssh-lease-ended' })
     expect(given.auth).toEqual({ kind: 'password', password: new Uint8Array(6) })
   })
 

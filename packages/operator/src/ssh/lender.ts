@@ -26,9 +26,9 @@ export interface Lender {
   connect(nodes: readonly string[]): Promise<void>
   /** For whoever follows a job: lends again when it waits for a node that was lent for. */
   heed(job: Job): void
-  /** Wipes what is held; leases go on to their end. */
+  /** Lends no more, and wipes what is held: at once, or when the loan is over that is under way. Leases go on to their end. */
   forget(): void
-  /** The same, and ends its leases. */
+  /** The same, and ends its leases; what is being lent is waited for. */
   close(): Promise<void>
 }
 
@@ -47,8 +47,10 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
   const held = new Map<string, Held>()
   const leases = new Set<string>()
   const lending = new Map<string, Promise<void>>()
+  let gone = false
 
   async function hold(node: NodeState): Promise<Held> {
+    if (gone) throw new OcmError('ssh-lease-ended')
     const known = held.get(node.id)
     if (known !== undefined) return known
     const stored = await api.sshOf(node.id)
@@ -57,6 +59,10 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
     if (connection.method === 'agent') throw new OcmError('ssh-dial-only')
     const credential =
       credentialIn(p, unlocked, node.id, stored) ?? (await hooks.credential(node, connection))
+    if (gone) {
+      wipe(credential)
+      throw new OcmError('ssh-lease-ended')
+    }
     const fresh = { node, connection, credential, again: 0 }
     held.set(node.id, fresh)
     return fresh
@@ -80,7 +86,14 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
   }
 
   function forget() {
-    for (const { credential } of held.values()) wipe(credential)
+    gone = true
+    for (const [id, { credential }] of held) {
+      const over = () => wipe(credential)
+      const going = lending.get(id)
+      // It is sealed out of these very bytes, which must not be zeroes by then.
+      if (going === undefined) over()
+      else void going.then(over, over)
+    }
     held.clear()
   }
 
@@ -110,7 +123,10 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
     forget,
 
     async close() {
+      const going = [...lending.values()]
       forget()
+      // A lease that connects only now is to be ended too.
+      await Promise.allSettled(going)
       for (const id of leases) await endQuietly(api, id)
     },
   }
