@@ -26,6 +26,7 @@ export interface DialOptions extends ConnectionOptions {
 const TICKET_MS = 10 * 60_000
 const ASK_AGAIN_MS = 300
 const ONLINE_MS = 60_000
+const AWAY_MS = 10_000
 
 export async function dialNode(
   context: Context,
@@ -39,6 +40,7 @@ export async function dialNode(
   if (options.new !== undefined) return dialNew(context, options.new, options)
   const { ports } = context
   const node = await nodeNamed(ports.api, name ?? '')
+  await awayOrThrow(context, node)
   const connection = await withVault(context, (unlocked) =>
     openConnection(ports, unlocked, node.id),
   )
@@ -48,6 +50,19 @@ export async function dialNode(
     return online ? node.id : undefined
   })
   await stay(context, await ports.api.node(node.id), dialled, options)
+}
+
+/**
+ * That it is there says that it came through here only of a node that was not there before. One whose lease has just
+ * ended is given its time.
+ */
+async function awayOrThrow({ ports }: Context, { id, label }: NodeState): Promise<void> {
+  const never = new Promise<void>(() => undefined)
+  for (const begun = ports.now(); ports.now() - begun < AWAY_MS;) {
+    if (!(await ports.api.node(id)).online) return
+    await eitherOf(never, ASK_AGAIN_MS)
+  }
+  throw new OcmError('wrong-use', { what: `${label} is connected already` })
 }
 
 async function dialNew(context: Context, destination: string, options: DialOptions) {
@@ -87,8 +102,10 @@ async function connected(
   join: string | undefined,
   seen: () => Promise<string | null | undefined>,
 ): Promise<Dialled> {
+  let isReady = false
   const dialled = dialFromHere({
     connection,
+    onReady: () => (isReady = true),
     ...(join === undefined ? {} : { join }),
     openLink: linkOpener(access),
     sudoPassword: async () =>
@@ -101,7 +118,7 @@ async function connected(
   over.catch(() => undefined)
   for (const begun = ports.now(); ports.now() - begun < ONLINE_MS;) {
     if (ended) await over
-    if (typeof (await seen()) === 'string') return dialled
+    if (isReady && typeof (await seen()) === 'string') return dialled
     await eitherOf(
       over.catch(() => undefined),
       ASK_AGAIN_MS,

@@ -34,7 +34,7 @@ export interface DialNeeds {
   readonly openLink: () => WebSocket
   /** Asked when sudo asks. */
   readonly sudoPassword: () => Promise<string>
-  /** The agent there and the hub speak with each other. */
+  /** What the agent there and the hub say reaches the other from now on. */
   readonly onReady?: () => void
 }
 
