@@ -43,8 +43,11 @@ export async function delegateNode(
     const credential =
       credentialIn(ports.p, unlocked, node.id, stored) ??
       (await askCredential(terminal, node.label, connection, options))
-    await delegate(ports, unlocked, node.id, credential)
-    wipe(credential)
+    try {
+      await delegate(ports, unlocked, node.id, credential, stored)
+    } finally {
+      wipe(credential)
+    }
     terminal.result(
       { id: node.id, delegated: true },
       `${node.label} is delegated. Take it back: ocm nodes delegate ${node.label} --end`,

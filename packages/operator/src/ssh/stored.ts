@@ -88,18 +88,19 @@ export const DELEGATION_GIVES_UP = [
   'Take it back at any time; then change the password or the key on the node, because the hub has known it.',
 ] as const
 
-/** For schedules that run while nobody is there. @throws OcmError 'not-found' when no connection is stored */
+/** For schedules that run while nobody is there. @param known what is stored, where that was read before. @throws OcmError 'not-found' when no connection is stored */
 export async function delegate(
   { p, api }: Ports,
   unlocked: Unlocked,
   node: string,
   credential: SshCredential,
+  known?: SshNode,
 ): Promise<SshNode> {
-  const known = await api.sshOf(node)
-  const connection = connectionIn(p, unlocked, node, known)
+  const stored = known ?? (await api.sshOf(node))
+  const connection = connectionIn(p, unlocked, node, stored)
   if (connection === undefined) throw new OcmError('not-found', { what: 'ssh connection' })
   const lent = lentOf(connection, credential)
-  const sealed = sealDelegation(p, fromBase64url(known.delegateTo), node, lent)
+  const sealed = sealDelegation(p, fromBase64url(stored.delegateTo), node, lent)
   return api.putSsh(node, { delegation: base64url(sealed) })
 }
 

@@ -66,8 +66,9 @@ export function useAddingSsh() {
     forget()
     vault.close()
     const { value } = lease
-    // Whoever leaves does not wait for it; it ends by itself as well.
-    if (value !== undefined && step.value !== 'done') void endQuietly(ports.api, value.id)
+    if (value === undefined || step.value === 'done') return
+    // Whoever leaves does not wait for it; where the hub is away, it ends by itself as well.
+    endQuietly(ports.api, value.id).catch(() => undefined)
   })
 
   const keys = computed(() =>

@@ -145,7 +145,11 @@ export function useFlow() {
   async function readLog() {
     const unlocked = vault.unlocked.value
     if (unlocked === undefined || jobId.value === '') return
-    lines.value = await readJobLog(ports, unlocked, jobId.value)
+    try {
+      lines.value = await readJobLog(ports, unlocked, jobId.value)
+    } catch {
+      // A hub that is away is asked again, and the page says so by itself; the lines that are there stay.
+    }
   }
 
   // An event may be lost with its connection.
@@ -166,7 +170,7 @@ export function useFlow() {
       if (!over) return
       await readLog()
       vault.close()
-      await lending.end()
+      letGo()
     },
   )
 
@@ -175,8 +179,13 @@ export function useFlow() {
     if (unlocked === undefined && step.value === 'plan') step.value = 'passphrase'
   })
 
+  function letGo() {
+    // Nobody waits for it, and where the hub is away its leases end by themselves as well.
+    lending.end().catch(() => undefined)
+  }
+
   function restart() {
-    void lending.end()
+    letGo()
     vault.close()
     prepared.value = undefined
     jobId.value = ''
