@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -73,13 +73,34 @@ test('OpenClaw is asked once, in the background and in a home of its own, and ag
   expect(schema.fieldsOf(undefined)).toEqual([])
 })
 
-test('one that does not answer is not asked again and again', async () => {
+test('one that says that it has no schema is not asked again and again', async () => {
   writeFileSync(bin, `#!${process.execPath}\nprocess.exit(1)`, { mode: 0o755 })
   const schema = schemaHere()
   schema.fieldsOf(binary())
   await schema.settled()
   expect(schema.fieldsOf(binary())).toEqual([])
   expect(readFileSync(path.join(dir, 'agent/own-schema.json'), 'utf8')).toContain('"fields":[]')
+})
+
+test('one that a signal ends before it answers is not taken for one without fields', async () => {
+  const note = `require('node:fs').appendFileSync(${JSON.stringify(path.join(dir, 'asked'))}, 'asked\\n')`
+  writeFileSync(bin, `#!${process.execPath}\n${note}\nprocess.kill(process.pid, 'SIGKILL')`, {
+    mode: 0o755,
+  })
+  const faults: unknown[] = []
+  const schema = ownSchema(path.join(dir, 'agent'), (error) => faults.push(error), 0)
+  schema.fieldsOf(binary())
+  await schema.settled()
+  expect(faults).toEqual([new Error('openclaw config schema: no answer (status null)')])
+  expect(existsSync(path.join(dir, 'agent/own-schema.json'))).toBe(false)
+  expect(schema.fieldsOf(binary())).toEqual([])
+  await schema.settled()
+  expect(asked()).toEqual(['asked'])
+  // The next process of the agent.
+  const next = ownSchema(path.join(dir, 'agent'), (error) => faults.push(error), 0)
+  next.fieldsOf(binary())
+  await next.settled()
+  expect(asked()).toEqual(['asked', 'asked'])
 })
 
 test('what stands in such fields is told when it is a place', () => {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { OcmError } from '@ocm/protocol'
 import { meaningOf } from './config-fields.ts'
 import { errno } from './errno.ts'
 import { run, withOwnNode } from './run.ts'
@@ -65,7 +66,7 @@ export function ownSchema(
       const key = keyOf(binary)
       known ??= keptIn(file)
       if (known?.key === key) return known.fields
-      // One that fails is not asked again by this process.
+      // Whatever it answers is kept. One that does not answer is asked again by the next process, not by this one.
       if (asking?.key !== key) asking = { key, done: ask(binary, key).catch(fault) }
       return []
     },
@@ -90,6 +91,10 @@ function keptIn(file: string): Kept | undefined {
   }
 }
 
+/**
+ * @returns undefined when it says that it has none, by its exit status.
+ * @throws when it does not say: a signal ended it, the time was up, or what it printed is none
+ */
 async function schemaBy({ path: command }: Binary): Promise<unknown> {
   const home = mkdtempSync(path.join(tmpdir(), 'ocm-schema-'))
   try {
@@ -100,7 +105,12 @@ async function schemaBy({ path: command }: Binary): Promise<unknown> {
       OPENCLAW_NO_AUTO_UPDATE: '1',
     }
     const said = await run(command, ['config', 'schema'], { env, cwd: home, timeoutMs: ASK_MS })
-    return said?.status === 0 ? parsed(said.stdout.slice(said.stdout.indexOf('{'))) : undefined
+    if (said === undefined) throw new OcmError('openclaw-missing')
+    const { status, stdout } = said
+    if (status !== null && status !== 0) return undefined
+    const schema = status === 0 ? parsed(stdout.slice(stdout.indexOf('{'))) : undefined
+    if (!isTree(schema)) throw new Error(`openclaw config schema: no answer (status ${status})`)
+    return schema
   } finally {
     rmSync(home, { recursive: true, force: true })
   }
