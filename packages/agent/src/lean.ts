@@ -5,6 +5,10 @@
  */
 import { LEAN_ENV, LEAN_FLAGS } from '@ocm/protocol'
 
+/** The flags that this process was started with, but for ours. */
+export const givenFlags = (): readonly string[] =>
+  process.execArgv.filter((flag) => !(LEAN_FLAGS as readonly string[]).includes(flag))
+
 /**
  * Starts this program again under the same process id, but for one that was started so already. To be called before
  * anything is open.

@@ -71,9 +71,9 @@ async function joinStringOf(
 
 command('run', 'connect to the hub and do what operators order').action(
   async (options: Options) => {
+    beLean()
     const log = createLog(process.env['OCM_LOG'] ?? 'info')
     await launch(nodePrimitives, resolve(options.state), log)
-    beLean()
     forgetBase()
     process.umask(0o077)
     const manager = serviceManager(process.env, (error) => console.error(error))

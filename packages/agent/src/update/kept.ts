@@ -1,4 +1,5 @@
 /** Which release this agent runs, and which it is trying: in its state directory, so that kills and power cuts forget nothing. */
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Static, Type } from 'typebox'
 import {
@@ -28,8 +29,9 @@ export type Kept = Static<typeof Kept>
 const NOTHING: Kept = { v: 1, good: null, trial: null, failed: null }
 const fileIn = (stateDir: string) => join(stateDir, 'update')
 
+const programsIn = (stateDir: string) => join(stateDir, 'updates')
 export const programOf = (stateDir: string, serial: number): string =>
-  join(stateDir, 'updates', `${serial}.mjs`)
+  join(programsIn(stateDir), `${serial}.mjs`)
 
 export async function readKept(stateDir: string): Promise<Kept> {
   const bytes = await readDurable(fileIn(stateDir))
@@ -90,3 +92,10 @@ export async function verified(
 
 export const removeProgram = (stateDir: string, serial: number): Promise<void> =>
   removeDurable(programOf(stateDir, serial))
+
+/** For when the program of that serial has proved itself: it is there, and whatever else may run is the installed one. */
+export async function removeOtherPrograms(stateDir: string, serial: number): Promise<void> {
+  const folder = programsIn(stateDir)
+  const others = (await readdir(folder)).filter((name) => name !== `${serial}.mjs`)
+  for (const name of others) await removeDurable(join(folder, name))
+}

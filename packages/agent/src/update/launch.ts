@@ -7,6 +7,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { LEAN_ENV, LEAN_FLAGS, type Primitives } from '@ocm/protocol'
+import { givenFlags } from '../lean.ts'
 import type { Log } from '../log.ts'
 import { serviceManager } from '../service-manager.ts'
 import { RELEASE_KEY, RELEASE_SERIAL } from './baked.ts'
@@ -15,6 +16,7 @@ import {
   type Verified,
   keep,
   readKept,
+  removeOtherPrograms,
   removeProgram,
   serialOf,
   verified,
@@ -42,48 +44,63 @@ export async function launch(p: Primitives, stateDir: string, log: Log): Promise
 }
 
 async function handOver(p: Primitives, key: Uint8Array, stateDir: string, log: Log): Promise<void> {
-  const kept = await readKept(stateDir)
-  if (kept.trial) await tryOut(p, key, stateDir, kept, log)
-  const { good } = await readKept(stateDir)
-  const release = good && (await verified(p, key, stateDir, good))
+  const { good } = await tryOut(p, key, stateDir, await readKept(stateDir), log)
   // An installed program that is newer than what it once updated itself to was installed for that.
-  if (release && release.serial > RELEASE_SERIAL) become(release)
+  if (!good || (serialOf(p, key, good) ?? 0) <= RELEASE_SERIAL) return
+  const release = await verified(p, key, stateDir, good)
+  if (release) become(release, log)
 }
 
-/** Under the same process id where that can be; elsewhere this process waits for the other. */
-function become({ program }: Verified): void {
-  const { env, execPath, execArgv, argv } = process
-  const own = { ...env, [BASE]: argv[1] }
-  const args = [...execArgv, program, ...argv.slice(2)]
-  if (process.execve) process.execve(execPath, [execPath, ...args], own)
+/** Under the same process id. Where a process cannot give its place to another, what was installed runs. */
+function become({ program, version, serial }: Verified, log: Log): void {
+  const { env, execPath, argv } = process
+  const args = [...LEAN_FLAGS, ...givenFlags(), program, ...argv.slice(2)]
+  if (process.execve) {
+    process.execve(execPath, [execPath, ...args], { ...env, ...LEAN_ENV, [BASE]: argv[1] })
+  }
+  log.error({ version, serial }, 'no update can run on this platform: what was installed runs')
 }
 
+/** @returns what is known now, and on disk. */
 async function tryOut(
   p: Primitives,
   key: Uint8Array,
   stateDir: string,
   kept: Kept,
   log: Log,
-): Promise<void> {
+): Promise<Kept> {
   const { trial } = kept
-  if (!trial) return
+  if (!trial) return kept
   const release = await verified(p, key, stateDir, trial.statement)
   const isSpent = trial.starts >= MOST_STARTS
   if (release && !isSpent) {
     // Counted before it runs: what takes the machine down with it is not tried for ever.
     await keep(stateDir, { ...kept, trial: { ...trial, starts: trial.starts + 1 } })
     const { end, isToldToStop } = await supervise(release, log)
+    const proven = { ...kept, good: trial.statement, trial: null }
     if (end === 'good') {
-      await keep(stateDir, { ...kept, good: trial.statement, trial: null })
+      await keep(stateDir, proven)
       log.info({ version: release.version, serial: release.serial }, 'update proved itself')
+      await clearOut(stateDir, release.serial, log)
     }
     if (isToldToStop) process.exit(0)
-    if (end === 'good') return
+    if (end === 'good') return proven
   }
   const serial = serialOf(p, key, trial.statement)
-  await keep(stateDir, { ...kept, trial: null, failed: worseOf(kept.failed, serial) })
+  const without = { ...kept, trial: null, failed: worseOf(kept.failed, serial) }
+  await keep(stateDir, without)
   if (serial !== null) await removeProgram(stateDir, serial)
   log.error({ serial }, 'update did not prove itself: gone back')
+  return without
+}
+
+async function clearOut(stateDir: string, serial: number, log: Log): Promise<void> {
+  try {
+    await removeOtherPrograms(stateDir, serial)
+  } catch (error) {
+    // They cost space alone, and the next that proves itself removes them.
+    log.error({ err: error }, 'releases from before are still there')
+  }
 }
 
 /** Before anything of the release: whatever it is like, it does not outlive the one who judges it. */
@@ -99,8 +116,8 @@ async function supervise(
   { program }: Verified,
   log: Log,
 ): Promise<{ readonly end: End; readonly isToldToStop: boolean }> {
-  const { env, execPath, execArgv, argv } = process
-  const flags = [...LEAN_FLAGS, '--import', LEASH, ...execArgv]
+  const { env, execPath, argv } = process
+  const flags = [...LEAN_FLAGS, '--import', LEASH, ...givenFlags()]
   // By the one who judges: a release that hangs is to end its trial, not the service.
   const watchdog = serviceManager({ ...env }, (error) => log.error({ err: error }, 'fault'))
   const child = spawn(execPath, [...flags, program, ...argv.slice(2)], {

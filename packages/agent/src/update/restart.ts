@@ -1,5 +1,5 @@
 /** Starting anew as what is to run now, once everything of this process is put away. */
-import { LEAN_FLAGS } from '@ocm/protocol'
+import { givenFlags } from '../lean.ts'
 import { BASE } from './words.ts'
 
 /** Of a service manager: not a failure of ours, and to be started again. */
@@ -19,9 +19,8 @@ export function forgetBase(): void {
 export function restart(): void {
   const { execPath, argv } = process
   const env = { ...process.env, ...service }
-  const flags = process.execArgv.filter((flag) => !(LEAN_FLAGS as readonly string[]).includes(flag))
   if (process.execve) {
-    process.execve(execPath, [execPath, ...flags, base, ...argv.slice(2)], env)
+    process.execve(execPath, [execPath, ...givenFlags(), base, ...argv.slice(2)], env)
   }
   process.exit(AGAIN)
 }
