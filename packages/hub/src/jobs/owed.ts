@@ -7,6 +7,7 @@ import { base64url, isFinal, type NodeConversation, OcmError, toWireError } from
 import { isAbort, nodeOf } from './apply.ts'
 import { askFenced } from './fenced.ts'
 import type { JobCatalog, StoredJob } from './ports.ts'
+import { settle } from './settle.ts'
 import { isNeverFenced } from './undo.ts'
 import type { MoveNeeds } from './word.ts'
 
@@ -53,7 +54,7 @@ export function createOwed(needs: OwedNeeds): Owed {
         if (!WORTHLESS.has(refused)) break
       }
       // Nor is it waited for when the source is fenced under another.
-      if (isFenced) for (const { job } of worthless) await settle(job.id, {}, 'attested')
+      if (isFenced) for (const { job } of worthless) await settle(needs, job.id, {}, 'attested')
       if (!isTold) await pause(AGAIN_MS, stopping.signal)
     }
   }
@@ -98,7 +99,7 @@ export function createOwed(needs: OwedNeeds): Owed {
         return {}
       },
     )
-    if (await settle(id, said, 'fenced')) return
+    if (await settle(needs, id, said, 'fenced')) return
     // Undone while it was fenced, or half: it may have heard of that before there was anything to release.
     const by = (await jobs.jobs(node)).find((job) => job.kind === 'undo' && job.undoes === id)
     const undo = by && (await jobs.job(by.id))
@@ -129,26 +130,12 @@ export function createOwed(needs: OwedNeeds): Owed {
     } catch (error) {
       if (!isNeverFenced(error, job)) throw error
     }
-    await settle(job.id, {}, 'attested')
+    await settle(needs, job.id, {}, 'attested')
   }
 
   const wait = () => ({ deadlineMs: Number.POSITIVE_INFINITY, signal: stopping.signal })
 
   const isOwed = async (id: string) => (await jobs.job(id))?.job.unfenced === 'owed'
-
-  /** @returns false when it is not owed any more: undone meanwhile. */
-  async function settle(
-    id: string,
-    more: Partial<StoredJob>,
-    unfenced: 'fenced' | 'attested',
-  ): Promise<boolean> {
-    const now = await jobs.job(id)
-    if (now?.job.unfenced !== 'owed') return false
-    const job = { ...now.job, unfenced }
-    await jobs.saveJob({ ...now, ...more, job })
-    publish({ kind: 'job-changed', job })
-    return true
-  }
 
   return {
     tell(node) {

@@ -5,6 +5,7 @@ import type { Presence } from '../nodes/presence.ts'
 import type { ApplyNeeds } from './apply.ts'
 import { checkNode, readByOperator } from './order.ts'
 import type { JobCatalog } from './ports.ts'
+import { settle } from './settle.ts'
 import type { UndoNeeds } from './undo.ts'
 import type { Work } from './work.ts'
 
@@ -35,7 +36,7 @@ export interface ReleaseNeeds extends ApplyNeeds {
 /** @throws OcmError 'target-online' when the target has come back while the source was waited for */
 export const release = (work: Work, needs: ReleaseNeeds): Promise<void> =>
   work.step('release', async () => {
-    const { p, vault, nodes, jobs, presence, publish } = needs
+    const { p, vault, nodes, presence, publish } = needs
     const { id, node, undoes } = work.job
     await work.ask(node, 'letGo', async () => {
       const { target } = readByOperator(p, vault, 'target-off', TargetOff, work.order)
@@ -47,10 +48,7 @@ export const release = (work: Work, needs: ReleaseNeeds): Promise<void> =>
       }
     })
     // It was fenced, though the hub may not have heard of it.
-    const move = undoes === undefined ? undefined : await jobs.job(undoes)
-    if (move?.job.unfenced === 'owed') {
-      await jobs.saveJob({ ...move, job: { ...move.job, unfenced: 'attested' } })
-    }
+    if (undoes !== undefined) await settle(needs, undoes, {}, 'attested')
     await nodes.setMovedTo(node, null)
     publish({ kind: 'node-changed', node })
   })

@@ -16,6 +16,7 @@ import type { Presence } from '../nodes/presence.ts'
 import { type ApplyNeeds, nodeOf, orderHash } from './apply.ts'
 import { checkNode, type OrderNeeds, readByOperator } from './order.ts'
 import type { JobCatalog, StoredJob } from './ports.ts'
+import { settle } from './settle.ts'
 import type { Work } from './work.ts'
 
 export interface UndoNeeds extends OrderNeeds {
@@ -106,12 +107,11 @@ async function giveBack(
   await work.save({ outcome: statement })
   const source = await nodeOf(needs, move.source)
   // Read anew: the source may have come back and been fenced meanwhile.
-  const now = await jobs.job(move.id)
-  const isOwed = now?.job.unfenced === 'owed'
+  const isOwed = (await jobs.job(move.id))?.job.unfenced === 'owed'
   const wasOwed = isOwed || work.job.unfenced === 'owed'
   // In this order: cut off in between, the source is still known to have something to hear.
   if (isOwed) await work.save({}, { unfenced: 'owed' })
-  if (now && isOwed) await jobs.saveJob({ ...now, job: { ...now.job, unfenced: 'attested' } })
+  if (isOwed) await settle(needs, move.id, {}, 'attested')
   await nodes.setMovedTo(source.id, null)
   publish({ kind: 'node-changed', node: source.id })
   // One that may be off for good is told when it comes: see owed.ts.
