@@ -37,7 +37,7 @@ export interface ReleasesNeeds {
 export interface Releases {
   /** Path of what is offered. */
   readonly file: string
-  /** @throws OcmError 'malformed', 'release-refused' for one that is not newer than what was offered */
+  /** @throws OcmError 'malformed', 'release-refused' for one that is older than what is offered */
   offer(file: Uint8Array): Promise<ReleaseState>
   withdraw(): Promise<void>
   state(): ReleaseState | null
@@ -74,15 +74,13 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
   const read = (bytes: Uint8Array) => openRelease(p, bytes)
   let offered: ReturnType<typeof read> | undefined
   let rollout: Rollout | undefined
-  let offeredAt = 0
   const kept = await readIfThere(file)
   if (kept) {
     offered = read(kept)
     const said = await readIfThere(progress)
     const stored = said && check(Stored, JSON.parse(Buffer.from(said).toString()), 'rollout')
     const isSame = stored?.serial === offered.release.serial
-    rollout = isSame ? stored : beginning(offered.release.serial)
-    offeredAt = isSame ? stored.offeredAt : now()
+    rollout = isSame ? stored : beginning(offered.release.serial, now())
   }
 
   let turn: Promise<unknown> = Promise.resolve()
@@ -94,7 +92,7 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
 
   async function keep(next: Rollout): Promise<void> {
     rollout = next
-    await writeDurably(progress, JSON.stringify({ ...next, offeredAt }))
+    await writeDurably(progress, JSON.stringify(next))
   }
 
   const nodesAsKnown = async (): Promise<Updatable[]> => {
@@ -147,7 +145,7 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
   const state = (): ReleaseState | null => {
     if (!offered || !rollout) return null
     const { serial, version } = offered.release
-    const { done, failed } = rollout
+    const { offeredAt, done, failed } = rollout
     const kind = failed === null ? 'rolling' : 'stopped'
     return { serial, version, offeredAt, state: kind, done: [...done], failed }
   }
@@ -163,9 +161,8 @@ export async function openReleases(needs: ReleasesNeeds): Promise<Releases> {
         }
         await writeDurably(file, bytes)
         offered = next
-        offeredAt = now()
         // Offered again, it starts again, with those that did not go back from it.
-        await keep(beginning(next.release.serial))
+        await keep(beginning(next.release.serial, now()))
         look()
         return state() as ReleaseState
       }),
@@ -212,7 +209,13 @@ async function* oneOf(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE)
 }
 
-const beginning = (serial: number): Rollout => ({ serial, done: [], asked: {}, failed: null })
+const beginning = (serial: number, offeredAt: number): Rollout => ({
+  serial,
+  offeredAt,
+  done: [],
+  asked: {},
+  failed: null,
+})
 
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {
   try {

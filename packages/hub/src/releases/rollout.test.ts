@@ -12,7 +12,7 @@ const node = (id: string, change: Partial<Updatable> = {}): Updatable => ({
 })
 const fleet = (count: number, change: Partial<Updatable> = {}) =>
   Array.from({ length: count }, (_, n) => node(`n${n}`, change))
-const START: Rollout = { serial: 2, done: [], asked: {}, failed: null }
+const START: Rollout = { serial: 2, offeredAt: 0, done: [], asked: {}, failed: null }
 
 test('asks one, then one in ten, then all the others', () => {
   let nodes = fleet(30)

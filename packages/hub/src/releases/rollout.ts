@@ -17,6 +17,7 @@ export interface Updatable {
 
 export interface Rollout {
   readonly serial: number
+  readonly offeredAt: number
   readonly done: readonly string[]
   /** When each was asked that has not come back yet. */
   readonly asked: Readonly<Record<string, number>>
@@ -42,7 +43,7 @@ export function judged(rollout: Rollout, nodes: readonly Updatable[], now: numbe
     under.find(([id, at]) => of(id)?.serial === undefined && now - at > LOST_MS)?.[0] ??
     null
   const asked = under.filter(([id]) => !isAsBefore(of(id)))
-  return { serial, done: [...done], asked: Object.fromEntries(asked), failed }
+  return { ...rollout, done: [...done], asked: Object.fromEntries(asked), failed }
 }
 
 /** An agent takes nothing that is not newer than what it went back from. */

@@ -39,7 +39,7 @@ export interface Schedules {
   start(): void
   /** Answered when nothing of it is at work any more. */
   stop(): Promise<void>
-  /** One look; never two at once. @throws OcmError 'catalog-failed' */
+  /** One look; never two at once. One that has not begun yet is for all that ask for it. @throws OcmError 'catalog-failed' */
   look(): Promise<void>
   /** @throws OcmError 'malformed' for a time zone that there is not */
   set(node: string, schedule: Schedule | null, by: string): Promise<void>
@@ -66,6 +66,7 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
   const { schedules, audit, publish, now, log } = needs
   let timer: NodeJS.Timeout | undefined
   let last: Promise<void> = Promise.resolve()
+  let queued: Promise<void> | undefined
   let stopped = false
 
   async function lookOnce(): Promise<void> {
@@ -102,7 +103,12 @@ export function createSchedules(needs: ScheduleNeeds): Schedules {
   }
 
   function look(): Promise<void> {
-    const turn = last.then(lookOnce)
+    if (queued) return queued
+    const turn = last.then(() => {
+      queued = undefined
+      return lookOnce()
+    })
+    queued = turn
     // Whoever asked for it hears of its failure.
     last = turn.catch(() => undefined)
     return turn
