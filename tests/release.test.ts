@@ -1,5 +1,6 @@
 /** What a release says about what is in it. The whole of it takes minutes: npm run release -- --dry-run. */
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { bomOf } from '../scripts/release/bom.ts'
@@ -34,14 +35,27 @@ test('names what may not be shipped, and gives the texts of the rest', () => {
 })
 
 test('the list of contents is cut down to what is shipped, and is the same twice', () => {
-  const listed = JSON.parse(bomOf(root, [], '2026-01-01T00:00:00.000Z')) as {
-    bomFormat: string
-    components: unknown[]
-    serialNumber?: string
-  }
-  expect(listed).toMatchObject({ bomFormat: 'CycloneDX', components: [] })
-  expect(listed.serialNumber).toBeUndefined()
-  expect(() => bomOf(root, [{ ...TYPEBOX, version: '0.0.0-not-there' }], '')).toThrow(/not-there/)
+  const { version } = JSON.parse(
+    readFileSync(`${root}packages/protocol/node_modules/typebox/package.json`, 'utf8'),
+  ) as { version: string }
+  const typebox = { ...TYPEBOX, version }
+  const at = '2026-01-01T00:00:00.000Z'
+  const text = bomOf(root, [typebox], at)
+  const listed = JSON.parse(text) as { components: unknown[]; dependencies: unknown[] }
+  expect(listed).toMatchObject({
+    bomFormat: 'CycloneDX',
+    metadata: { timestamp: at },
+    components: [
+      {
+        purl: `pkg:npm/typebox@${version}`,
+        properties: [{ name: 'ocm:shipped-in', value: 'ocm' }],
+      },
+    ],
+  })
+  expect(listed.components).toHaveLength(1)
+  expect(listed).not.toHaveProperty('serialNumber')
+  expect(bomOf(root, [typebox], at)).toBe(text)
+  expect(() => bomOf(root, [{ ...TYPEBOX, version: '0.0.0-not-there' }], at)).toThrow(/not-there/)
 })
 
 test('publishes nothing, and says so to whoever asks for it', () => {

@@ -76,8 +76,8 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
     const [node] = await ada.json<{ id: string }[]>('nodes')
     await page.goto(`${hub.url}/nodes/${node?.id}`)
     await page.locator(at('snapshots')).locator('li').first().waitFor()
+    await page.waitForSelector(`${at('situation')}[data-situation=reachable]`)
     await page.waitForSelector(at('lease'), { state: 'detached' })
-    expect(await page.getAttribute(at('situation'), 'data-situation')).toBe('reachable')
   })
 
   test('lends for a job that waits, and says so where the job is', async () => {

@@ -1,4 +1,5 @@
 /** What was lent is found nowhere afterwards: files, output, arguments, environments, the hub's memory. */
+import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,7 +30,7 @@ describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
     rmSync(ground, { recursive: true, force: true })
   })
 
-  it('finds none of twenty words that were lent', async () => {
+  it('finds none of the words that were lent, where it finds what is there', async () => {
     const words = Array.from(
       { length: 21 },
       (_, i) => `canary-lent-${i}-${randomBytes(9).toString('hex')}`,
@@ -39,7 +40,13 @@ describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
     const account = openclawAccount(sshd, { password: words[0] as string })
     const [right = '', passphrase = ''] = words
     const locked = sshd.key(account, { passphrase })
-    const seen = watchProcesses(words)
+    const planted = `canary-planted-${randomBytes(9).toString('hex')}`
+    const seen = watchProcesses([...words, planted])
+    const env = { ...process.env, PLANTED: planted }
+    const child = spawn('sh', ['-c', 'read _', 'sh', planted], {
+      env,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
     const connection = connectionTo(sshd, account, { openclawBin })
     const auths = [
       password(right),
@@ -52,20 +59,26 @@ describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
           jumpAuth: password(words[7 + i] as string),
           sudoPassword: Buffer.from(words[14 + i] as string),
         }
-        const { problem } = await lender.lend(null, { connection, auth, ...more })
-        return problem?.code
+        return lender.lend(null, { connection, auth, ...more })
       }),
     )
-    expect(ends.slice(0, 2)).toEqual(['not-enrolled', 'not-enrolled'])
-    expect(new Set(ends.slice(2))).toEqual(new Set(['ssh-auth-failed']))
+    const codes = ends.map(({ problem }) => problem?.code)
+    expect(codes.slice(0, 2)).toEqual(['not-enrolled', 'not-enrolled'])
+    expect(new Set(codes.slice(2))).toEqual(new Set(['ssh-auth-failed']))
     await until(() => childrenOf(fleet.hub.process.pid as number) === '', {
       timeoutMs: 5_000,
       what: 'every borrower is gone',
     })
-    expect(seen.stop()).toEqual({ rounds: expect.any(Number), found: [] })
-    expect(wordsIn(fleet.hub.output(), words)).toEqual([])
-    expect(wordsInFiles(fleet.hub.data, words)).toEqual([])
+    const { rounds, found } = seen.stop()
+    child.stdin.end()
+    expect(rounds).toBeGreaterThan(1)
+    expect(found).toEqual([`${planted} in cmdline`, `${planted} in environ`])
+    const { setupLink, output, data, process: hub } = fleet.hub
+    expect(wordsIn(output(), [...words, setupLink])).toEqual([setupLink])
+    expect(new Set(wordsInFiles(data, [...words, 'olivia']))).toEqual(new Set(['olivia']))
     expect(wordsInFiles(account.home, words)).toEqual([])
-    expect(wordsInMemory(fleet.hub.process.pid as number, words)).toEqual([])
+    // What it shows of a lease that is over.
+    const { id = '' } = ends[0] ?? {}
+    expect(wordsInMemory(hub.pid as number, [...words, id])).toEqual([id])
   })
 })

@@ -13,7 +13,10 @@ export function wordsInFiles(folder: string, words: readonly string[]): readonly
 
 const LOOK_MS = 5
 
-/** Looks at arguments and environments of all other processes again and again until it is stopped. */
+/**
+ * Looks at arguments and environments of all other processes again and again until it is stopped. Not at the first
+ * process: it is nobody's child here, and sandboxes do not show its environment.
+ */
 export function watchProcesses(words: readonly string[]): {
   stop(): { readonly rounds: number; readonly found: readonly string[] }
 } {
@@ -22,7 +25,7 @@ export function watchProcesses(words: readonly string[]): {
   const look = () => {
     rounds++
     for (const pid of readdirSync('/proc')) {
-      if (!/^\d+$/.test(pid) || pid === String(process.pid)) continue
+      if (!/^\d+$/.test(pid) || ['1', String(process.pid)].includes(pid)) continue
       for (const name of ['cmdline', 'environ']) {
         for (const word of wordsIn(readIfThere(`/proc/${pid}/${name}`), words)) {
           found.add(`${word} in ${name}`)
@@ -40,18 +43,21 @@ export function watchProcesses(words: readonly string[]): {
   }
 }
 
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? ''
+
 /** It may have ended since it was listed. */
 function readIfThere(path: string): Buffer {
   try {
     return readFileSync(path)
-  } catch {
+  } catch (error) {
+    if (!['ENOENT', 'ESRCH'].includes(codeOf(error))) throw error
     return Buffer.alloc(0)
   }
 }
 
 const PIECE = 16 * 1024 * 1024
 
-/** Everything that a process can write to: its heaps, stacks and buffers. */
+/** Everything that a process can write to: its heaps, stacks and buffers. @throws Error when it cannot be read */
 export function wordsInMemory(pid: number, words: readonly string[]): readonly string[] {
   const longest = Math.max(...words.map((word) => word.length))
   const found = new Set<string>()
@@ -63,8 +69,8 @@ export function wordsInMemory(pid: number, words: readonly string[]): readonly s
       const end = Number.parseInt(to, 16)
       for (let at = Number.parseInt(from, 16); at < end; at += PIECE - longest) {
         const piece = Buffer.alloc(Math.min(PIECE, end - at))
-        const length = readMemory(memory, piece, at)
-        for (const word of wordsIn(piece.subarray(0, length), words)) found.add(word)
+        readMemory(memory, piece, at)
+        for (const word of wordsIn(piece, words)) found.add(word)
       }
     }
   } finally {
@@ -73,11 +79,18 @@ export function wordsInMemory(pid: number, words: readonly string[]): readonly s
   return [...found]
 }
 
-/** Pages that are reserved and not there answer with an error. */
-function readMemory(file: number, into: Buffer, at: number): number {
-  try {
-    return readSync(file, into, 0, into.length, at)
-  } catch {
-    return 0
+const PAGE = 4096
+
+/** Fills `into`; a page that is mapped and not there stays as it is. @throws Error when the process has ended */
+function readMemory(file: number, into: Buffer, at: number): void {
+  for (let done = 0; done < into.length;) {
+    try {
+      const length = readSync(file, into, done, into.length - done, at + done)
+      if (length === 0) throw new Error('its memory cannot be read: it has ended')
+      done += length
+    } catch (error) {
+      if (codeOf(error) !== 'EIO') throw error
+      done += PAGE - ((at + done) % PAGE)
+    }
   }
 }
