@@ -76,8 +76,9 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
     const [node] = await ada.json<{ id: string }[]>('nodes')
     await page.goto(`${hub.url}/nodes/${node?.id}`)
     await page.locator(at('snapshots')).locator('li').first().waitFor()
-    await page.waitForSelector(`${at('situation')}[data-situation=reachable]`)
     await page.waitForSelector(at('lease'), { state: 'detached' })
+    // The page hears of the lease and of the node one after the other.
+    await expect.poll(() => page.getAttribute(at('situation'), 'data-situation')).toBe('reachable')
   })
 
   test('lends for a job that waits, and says so where the job is', async () => {
