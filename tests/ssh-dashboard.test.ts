@@ -78,7 +78,9 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
     await page.locator(at('snapshots')).locator('li').first().waitFor()
     await page.waitForSelector(at('lease'), { state: 'detached' })
     // The page hears of the lease and of the node one after the other.
-    await expect.poll(() => page.getAttribute(at('situation'), 'data-situation')).toBe('reachable')
+    await expect
+      .poll(() => page.getAttribute(at('situation'), 'data-situation'), { timeout: 10_000 })
+      .toBe('reachable')
   })
 
   test('lends for a job that waits, and says so where the job is', async () => {
