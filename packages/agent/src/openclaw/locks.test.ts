@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Home, makeHome } from './home.fixture.ts'
 import { liveLock, readLock, startTimeOf } from './locks.ts'
 
@@ -30,6 +31,25 @@ test('the note of a process that is gone is not, even when its number is in use 
   writeLock(home, { pid: process.pid, port: 1, startTime: other })
   expect(liveLock(home.state) === undefined).toBe(startTimeOf(process.pid) !== undefined)
 })
+
+test.skipIf(startTimeOf(process.pid) === undefined)(
+  'the note of a process that has ended and that nobody has waited for is not',
+  async () => {
+    const home = makeHome()
+    // What takes the place of the shell does not know of the shell's child.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'])
+    try {
+      const [said] = (await once(parent.stdout, 'data')) as [Buffer]
+      const pid = Number(String(said))
+      writeLock(home, { pid, port: 1, startTime: startTimeOf(pid) })
+      await vi.waitFor(() => expect(readFileSync(`/proc/${pid}/stat`, 'utf8')).toContain(') Z '))
+      expect(liveLock(home.state)).toBeUndefined()
+      expect(startTimeOf(pid)).toBeGreaterThan(0)
+    } finally {
+      parent.kill()
+    }
+  },
+)
 
 test('a note that is not of a gateway, or not whole, is none', () => {
   const home = makeHome()

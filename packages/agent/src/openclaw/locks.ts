@@ -46,17 +46,24 @@ export function isAlive(lock: Pick<GatewayLock, 'pid' | 'startTime'>): boolean {
     if (errno(error) === 'ESRCH') return false
     if (errno(error) !== 'EPERM') throw error
   }
+  const stat = statOf(lock.pid)
+  // In a container whose first process waits for nobody, what has ended keeps its number for good.
+  if (stat?.[0] === 'Z' || stat?.[0] === 'X') return false
   const started = startTimeOf(lock.pid)
   return started === undefined || lock.startTime === undefined || started === lock.startTime
 }
 
 /** Field 22 of /proc/<pid>/stat; undefined where there is no /proc. */
 export function startTimeOf(pid: number): number | undefined {
+  const stat = statOf(pid)
+  return stat === undefined ? undefined : Number(stat[19])
+}
+
+/** What /proc/<pid>/stat says from its third field on. */
+function statOf(pid: number): readonly string[] | undefined {
   const stat = readText(`/proc/${pid}/stat`)
-  if (stat === undefined) return undefined
   // The second field is the command in parentheses and may itself hold blanks and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return Number(fields[19])
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
 
 function readText(file: string): string | undefined {
