@@ -18,7 +18,17 @@ export function gatewayPid(
     return undefined // None, or it has just ended.
   }
   const { pid } = JSON.parse(text) as { pid: number }
-  return existsSync(`/proc/${pid}`) ? pid : undefined
+  return isRunning(pid) ? pid : undefined
+}
+
+/** What has ended and was not waited for has a number still. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return !stat.slice(stat.lastIndexOf(')')).startsWith(') Z')
+  } catch {
+    return false // It is gone.
+  }
 }
 
 /** The node's device id, its public identity towards other devices. */

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isReady, openclawEnv } from '../openclaw.ts'
-import { gatewayPid } from '../node-state.ts'
+import { gatewayPid, isRunning } from '../node-state.ts'
 import {
   type AgentPlace,
   type Operator,
@@ -201,12 +201,27 @@ export class Pair {
       const { agent, wire, home } = this.seats[side]
       await agent.stop()
       wire.close()
-      const pid = gatewayPid(home)
-      if (pid !== undefined) process.kill(pid, 'SIGTERM')
+      await endGateway(home)
     }
     await this.hub.stop()
     await pause(50)
   }
+}
+
+/** As long as it lives it writes into its home, where the next test puts another. */
+async function endGateway(home: string): Promise<void> {
+  const pid = gatewayPid(home)
+  if (pid === undefined) return
+  const isGone = () => !isRunning(pid)
+  process.kill(pid, 'SIGTERM')
+  // With a channel that cannot be reached it would take minutes.
+  const isEnded = await until(isGone, { timeoutMs: 20_000, what: 'a gateway ends' }).then(
+    () => true,
+    () => false,
+  )
+  if (isEnded) return
+  process.kill(pid, 'SIGKILL')
+  await until(isGone, { timeoutMs: 20_000, what: 'a gateway is killed' })
 }
 
 const underOf = (halting: Halting) => ({ preload: HALT, env: { OCM_HALT: halting.folder } })

@@ -26,33 +26,41 @@ export async function realScene(
   place: RealPlace = {},
 ): Promise<Scene & { close(): Promise<void> }> {
   const left = await populatedHome()
-  const telegram = await startTelegram()
-  giveBot(left, place.apiRoot ?? telegram.url)
-  const model = await startMockModel(MODEL_PORT)
-  const homes = { left, right: place.right ?? join(ground, 'right', 'ada') }
-  const ports = { left: GATEWAY_PORT, right: GATEWAY_PORT + 20 }
-  const pair = await Pair.start({
-    ground,
-    homes,
-    ports,
-    openclaw: OPENCLAW,
-    ...(place.openclaw !== undefined && { openclawOf: { right: place.openclaw } }),
-  })
-  const jobs = userJobs(left) ?? []
-  await pair.startGateway('left')
-  return {
-    pair,
-    telegram,
-    token: TOKEN,
-    jobsAt: userJobs,
-    jobs,
-    patienceMs: 600_000,
-    moveMs: 60_000,
-    async close() {
-      await pair.stop()
-      telegram.close()
-      model.close()
-    },
+  const open: (() => Promise<void> | void)[] = []
+  const close = async () => {
+    for (const one of open.splice(0).toReversed()) await one()
+  }
+  try {
+    const telegram = await startTelegram()
+    open.push(() => telegram.close())
+    giveBot(left, place.apiRoot ?? telegram.url)
+    const model = await startMockModel(MODEL_PORT)
+    open.push(() => model.close())
+    const homes = { left, right: place.right ?? join(ground, 'right', 'ada') }
+    const ports = { left: GATEWAY_PORT, right: GATEWAY_PORT + 20 }
+    const pair = await Pair.start({
+      ground,
+      homes,
+      ports,
+      openclaw: OPENCLAW,
+      ...(place.openclaw !== undefined && { openclawOf: { right: place.openclaw } }),
+    })
+    open.push(() => pair.stop())
+    const jobs = userJobs(left) ?? []
+    await pair.startGateway('left')
+    return {
+      pair,
+      telegram,
+      token: TOKEN,
+      jobsAt: userJobs,
+      jobs,
+      patienceMs: 600_000,
+      moveMs: 60_000,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
   }
 }
 
