@@ -75,6 +75,15 @@ describe('a host that is refused', () => {
     ['12345::', 'grammar'],
     ['::1.2.3', 'grammar'],
     ['::1.2.3.400', 'grammar'],
+    ['168.63.129.16', 'metadata'],
+    ['::ffff:168.63.129.16', 'metadata'],
+    ['::ffff:0:169.254.169.254', 'link-local'],
+    ['::169.254.169.254', 'link-local'],
+    ['64:ff9b::100.100.100.200', 'metadata'],
+    ['64:ff9b:1::169.254.169.254', 'link-local'],
+    ['2002:a9fe:a9fe::1', 'link-local'],
+    ['fd00:ec2::23', 'metadata'],
+    ['fd20:ce::254', 'metadata'],
     ['[::1]', 'grammar'],
   ])('%j: %s', (host, why) => {
     expect(whyOf(() => checkHost(host))).toBe(why)
@@ -104,6 +113,10 @@ it.each([
   ['::ffff:169.254.169.254', 'link-local'],
   ['192.168.0.1', undefined],
   ['::1', undefined],
+  ['::ffff:a3f:8110', undefined],
+  ['64:ff9b::a9fe:a9fe', 'link-local'],
+  ['2002:c0a8:101::1', undefined],
+  ['fd00:ec3::254', undefined],
 ])('an address that a name resolves to is judged: %s', (address, why) => {
   expect(whyNotAddress(address)).toBe(why)
 })

@@ -131,8 +131,8 @@ function readIpv6(text: string): readonly number[] | undefined {
   return groups.map((group) => Number.parseInt(group, 16))
 }
 
-/** Alibaba's and Oracle's; those of the others are link-local. */
-const METADATA_IPV4 = new Set(['100.100.100.200', '192.0.0.192'])
+/** Alibaba's, Oracle's and Azure's; those of the others are link-local. */
+const METADATA_IPV4 = new Set(['100.100.100.200', '192.0.0.192', '168.63.129.16'])
 
 function whyNotIpv4(bytes: readonly number[]): AddressWhy | undefined {
   const [a = 0, b = 0] = bytes
@@ -146,15 +146,28 @@ const isZero = (some: readonly number[]) => some.every((group) => group === 0)
 
 function whyNotIpv6(groups: readonly number[]): AddressWhy | undefined {
   const [a = 0, b = 0] = groups
-  const [g = 0, h = 0] = groups.slice(6)
-  const leading = groups.slice(0, 6)
-  if (isZero(leading) && g === 0 && h <= 1) return h === 1 ? undefined : 'unspecified'
-  const mapped = isZero(leading.slice(0, 5)) && (leading[5] === 0xffff || leading[5] === 0)
-  const translated = a === 0x64 && b === 0xff9b && isZero(leading.slice(2))
-  if (mapped || translated) return whyNotIpv4([g >> 8, g & 255, h >> 8, h & 255])
+  const four = ipv4Within(groups)
+  if (four) return whyNotIpv4(four)
+  if (isZero(groups.slice(0, 7)) && (groups[7] as number) <= 1) {
+    return groups[7] === 1 ? undefined : 'unspecified'
+  }
   if ((a & 0xffc0) === 0xfe80) return 'link-local'
   if ((a & 0xff00) === 0xff00) return 'multicast'
-  // Amazon's, fd00:ec2::254.
-  const isAmazon = a === 0xfd00 && b === 0xec2 && isZero(groups.slice(2, 7)) && h === 0x254
-  return isAmazon ? 'metadata' : undefined
+  // Amazon's services of a machine, fd00:ec2::254 among them, and Google's fd20:ce::254.
+  const isMetadata = (a === 0xfd00 && b === 0xec2) || (a === 0xfd20 && b === 0xce)
+  return isMetadata ? 'metadata' : undefined
+}
+
+/** Where a system or its network goes when it is pointed at one of these: mapped, compatible, translated, or by 6to4. */
+function ipv4Within(groups: readonly number[]): readonly number[] | undefined {
+  const [a = 0, b = 0, c = 0, , e = 0, f = 0, g = 0, h = 0] = groups
+  const bytes = (high: number, low: number) => [high >> 8, high & 255, low >> 8, low & 255]
+  const within = isZero(groups.slice(0, 4))
+  const isMapped = within && e === 0 && f === 0xffff
+  const isCompatible = within && e === 0 && f === 0 && (g !== 0 || h > 1)
+  const isTranslated = within && e === 0xffff && f === 0
+  // NAT64: the well-known prefix, and those that a network may choose for itself.
+  const isNat64 = a === 0x64 && b === 0xff9b && (isZero(groups.slice(2, 6)) || c === 1)
+  if (isMapped || isCompatible || isTranslated || isNat64) return bytes(g, h)
+  return a === 0x2002 ? bytes(b, c) : undefined
 }
