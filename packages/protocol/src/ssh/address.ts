@@ -161,13 +161,15 @@ function whyNotIpv6(groups: readonly number[]): AddressWhy | undefined {
 /** Where a system or its network goes when it is pointed at one of these: mapped, compatible, translated, or by 6to4. */
 function ipv4Within(groups: readonly number[]): readonly number[] | undefined {
   const [a = 0, b = 0, c = 0, , e = 0, f = 0, g = 0, h = 0] = groups
-  const bytes = (high: number, low: number) => [high >> 8, high & 255, low >> 8, low & 255]
   const within = isZero(groups.slice(0, 4))
   const isMapped = within && e === 0 && f === 0xffff
   const isCompatible = within && e === 0 && f === 0 && (g !== 0 || h > 1)
   const isTranslated = within && e === 0xffff && f === 0
   // NAT64: the well-known prefix, and those that a network may choose for itself.
   const isNat64 = a === 0x64 && b === 0xff9b && (isZero(groups.slice(2, 6)) || c === 1)
-  if (isMapped || isCompatible || isTranslated || isNat64) return bytes(g, h)
-  return a === 0x2002 ? bytes(b, c) : undefined
+  if (isMapped || isCompatible || isTranslated || isNat64) return bytesOf(g, h)
+  return a === 0x2002 ? bytesOf(b, c) : undefined
 }
+
+const bytesOf = (...groups: readonly number[]) =>
+  groups.flatMap((group) => [group >> 8, group & 255])
