@@ -1,4 +1,4 @@
-import { PassThrough } from 'node:stream'
+import { PassThrough, Transform } from 'node:stream'
 import { expect, it } from 'vitest'
 import { RecordReader, hubLink, newId, writeRecord } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
@@ -8,10 +8,14 @@ const clock = { now: () => performance.now(), setTimeout, clearTimeout }
 const node = newId(p)
 const fault = (error: unknown) => expect.fail(String(error))
 
+/** As a pipe: what was written is the reader's, whatever becomes of the writer's memory. */
+const copying = () =>
+  new Transform({ transform: (bytes: Buffer, _, done) => done(null, Buffer.from(bytes)) })
+
 /** A hub at the other end of two pipes that cut records wherever they like. */
 function pipes() {
   const down = new PassThrough()
-  const up = new PassThrough()
+  const up = copying()
   const identity = p.ed25519Pair()
   const reader = new RecordReader()
   const hub = hubLink(p, {

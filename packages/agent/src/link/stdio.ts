@@ -6,7 +6,7 @@ import {
   type Primitives,
   RecordReader,
   agentLink,
-  writeRecord,
+  pourRecord,
 } from '@ocm/protocol'
 
 export interface StdioOptions extends Omit<AgentLinkOptions, 'carrier' | 'kind'> {
@@ -23,7 +23,7 @@ export function speakOverStdio(p: Primitives, options: StdioOptions): Promise<Ag
     kind: 'stdio',
     carrier: {
       send(record) {
-        if (output.writable) output.write(writeRecord(record))
+        if (output.writable) pourRecord(output, record, () => end.drained())
       },
       bufferedBytes: () => output.writableLength,
       close() {
@@ -41,7 +41,6 @@ export function speakOverStdio(p: Primitives, options: StdioOptions): Promise<Ag
   })
   for (const stream of [input, output]) stream.on('error', (cause) => end.lost(cause))
   input.on('close', () => end.lost())
-  output.on('drain', () => end.drained())
   // It may have been read from before, and stands still since.
   input.resume()
   return end.session

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { concat } from '../bytes.ts'
-import { RecordReader, writeRecord } from './records.ts'
+import { type Pipe, RecordReader, pourRecord, writeRecord } from './records.ts'
 
 it('gives back the records of a stream, wherever it was cut', () => {
   const records = [1, 2, 300, 65_535].map((length) => new Uint8Array(length).fill(length & 255))
@@ -13,6 +13,33 @@ it('gives back the records of a stream, wherever it was cut', () => {
     }
     expect(read).toEqual(records)
   }
+})
+
+it('gives back each record in memory of its own, which may be given back by itself', () => {
+  const stream = concat(...[20_000, 30_000].map((length) => writeRecord(new Uint8Array(length))))
+  const [first, second] = new RecordReader().push(stream)
+  expect([first?.buffer.byteLength, second?.buffer.byteLength]).toEqual([20_000, 30_000])
+})
+
+it('pours a record uncopied and gives its memory back when it is written, and not before', () => {
+  const calls: string[] = []
+  let end: ((error?: Error) => void) | undefined
+  const parts: Uint8Array[] = []
+  const pipe: Pipe = {
+    cork: () => calls.push('cork'),
+    uncork: () => calls.push('uncork'),
+    write(bytes, written) {
+      parts.push(bytes)
+      end = written
+      return true
+    },
+  }
+  const record = new Uint8Array(40_000).fill(7)
+  pourRecord(pipe, record, () => calls.push('written'))
+  expect(concat(...parts)).toEqual(writeRecord(record))
+  expect(calls).toEqual(['cork', 'uncork'])
+  end?.()
+  expect([calls.at(-1), record.length]).toEqual(['written', 0])
 })
 
 it('refuses a record without bytes, and to write one or one too long', () => {

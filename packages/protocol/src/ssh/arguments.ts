@@ -50,6 +50,8 @@ const FIXED = [
   'AddKeysToAgent=no',
   'CanonicalizeHostname=no',
   'CheckHostIP=no',
+  // Before all others: half of the processor time of what ssh prefers, where the processor knows AES, as most do.
+  'Ciphers=^aes128-gcm@openssh.com,aes256-gcm@openssh.com',
   'ClearAllForwardings=yes',
   'Compression=no',
   'ConnectionAttempts=1',

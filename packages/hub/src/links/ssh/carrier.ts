@@ -6,7 +6,7 @@ import {
   type Primitives,
   RecordReader,
   hubLink,
-  writeRecord,
+  pourRecord,
 } from '@ocm/protocol'
 
 export interface Pipes {
@@ -30,7 +30,7 @@ export function linkOverPipes(
     kind: 'stdio',
     carrier: {
       send(record) {
-        if (toNode.writable) toNode.write(writeRecord(record))
+        if (toNode.writable) pourRecord(toNode, record, () => end.drained())
       },
       bufferedBytes: () => toNode.writableLength,
       close() {
@@ -50,7 +50,6 @@ export function linkOverPipes(
   take(rest)
   fromNode.on('data', take)
   fromNode.on('close', () => end.lost())
-  toNode.on('drain', () => end.drained())
   for (const pipe of [fromNode, toNode]) {
     pipe.on('error', (cause) => end.lost(new OcmError('link-lost', {}, { cause })))
   }
