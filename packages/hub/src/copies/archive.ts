@@ -7,7 +7,7 @@ import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
-import { syncDirectory, unfinishedName } from '../packs/durable.ts'
+import { syncDirectory, unfinishedName } from '../durable.ts'
 import { dirname } from 'node:path'
 
 const FORMAT = 1

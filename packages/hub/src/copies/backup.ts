@@ -8,7 +8,7 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync, backup as copyDatabase } from 'node:sqlite'
 import { OcmError, VERSION } from '@ocm/protocol'
-import { UNFINISHED } from '../packs/durable.ts'
+import { UNFINISHED, isMissing } from '../durable.ts'
 import { type Writing, writeArchive } from './archive.ts'
 
 export interface BackupWish {
@@ -101,7 +101,7 @@ async function openIfThere(path: string) {
   try {
     return await open(path, 'r')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (isMissing(error)) return undefined
     throw error
   }
 }

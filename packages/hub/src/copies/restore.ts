@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
-import { makeDirectory, syncDirectory, unfinishedName } from '../packs/durable.ts'
+import { makeDirectory, syncDirectory, unfinishedName } from '../durable.ts'
 import { type About, readArchive } from './archive.ts'
 
 export interface RestoreWish {

@@ -10,12 +10,13 @@ import { handOut } from '@ocm/protocol/node'
 import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import {
+  isMissing,
   makeDirectory,
   removeUnfinished,
   syncDirectory,
   unfinishedName,
   writeDurably,
-} from './durable.ts'
+} from '../durable.ts'
 
 /** Each read and write goes to another thread and back, so what many records carry is read and written in one. */
 const AT_ONCE = 2 ** 20
@@ -260,8 +261,6 @@ async function syncIfThere(directory: string): Promise<void> {
     if (!isMissing(error)) throw error
   }
 }
-
-const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOENT'
 
 async function stored<T>(work: Promise<T>): Promise<T> {
   try {

@@ -2,7 +2,6 @@
  * The release of the agent that is offered, and how far it has come. It lies in the data directory as the operator brought
  * it; whether it is genuine each agent decides by itself.
  */
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   base64url,
@@ -20,7 +19,7 @@ import {
   releaseOf,
 } from '@ocm/protocol'
 import { Type } from 'typebox'
-import { removeDurably, writeDurably } from '../packs/durable.ts'
+import { readIfThere, removeDurably, writeDurably } from '../durable.ts'
 import { type Rollout, type Updatable, judged, nextOf } from './rollout.ts'
 
 export interface ReleasesNeeds {
@@ -216,12 +215,3 @@ const beginning = (serial: number, offeredAt: number): Rollout => ({
   asked: {},
   failed: null,
 })
-
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  try {
-    return new Uint8Array(await readFile(path))
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new OcmError('store-failed', {}, { cause })
-  }
-}

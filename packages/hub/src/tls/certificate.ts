@@ -1,9 +1,9 @@
 /** The certificate that the hub serves: the operator's own, or one that was made at the first start and is kept. */
 import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto'
-import { chmod, readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { hostname, networkInterfaces } from 'node:os'
 import { OcmError } from '@ocm/protocol'
-import { writeDurably } from '../packs/durable.ts'
+import { readSecretIfThere, writeDurably } from '../durable.ts'
 import { selfSigned } from './self-signed.ts'
 
 export type Tls =
@@ -25,7 +25,7 @@ export interface CertificateNeeds {
   readonly now: number
 }
 
-/** @throws OcmError 'certificate-unusable' */
+/** @throws OcmError 'certificate-unusable'; 'store-failed' when the hub's own cannot be read */
 export async function certificateOf(tls: Tls, needs: CertificateNeeds): Promise<Served> {
   return tls.kind === 'own' ? ownCertificate(tls) : keptCertificate(needs)
 }
@@ -41,16 +41,13 @@ async function ownCertificate(tls: Extract<Tls, { kind: 'own' }>): Promise<Serve
 /** One file holds both, so that there is no moment with half of them. */
 async function keptCertificate({ data, publicName, now }: CertificateNeeds): Promise<Served> {
   const path = `${data}/keys/tls.pem`
-  const both = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') return undefined
-    throw new OcmError('certificate-unusable', { why: 'key' }, { cause })
-  })
-  if (both === undefined) {
+  const kept = await readSecretIfThere(path)
+  if (kept === undefined) {
     const { key, certificate } = selfSigned(namesOf(publicName), now)
     await writeDurably(path, key + certificate)
     return { key, certificate, pin: pinOf(new X509Certificate(certificate)) }
   }
-  if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600)
+  const both = Buffer.from(kept).toString()
   const [leaf, key] = parsed(both, both)
   const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString()
   return { key: pem, certificate: leaf.toString(), pin: pinOf(leaf) }

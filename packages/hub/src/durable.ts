@@ -1,7 +1,8 @@
 /** Files that are whole or not there, whatever happens to the machine. */
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { OcmError } from '@ocm/protocol'
 
 /** Temporary files carry this in their names; whatever bears it at a start was left by a crash. */
 export const UNFINISHED = '.unfinished-'
@@ -45,6 +46,26 @@ export async function writeDurably(path: string, bytes: Uint8Array | string): Pr
     throw error
   }
   await syncDirectory(dirname(path))
+}
+
+export const isMissing = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ENOENT'
+
+/** @throws OcmError 'store-failed' for one that is there and cannot be read */
+export async function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  try {
+    return new Uint8Array(await readFile(path))
+  } catch (cause) {
+    if (isMissing(cause)) return undefined
+    throw new OcmError('store-failed', {}, { cause })
+  }
+}
+
+/** As above; what others may read of it they may not any more. */
+export async function readSecretIfThere(path: string): Promise<Uint8Array | undefined> {
+  const bytes = await readIfThere(path)
+  if (bytes) await chmod(path, 0o600)
+  return bytes
 }
 
 export async function removeDurably(path: string): Promise<void> {
