@@ -5,14 +5,10 @@ import type { Server as TlsServer } from 'node:tls'
 import {
   base64url,
   fromBase64url,
-  type Hello,
-  type HubSession,
+  type HubLinkOptions,
   isFinal,
-  nodesOf,
   OcmError,
-  settleSequence,
   VERSION,
-  type Welcome,
 } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
@@ -39,8 +35,8 @@ import { sshRoutes } from './http/ssh.ts'
 import { vaultRoutes } from './http/vault.ts'
 import { cookies as cookiesFor, whoAsks } from './http/who.ts'
 import { hubIdentity, removeSetupLink, setupLink } from './identity.ts'
+import { jobsAtWork, movedBetween } from './jobs/at-work.ts'
 import { createRunner } from './jobs/runner.ts'
-import { jobOf, serveJobs } from './jobs/serving.ts'
 import { addBackup } from './jobs/submit.ts'
 import { repair } from './keeping/collect.ts'
 import { retentionState } from './keeping/policy.ts'
@@ -55,7 +51,6 @@ import { adopt } from './nodes/adopt.ts'
 import { createCommit } from './nodes/commit.ts'
 import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
-import { serveStoring } from './nodes/storing.ts'
 import { createTwins } from './nodes/twins.ts'
 import { createVaultKeeper } from './nodes/vault.ts'
 import { openPackDirectory } from './packs/directory.ts'
@@ -64,6 +59,7 @@ import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
 import { openReleases } from './releases/releases.ts'
 import { createSchedules, schedulesOf } from './schedules/schedules.ts'
+import { serveSession } from './session.ts'
 import { certificateOf } from './tls/certificate.ts'
 
 export interface HubOptions extends Partial<Omit<Config, 'data'>> {
@@ -171,18 +167,12 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     isBusy: async () =>
       (await jobs.unfinished()).some(({ job }) => runner.now(job).state === 'running'),
   })
-  const jobsAtWork = async () => {
-    const unfinished = await jobs.unfinished()
-    const pairs = unfinished.flatMap(({ job }) => nodesOf(job).map((node) => [node, job.id]))
-    // The oldest of a node is the one at work; the last of a map's pairs is the one that stays.
-    return new Map(pairs.toReversed() as [string, string][])
-  }
   const releases = await openReleases({
     p,
     data,
     now,
     conversation: presence.get,
-    atWork: async () => new Set((await jobsAtWork()).keys()),
+    atWork: async () => new Set((await jobsAtWork(jobs)).keys()),
     changed: (node) => publish({ kind: 'node-changed', node }),
     fault,
   })
@@ -203,18 +193,9 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     twins: createTwins({
       p,
       snapshots,
-      movedBetween: async (one, other) => {
-        const ended = (await jobs.jobs(one)).filter(
-          ({ kind, state, node, source }) =>
-            (kind === 'undo' || (kind === 'move' && state === 'done')) &&
-            [node, source].includes(one) &&
-            [node, source].includes(other),
-        )
-        const times = ended.map(({ endedAt, createdAt }) => endedAt ?? createdAt)
-        return times.length === 0 ? undefined : Math.max(...times)
-      },
+      movedBetween: (one, other) => movedBetween(jobs, one, other),
     }),
-    jobsAtWork,
+    jobsAtWork: () => jobsAtWork(jobs),
     overSsh: sshNodes.all,
     update: releases.of,
   })
@@ -255,42 +236,23 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     behind: (node) => log.warn({ node: node.id }, 'the catalog is older than the node'),
   })
 
-  /** Nothing may be awaited before the handlers are attached. */
-  function onSession(
-    session: HubSession,
-    {
-      agentKey,
-      hello,
-      welcome,
-    }: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
-  ): void {
-    const id = welcome.node
-    const node = { id, key: agentKey }
-    serveStoring(session, node, {
+  const onSession: HubLinkOptions['onSession'] = (session, about) =>
+    serveSession(session, about, {
+      nodes,
       snapshots,
+      jobs,
       packs,
       commit,
+      links,
+      presence,
+      runner,
+      releases,
+      schedules,
+      publish,
       now,
-      checkJob: async (job, of) => void (await jobOf(jobs, job, of)),
+      isClosing: () => closing,
+      fault,
     })
-    serveJobs(session, node, { jobs, snapshots, packs, runner, now, fault })
-    const settled = nodes.setSequence(id, settleSequence(welcome.seq))
-    presence.opened(id, session)
-    releases.came(id, session, hello.capabilities)
-    publish({ kind: 'node-changed', node: id })
-    settled
-      .then(() => runner.came(id))
-      .then(schedules.look)
-      .catch(fault)
-    const leave = async () => {
-      await session.closed
-      if (!presence.closed(id, session)) return
-      releases.left(id)
-      publish({ kind: 'node-changed', node: id })
-      if (!closing) await nodes.lastSeen(id, now())
-    }
-    leave().catch(fault)
-  }
 
   const clock = { now: () => performance.now(), setTimeout, clearTimeout: clearTimer }
   const delegate = await delegateKey(p, data)
@@ -301,17 +263,14 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     identity,
     accept,
     fault,
-    onSession(session, about) {
-      links.add(about.welcome.node, session)
-      onSession(session, about)
-    },
+    onSession,
     data,
     bundle: options.agentBundle,
     nodes: sshNodes,
     delegateKeyFile: delegate.file,
     publish,
     subscribe: events.subscribe,
-    jobsAtWork,
+    jobsAtWork: () => jobsAtWork(jobs),
     isOnline: (node) => presence.get(node) !== undefined,
   })
 
@@ -346,7 +305,6 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     clock,
     identity,
     accept,
-    links,
     onSession,
     onRefused: (error, address) => log.info({ code: codeOf(error), address }, 'agent refused'),
     fault,

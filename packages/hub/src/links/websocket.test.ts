@@ -35,10 +35,10 @@ async function listen(wishes: Partial<LinkNeeds> = {}) {
   linkRoute(server, {
     p,
     clock,
-    links,
     identity: hubIdentity,
     accept: () => Promise.resolve({ node, version: 1, seq: 1, heartbeatMs: 20_000, record: '' }),
     onSession(session) {
+      links.add(node, session)
       sessions.push(session)
       session.handle('snapshot.head', () => Promise.resolve({ header: 'AAAA' }))
     },

@@ -3,7 +3,7 @@ import {
   type CarrierKind,
   type Clock,
   type Hello,
-  type HubSession,
+  type HubLinkOptions,
   type KeyPair,
   type Primitives,
   type Welcome,
@@ -12,7 +12,6 @@ import {
 } from '@ocm/protocol'
 import type { FastifyInstance } from 'fastify'
 import { createBuckets } from './buckets.ts'
-import type { Links } from './links.ts'
 
 /** Handshakes at a time. Each costs half a millisecond of signing, whoever asks for it. */
 const MOST_PENDING = 64
@@ -26,12 +25,7 @@ export interface LinkNeeds {
   readonly identity: KeyPair
   /** Who is this? What it throws the agent is told, sealed. */
   readonly accept: (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
-  readonly links: Links
-  /** Attaches the handlers, at once. The agent has the sequence of its welcome on disk. */
-  readonly onSession: (
-    session: HubSession,
-    about: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
-  ) => void
+  readonly onSession: HubLinkOptions['onSession']
   /** A handshake that failed; `address` is for the log alone. */
   readonly onRefused: (error: unknown, address: string) => void
   /** Told of what nobody else is told. */
@@ -47,7 +41,7 @@ const carrierOf = (query: unknown): CarrierKind =>
 
 /** Into a server that has @fastify/websocket. */
 export function linkRoute(server: FastifyInstance, needs: LinkNeeds): void {
-  const { p, links } = needs
+  const { p } = needs
   const buckets = createBuckets(() => needs.clock.now(), { burst: BURST, perSecond: PER_SECOND })
   let pending = 0
 
@@ -73,10 +67,7 @@ export function linkRoute(server: FastifyInstance, needs: LinkNeeds): void {
           identity: needs.identity,
           accept: needs.accept,
           fault: needs.fault,
-          onSession(opened, about) {
-            links.add(about.welcome.node, opened)
-            needs.onSession(opened, about)
-          },
+          onSession: needs.onSession,
         }),
       )
       session

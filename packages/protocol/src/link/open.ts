@@ -36,12 +36,16 @@ export interface AgentLinkOptions extends Common, AgentHandshake {
   readonly onSession: (session: AgentSession, welcome: Welcome) => void
 }
 
+/** Which agent a session is with, and what both said at its beginning. */
+export interface About {
+  readonly agentKey: Uint8Array
+  readonly hello: Hello
+  readonly welcome: Welcome
+}
+
 export interface HubLinkOptions extends Common, HubHandshake {
   /** As above. The agent has by now written down the sequence of its welcome. */
-  readonly onSession: (
-    session: HubSession,
-    about: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
-  ) => void
+  readonly onSession: (session: HubSession, about: About) => void
 }
 
 export interface LinkEnd<M extends Methods, T extends Methods> {

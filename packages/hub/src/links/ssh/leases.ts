@@ -2,7 +2,7 @@
 import {
   type Clock,
   type Hello,
-  type HubSession,
+  type HubLinkOptions,
   type Job,
   type KeyPair,
   type LiveEvent,
@@ -29,10 +29,7 @@ export interface LeaseNeeds {
   readonly now: () => number
   readonly identity: KeyPair
   readonly accept: (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
-  readonly onSession: (
-    session: HubSession,
-    about: { readonly agentKey: Uint8Array; readonly hello: Hello; readonly welcome: Welcome },
-  ) => void
+  readonly onSession: HubLinkOptions['onSession']
   readonly fault: (error: unknown) => void
   /** Whether a job of this node has not ended. */
   readonly isAtWork: (node: string | null) => boolean
