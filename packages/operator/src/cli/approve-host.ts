@@ -5,9 +5,9 @@ import {
   type SshCredential,
   type SshHop,
   hostKeyFingerprint,
+  writeDestination,
 } from '@ocm/protocol'
 import { lookAt } from '../ssh/lease.ts'
-import { destinationOf } from './connection-options.ts'
 import type { Context } from './context.ts'
 
 /** How a host is looked at: through the hub, or with this machine's own ssh. */
@@ -52,7 +52,7 @@ async function approve(
   approved: readonly string[],
   credential?: SshCredential,
 ): Promise<SshHop> {
-  const at = destinationOf(connection)
+  const at = writeDestination(connection)
   terminal.say(`Looking at the host key of ${connection.host}.`)
   const hostKeys = await look(connection, credential)
   const shown = hostKeys.map((key) => [key.split(' ')[0] ?? '', hostKeyFingerprint(ports.p, key)])

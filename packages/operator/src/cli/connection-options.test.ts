@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { connectionFrom, destinationOf } from './connection-options.ts'
+import { connectionFrom } from './connection-options.ts'
 
 describe('a connection that is typed', () => {
   test('is a user, a host and a port, and what lies on the way', () => {
@@ -22,10 +22,6 @@ describe('a connection that is typed', () => {
       container: { tool: 'podman', name: 'claw', user: 'node' },
       profile: 'work',
     })
-    expect(destinationOf(connection)).toBe('claw@192.0.2.7:2222')
-    expect(destinationOf(connectionFrom('claw@[2001:db8::1]', 'key', {}))).toBe(
-      'claw@[2001:db8::1]',
-    )
   })
 
   test.each<[string, Parameters<typeof connectionFrom>[2], string]>([

@@ -77,9 +77,3 @@ function containerFrom(text: string, user: string | undefined) {
     ...(user === undefined ? {} : { user }),
   }
 }
-
-/** `user@host`, and the port where it is not the usual one. */
-export const destinationOf = ({ user, host, port }: SshHop): string => {
-  const at = host.includes(':') ? `[${host}]` : host
-  return port === 22 ? `${user}@${at}` : `${user}@${at}:${port}`
-}

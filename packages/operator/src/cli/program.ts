@@ -28,7 +28,8 @@ const EPILOG = `
 Nodes, snapshots and jobs may be named by label, id or the beginning of one.
 OCM_URL and OCM_TOKEN name the hub and log in; OCM_PASSPHRASE_FILE and OCM_PASSWORD_FILE name files
 (mode 0600) with the vault passphrase and the login password; OCM_SSH_PASSWORD_FILE, OCM_SSH_KEY_FILE,
-OCM_SSH_PASSPHRASE_FILE and OCM_SSH_SUDO_PASSWORD_FILE what is lent to reach nodes without an agent. Answers 0 done, 1 failed, 2 wrong use.`
+OCM_SSH_PASSPHRASE_FILE and OCM_SSH_SUDO_PASSWORD_FILE what is lent to reach nodes without an agent, and
+OCM_SSH_JUMP_KEY_FILE and OCM_SSH_JUMP_PASSWORD_FILE what the host on the way takes. Answers 0 done, 1 failed, 2 wrong use.`
 
 /** @returns the exit code: 0 done, 1 failed, 2 wrong use. */
 export async function run(proc: NodeJS.Process, version: string): Promise<number> {

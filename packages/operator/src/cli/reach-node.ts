@@ -1,11 +1,17 @@
 /** `ocm nodes ssh`: how a node is reached, and changing it. */
-import { OcmError, type SshConnection, type SshCredential, hostKeyFingerprint } from '@ocm/protocol'
+import {
+  OcmError,
+  type SshConnection,
+  type SshCredential,
+  hostKeyFingerprint,
+  writeDestination,
+} from '@ocm/protocol'
 import type { Unlocked } from '../vault/unlock.ts'
 import { wipe } from '../ssh/lent.ts'
 import { connectionIn, keepConnection, keepCredential } from '../ssh/stored.ts'
 import { methodOf } from './add-node.ts'
 import { approveHosts } from './approve-host.ts'
-import { type ConnectionOptions, connectionFrom, destinationOf } from './connection-options.ts'
+import { type ConnectionOptions, connectionFrom } from './connection-options.ts'
 import { type Context, withVault } from './context.ts'
 import { time } from './format.ts'
 import { nodeNamed } from './names.ts'
@@ -39,9 +45,9 @@ export async function reachNode(
     terminal.result(
       { node: node.id, connection, credential: credential !== null, delegation },
       [
-        `${node.label} is reached as ${destinationOf(connection)}, with a ${connection.method}.`,
+        `${node.label} is reached as ${writeDestination(connection)}, with a ${connection.method}.`,
         ...connection.hostKeys.map((key) => `  host key  ${hostKeyFingerprint(ports.p, key)}`),
-        ...(connection.jump ? [`  through   ${destinationOf(connection.jump)}`] : []),
+        ...(connection.jump ? [`  through   ${writeDestination(connection.jump)}`] : []),
         ...(connection.sudo ? [`  account   ${connection.sudo.user}, by sudo`] : []),
         ...(connection.container
           ? [`  container ${connection.container.name} (${connection.container.tool})`]

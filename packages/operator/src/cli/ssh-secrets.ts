@@ -47,12 +47,15 @@ async function askJump(
   { jump }: SshConnection,
   { jumpKey, jumpPassword }: CredentialOptions,
 ): Promise<SshAuth | undefined> {
-  if (jump === undefined || (jumpKey === undefined && jumpPassword !== true)) return undefined
+  if (jump === undefined) return undefined
+  const isNamed = (variable: string) => (terminal.env[variable] ?? '') !== ''
+  const byKey = jumpKey !== undefined || isNamed('OCM_SSH_JUMP_KEY_FILE')
+  const byPassword = jumpPassword === true || isNamed('OCM_SSH_JUMP_PASSWORD_FILE')
+  if (!byKey && !byPassword) return undefined
   const at = `${jump.user}@${jump.host}`
-  const typed =
-    jumpKey === undefined
-      ? { password: await ask(terminal, 'OCM_SSH_JUMP_PASSWORD_FILE', `Password of ${at}`) }
-      : await askKey(terminal, at, 'OCM_SSH_JUMP', jumpKey)
+  const typed = byKey
+    ? await askKey(terminal, at, 'OCM_SSH_JUMP', jumpKey)
+    : { password: await ask(terminal, 'OCM_SSH_JUMP_PASSWORD_FILE', `Password of ${at}`) }
   return credentialOf(typed).auth
 }
 

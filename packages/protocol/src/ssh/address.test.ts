@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { OcmError } from '../errors.ts'
-import { checkHost, checkName, checkPort, readDestination, whyNotAddress } from './address.ts'
+import {
+  checkHost,
+  checkName,
+  checkPort,
+  readDestination,
+  whyNotAddress,
+  writeDestination,
+} from './address.ts'
 
 /** Undefined when it is let through. */
 function whyOf(call: () => unknown): unknown {
@@ -151,6 +158,14 @@ it.each([
 ])('people type %s', (text, destination) => {
   expect(readDestination(text)).toEqual(destination)
 })
+
+it.each(['me@host', 'me@host:2222', 'me@[2001:db8::1]', 'me@[::1]:2222'])(
+  'people are shown %s as they would type it',
+  (text) => {
+    const { user = '', ...at } = readDestination(text)
+    expect(writeDestination({ ...at, user })).toBe(text)
+  },
+)
 
 it.each([
   '',

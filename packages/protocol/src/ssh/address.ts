@@ -102,6 +102,12 @@ export function readDestination(text: string): Destination {
   return { host: checkHost(host), port: checkPort(Number(port)), user }
 }
 
+/** The inverse: `user@host`, and the port where it is not the usual one. */
+export function writeDestination({ user, host, port }: Destination & { user: string }): string {
+  const at = host.includes(':') ? `[${host}]` : host
+  return port === 22 ? `${user}@${at}` : `${user}@${at}:${port}`
+}
+
 /** Four bytes of a dotted address without leading zeros, which some resolvers read as octal. */
 function readIpv4(text: string): readonly number[] | undefined {
   const parts = text.split('.')

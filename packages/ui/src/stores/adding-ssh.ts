@@ -12,10 +12,7 @@ import {
   type NodeState,
   type SshConnection,
   type SshCredential,
-  type SshHop,
   type SshLease,
-  checkConnection,
-  readDestination,
 } from '@ocm/protocol'
 import { OcmError, hostKeyFingerprint } from '@ocm/protocol'
 import { useQueryClient } from '@tanstack/vue-query'
@@ -23,25 +20,11 @@ import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { usePorts } from '../api/client.ts'
 import { KEYS } from '../api/queries.ts'
 import type { LentMethod } from '../credential.ts'
+import { type Where, connectionFrom } from '../where.ts'
 import { useTask } from './task.ts'
 import { useVault } from './vault.ts'
 
 export type SshStep = 'where' | 'host' | 'credential' | 'open' | 'done'
-
-/** As it is typed. */
-export interface Where {
-  readonly label: string
-  /** user@host, user@host:port */
-  readonly destination: string
-  readonly jump: string
-  readonly sudoUser: string
-  readonly sudoAsks: boolean
-  readonly container: string
-  readonly tool: 'docker' | 'podman'
-  /** Where OpenClaw is, when it is not found by itself. */
-  readonly openclawHome: string
-  readonly openclawBin: string
-}
 
 export function useAddingSsh() {
   const ports = usePorts()
@@ -161,32 +144,4 @@ export function useAddingSsh() {
     enrol,
     again,
   }
-}
-
-/** @throws OcmError 'ssh-address-refused' */
-export function connectionFrom(typed: Where): SshConnection {
-  const { destination, jump, sudoUser, sudoAsks, container, tool } = typed
-  const [sudo, inside] = [sudoUser.trim(), container.trim()]
-  const [openclawHome, openclawBin] = [typed.openclawHome.trim(), typed.openclawBin.trim()]
-  for (const path of [openclawHome, openclawBin]) {
-    if (path !== '' && !path.startsWith('/')) {
-      throw new OcmError('ssh-address-refused', { what: 'path', why: 'grammar' })
-    }
-  }
-  return checkConnection({
-    v: 1,
-    ...hopFrom(destination),
-    method: 'password',
-    ...(jump.trim() === '' ? {} : { jump: hopFrom(jump) }),
-    ...(sudo === '' ? {} : { sudo: { user: sudo, password: sudoAsks } }),
-    ...(openclawHome === '' ? {} : { openclawHome }),
-    ...(openclawBin === '' ? {} : { openclawBin }),
-    ...(inside === '' ? {} : { container: { tool, name: inside } }),
-  })
-}
-
-function hopFrom(text: string): SshHop {
-  const { host, port, user } = readDestination(text.trim())
-  if (user === undefined) throw new OcmError('ssh-address-refused', { what: 'user', why: 'empty' })
-  return { host, port, user, hostKeys: [] }
 }

@@ -21,7 +21,7 @@ import {
 } from '@ocm/protocol'
 import { computed, onScopeDispose, ref, shallowRef } from 'vue'
 import { usePorts } from '../api/client.ts'
-import { type Where, connectionFrom } from './adding-ssh.ts'
+import { type Where, connectionFrom } from '../where.ts'
 import { useTask } from './task.ts'
 import { useVault } from './vault.ts'
 
@@ -63,11 +63,11 @@ export function useReaching(node: NodeState) {
   const look = (typed?: Where) =>
     task.run(async () => {
       const known = connection.value
-      const next = typed === undefined ? known : connectionFrom(typed)
+      const next = typed === undefined ? known : connectionFrom(typed, known)
       if (next === undefined) return
       // What is behind another host is looked at with `ocm nodes ssh`, which asks for what that takes.
       if (next.jump !== undefined) throw new OcmError('ssh-by-command')
-      const bare = { ...next, method: known?.method ?? next.method, hostKeys: [] }
+      const bare = { ...next, hostKeys: [] }
       wanted.value = { ...bare, hostKeys: [...(await lookAt(ports, bare))] }
       step.value = 'host'
     })
