@@ -36,8 +36,8 @@ export class Figures {
     const { tool, step, run, seconds, costs, beside, load } = figure
     this.#write({ ...figure, ...this.#about, at: Date.now() })
     const spent = Object.entries(costs).map(
-      ([name, { cpuSeconds, peakMB }]) =>
-        `${name} ${cpuSeconds.toFixed(2)} s ${peakMB.toFixed(0)} MB`,
+      ([name, { cpuSeconds, systemSeconds, peakMB }]) =>
+        `${name} ${cpuSeconds.toFixed(2)} s (system ${systemSeconds.toFixed(2)}) ${peakMB.toFixed(0)} MB`,
     )
     const aside = Object.entries(beside ?? {}).map(([name, s]) => `${name} ${s.toFixed(1)} s`)
     console.log(

@@ -4,7 +4,9 @@ import { existsSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 
 export interface Cost {
+  /** Of user and system together. */
   readonly cpuSeconds: number
+  readonly systemSeconds: number
   readonly peakMB: number
 }
 
@@ -64,7 +66,7 @@ export async function run(
     ? readFileSync(spent, 'utf8').trim().split(' ').map(Number)
     : []
   rmSync(spent, { force: true })
-  const cost = { cpuSeconds: user + system, peakMB: kiB / 1024 }
+  const cost = { cpuSeconds: user + system, systemSeconds: system, peakMB: kiB / 1024 }
   return { seconds, cost, costs: { [name]: cost }, out }
 }
 
@@ -75,14 +77,15 @@ const TICKS_PER_SECOND = 100
 /** A process that goes on: what it has used, and its highest memory since it was last asked to forget it. */
 export class Watched {
   readonly #pid: number
-  #cpu = 0
+  #user = 0
+  #system = 0
 
   constructor(pid: number) {
     this.#pid = pid
   }
 
   begin(): void {
-    this.#cpu = this.#spent()
+    ;[this.#user, this.#system] = this.#spent()
     // Forgets the highest memory so far.
     writeFileSync(join('/proc', String(this.#pid), 'clear_refs'), '5')
   }
@@ -90,15 +93,17 @@ export class Watched {
   end(): Cost {
     const status = this.#read('status')
     const kiB = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
-    return { cpuSeconds: this.#spent() - this.#cpu, peakMB: kiB / 1024 }
+    const [user, system] = this.#spent()
+    const systemSeconds = system - this.#system
+    return { cpuSeconds: user - this.#user + systemSeconds, systemSeconds, peakMB: kiB / 1024 }
   }
 
   /** User and system time of all its threads, without its children. */
-  #spent(): number {
+  #spent(): readonly [user: number, system: number] {
     const stat = this.#read('stat')
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const ticks = fields.slice(11, 13).map(Number)
-    return ticks.reduce((sum, n) => sum + n, 0) / TICKS_PER_SECOND
+    const [user = 0, system = 0] = fields.slice(11, 13).map((n) => Number(n) / TICKS_PER_SECOND)
+    return [user, system]
   }
 
   #read(name: string): string {
