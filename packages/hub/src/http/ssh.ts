@@ -60,11 +60,18 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     { body: SshLeaseRequest, answer: SshLeaseIssued },
     async (request) => {
       const { body } = request
-      if (body.node !== null) await roster.one(body.node)
+      if (body.node !== null) await known(body.node)
       const actor = operatorOf(request).name
       const action = body.purpose === 'look' ? 'ssh-look' : 'ssh-lease'
       await audit.note({ at: now(), actor, action, subject: body.node ?? '' })
-      return leases.issue(body, actor)
+      const issued = await leases.issue(body, actor)
+      // It may have been retired meanwhile, and what lasted then was let go of.
+      const isOut = body.node !== null && (await roster.one(body.node)).state === 'revoked'
+      if (isOut) {
+        await leases.release(issued.lease)
+        throw new OcmError('node-revoked')
+      }
+      return issued
     },
   )
 
@@ -105,7 +112,7 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     '/nodes/:id/ssh',
     { params: ById, body: SshNodePut, answer: SshNode },
     async (request) => {
-      const { id } = await roster.one(request.params.id)
+      const { id } = await known(request.params.id)
       const { connection, credential, delegation } = request.body
       const actor = operatorOf(request).name
       const before = (await sshNodes.one(id)) ?? { node: id, ...NONE }
@@ -164,6 +171,13 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     await leave(id)
     return {}
   })
+
+  /** One that is still let in: nothing is lent for another. @throws OcmError 'node-unknown', 'node-revoked' */
+  async function known(id: string) {
+    const node = await roster.one(id)
+    if (node.state === 'revoked') throw new OcmError('node-revoked')
+    return node
+  }
 
   /** A node that is there over ssh, not at work, and without a fence that is owed or held. */
   async function guest(id: string) {

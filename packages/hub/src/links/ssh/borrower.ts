@@ -38,6 +38,8 @@ export async function startBorrower(task: Task, { said, gone }: BorrowerHooks): 
     threadProgram === undefined
       ? [fileURLToPath(new URL('borrower/thread.ts', import.meta.url))]
       : [LITE, '-']
+  // Before it is told anything.
+  program.push(task.rooms)
   // Without core dumps, whatever the hub has.
   const command = ['-c', 'ulimit -c 0; exec "$0" "$@"', process.execPath, ...FLAGS, ...program]
   const child = spawn('/bin/sh', command, {
@@ -88,8 +90,11 @@ export async function startBorrower(task: Task, { said, gone }: BorrowerHooks): 
   }
 }
 
-const runtimeOf = ({ XDG_RUNTIME_DIR }: NodeJS.ProcessEnv) =>
-  XDG_RUNTIME_DIR === undefined ? {} : { XDG_RUNTIME_DIR }
+/** Where both look for a place in memory, see rooms.ts. */
+const runtimeOf = ({ XDG_RUNTIME_DIR, TMPDIR }: NodeJS.ProcessEnv) => ({
+  ...(XDG_RUNTIME_DIR !== undefined && { XDG_RUNTIME_DIR }),
+  ...(TMPDIR !== undefined && { TMPDIR }),
+})
 
 /** What the borrower has started is gone with it; this is for one that was killed. */
 function killGroup(pid: number | undefined): void {

@@ -22,6 +22,7 @@ import { Lease, isOver } from './lease.ts'
 import { packBundle } from './packed.ts'
 import type { Leases, SshNodes } from './ports.ts'
 import { checkSsh } from './present.ts'
+import { clearRooms, roomsOf } from './rooms.ts'
 
 export interface LeaseNeeds {
   readonly p: Primitives
@@ -73,7 +74,9 @@ export function createLeases(needs: PoolNeeds): Leases {
   let atWork: ReadonlyMap<string, string> = new Map()
   const askpass = keptOnce(() => writeAskpass(data))
   const packed = bundle === undefined ? undefined : keptOnce(() => packBundle(data, bundle))
+  const rooms = roomsOf(data)
   let stopped = false
+  clearRooms(rooms)
 
   const isAtWork = (node: string | null) => node !== null && atWork.has(node)
   const lasting = () => [...leases.values()].filter(({ shown }) => !isOver(shown))
@@ -134,7 +137,7 @@ export function createLeases(needs: PoolNeeds): Leases {
     forgetOld()
     if (lasting().length >= most) throw new OcmError('ssh-busy', { most })
     const id = newId(p)
-    const task = { lease: id, look, ...paths }
+    const task = { lease: id, look, rooms, ...paths }
     const made = new Lease({ ...needs, isAtWork }, { id, ...request, origin, by, task }, changed)
     leases.set(id, made)
     return made

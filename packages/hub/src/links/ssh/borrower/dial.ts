@@ -47,11 +47,13 @@ export interface DialParts {
   readonly bundle: Packed
   readonly questions: { asked: Asked }
   readonly started: (process: ChildProcess) => void
+  /** A secret was given away. */
+  readonly spent: () => void
 }
 
 /** @throws OcmError */
 export async function dial(connection: SshConnection, parts: DialParts): Promise<Dialled> {
-  const { room, lent, offers, answer, askpass, questions, bundle } = parts
+  const { room, lent, offers, answer, askpass, questions, bundle, spent } = parts
   const nonce = randomBytes(16).toString('hex')
   const words = sshArguments({
     connection,
@@ -65,7 +67,16 @@ export async function dial(connection: SshConnection, parts: DialParts): Promise
   const fromNode = openPipe(output, 'reading')
   const ssh = start(words, toNode, fromNode, childEnv(askpass, room.path))
   parts.started(ssh)
-  const { letGo, boot } = bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent })
+  const { letGo, boot } = bootOver({
+    ssh,
+    toNode,
+    fromNode,
+    nonce,
+    bundle,
+    connection,
+    lent,
+    spent,
+  })
   questions.asked = {
     question: answer,
     shown: () => {},
@@ -112,9 +123,10 @@ interface Boot {
   readonly bundle: Packed
   readonly connection: SshConnection
   readonly lent: SshLent
+  readonly spent: () => void
 }
 
-function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Boot) {
+function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent, spent }: Boot) {
   const { promise: done, resolve, reject } = Promise.withResolvers<Uint8Array>()
   const reader = new MarkerReader(nonce)
   const stdin = new Socket({ fd: toNode.writing, readable: false, writable: true })
@@ -175,6 +187,7 @@ function bootOver({ ssh, toNode, fromNode, nonce, bundle, connection, lent }: Bo
       return fail(new OcmError('ssh-sudo-failed', { why: 'refused' }))
     }
     isAsked = true
+    spent()
     writePassword(toNode.writing, lent.sudoPassword)
   })
   const { sudo, container } = connection

@@ -57,11 +57,11 @@ export async function prepareOffers(
   }
 }
 
-/** Answers a prompt, once for each host. */
-export function answering({
-  auth,
-  jumpAuth = auth,
-}: SshLent): (prompt: string) => Uint8Array | undefined {
+/** Answers a prompt, once for each host. @param spent called when it has. */
+export function answering(
+  { auth, jumpAuth = auth }: SshLent,
+  spent: () => void,
+): (prompt: string) => Uint8Array | undefined {
   const left = new Map([
     ['node', auth],
     ['jump', jumpAuth],
@@ -70,7 +70,9 @@ export function answering({
     const whose = askedFor(prompt) ?? ''
     const one = left.get(whose)
     left.delete(whose)
-    return one?.kind === 'password' ? one.password : undefined
+    if (one?.kind !== 'password') return undefined
+    spent()
+    return one.password
   }
 }
 

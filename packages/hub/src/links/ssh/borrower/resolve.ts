@@ -1,7 +1,7 @@
 /** Names become addresses before ssh sees them, so that one that points into the hub's own cloud is refused unconnected. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
-import { OcmError, type SshConnection, whyNotAddress } from '@ocm/protocol'
+import { OcmError, type SshConnection, toWireError, whyNotAddress } from '@ocm/protocol'
 
 /**
  * One connection for each address of the host that is dialled from here; the pinned key is the same for all.
@@ -14,6 +14,26 @@ export async function resolved(connection: SshConnection): Promise<readonly SshC
     return addresses.map((host) => ({ ...connection, jump: { ...jump, host } }))
   }
   return (await addressesOf(connection.host)).map((host) => ({ ...connection, host }))
+}
+
+/**
+ * One address after the other until one can be reached. A password that was given to one is given to no other: a host
+ * that takes it and hangs up would otherwise be given it as often as its name has addresses.
+ * @param attempt calls `spent` when it gives a secret away.
+ */
+export async function oneByOne(
+  ways: readonly SshConnection[],
+  attempt: (way: SshConnection, spent: () => void) => Promise<void>,
+): Promise<void> {
+  let isSpent = false
+  for (const [i, way] of ways.entries()) {
+    try {
+      return await attempt(way, () => (isSpent = true))
+    } catch (error) {
+      const isOver = isSpent || i === ways.length - 1
+      if (isOver || toWireError(error).code !== 'ssh-unreachable') throw error
+    }
+  }
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

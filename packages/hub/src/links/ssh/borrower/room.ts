@@ -1,17 +1,10 @@
 /** A directory for the length of one lease, in memory where there is such a place: pipes, a socket, the pinned key. */
 import { spawnSync } from 'node:child_process'
-import {
-  accessSync,
-  closeSync,
-  constants,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OcmError } from '@ocm/protocol'
+import { placesInMemory } from '../rooms.ts'
 
 export interface Room {
   readonly path: string
@@ -20,8 +13,10 @@ export interface Room {
   remove(): void
 }
 
-export function openRoom(): Room {
-  const path = mkdtempSync(join(whereInMemory(), 'ocm-ssh-'))
+/** @param prefix by which the hub knows what its borrowers have left. */
+export function openRoom(prefix: string): Room {
+  const [place = tmpdir()] = placesInMemory()
+  const path = mkdtempSync(join(place, prefix))
   const at = (name: string) => join(path, name)
   return {
     path,
@@ -32,20 +27,6 @@ export function openRoom(): Room {
     },
     remove: () => rmSync(path, { recursive: true, force: true }),
   }
-}
-
-function whereInMemory(): string {
-  const places = [process.env['XDG_RUNTIME_DIR'], '/dev/shm', tmpdir()]
-  const place = places.find((one) => {
-    if (one === undefined) return false
-    try {
-      accessSync(one, constants.W_OK | constants.X_OK)
-      return true
-    } catch {
-      return false // Not ours: the next one may be.
-    }
-  })
-  return place ?? tmpdir()
 }
 
 export function makePipe(path: string): string {

@@ -23,7 +23,7 @@ import { dial, kill } from './dial.ts'
 import { look } from './look.ts'
 import { type Offers, answering, prepareOffers, wipe } from './offers.ts'
 import { listenForQuestions } from './questions.ts'
-import { resolved } from './resolve.ts'
+import { oneByOne, resolved } from './resolve.ts'
 import { openRoom } from './room.ts'
 import type { FromBorrower, Task, ToBorrower } from './words.ts'
 
@@ -32,7 +32,7 @@ const hub = new Socket({ fd: 3 })
 const say = (words: FromBorrower) => void hub.write(`${JSON.stringify(words)}\n`)
 
 const pair = p.x25519Pair()
-const room = openRoom()
+const room = openRoom(process.argv[2] ?? '')
 const questions = listenForQuestions(room)
 let task: Task | undefined
 let lent: SshLent | undefined
@@ -70,19 +70,13 @@ async function work(now: Task, opened: SshLent): Promise<void> {
   const pinned = room.write('known', knownHosts(known))
   const ways = await resolved(connection)
   offers = await prepareOffers(room, opened, pinned, askpass, questions)
-  for (const [i, way] of ways.entries()) {
-    try {
-      const answer = answering(opened)
-      const parts = { room, offers, answer, askpass, questions, started }
-      if (now.look) say({ said: 'keys', keys: await look(way, parts) })
-      else if (bundle) await connect(way, { ...parts, lent: opened, bundle })
-      else throw new OcmError('ssh-no-bundle')
-      return
-    } catch (error) {
-      const isLast = i === ways.length - 1
-      if (isLast || toWireError(error).code !== 'ssh-unreachable') throw error
-    }
-  }
+  const parts = { room, offers, askpass, questions, started }
+  await oneByOne(ways, async (way, spent) => {
+    const each = { ...parts, answer: answering(opened, spent) }
+    if (now.look) say({ said: 'keys', keys: await look(way, each) })
+    else if (bundle) await connect(way, { ...each, lent: opened, bundle, spent })
+    else throw new OcmError('ssh-no-bundle')
+  })
 }
 
 async function connect(way: SshConnection, parts: Parameters<typeof dial>[1]): Promise<void> {

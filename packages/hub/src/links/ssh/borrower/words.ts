@@ -5,6 +5,8 @@ import type { Packed } from '../packed.ts'
 export interface Task {
   readonly lease: string
   readonly look: boolean
+  /** What the name of its directory begins with, see rooms.ts. */
+  readonly rooms: string
   /** A program of ours, see askpass.ts. */
   readonly askpass: string
   /** The agent's program; a look needs none. */
