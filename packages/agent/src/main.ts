@@ -4,7 +4,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Command, Option } from 'commander'
 import { OcmError, VERSION, nonceOf } from '@ocm/protocol'
-import { nodePrimitives } from '@ocm/protocol/node'
+import { freesWhatItIsHanded, nodePrimitives } from '@ocm/protocol/node'
 import { type Status, createAgent, errand } from './agent.ts'
 import { beLean } from './lean.ts'
 import { createLog, logInto } from './log.ts'
@@ -74,6 +74,7 @@ command('run', 'connect to the hub and do what operators order').action(
     beLean()
     const log = createLog(process.env['OCM_LOG'] ?? 'info')
     await launch(nodePrimitives, resolve(options.state), log)
+    freesWhatItIsHanded()
     forgetBase()
     process.umask(0o077)
     const manager = serviceManager(process.env, (error) => console.error(error))
@@ -97,6 +98,7 @@ command('stdio', 'serve one session over standard input and output, as a hub ask
   .addOption(new Option('--nonce <hex>', 'what the first lines begin with').hideHelp())
   .action(async (options: Options & { readonly nonce?: string }) => {
     beLean()
+    freesWhatItIsHanded()
     process.umask(0o077)
     const nonce = options.nonce ?? nonceOf(process.env['SSH_ORIGINAL_COMMAND'] ?? '')
     if (nonce === undefined) throw new OcmError('wrong-use', { what: 'stdio is started by a hub' })

@@ -16,7 +16,9 @@ import {
 import { answerRequests } from './answers.ts'
 import { createApply } from './apply/apply.ts'
 import { takenOver } from './apply/continues.ts'
+import { exists } from './apply/disk.ts'
 import { epochSeen } from './apply/fence-epoch.ts'
+import { tombstoneOf } from './apply/tombstone.port.ts'
 import { capture, captureDelta } from './capture/capture.ts'
 import type { CaptureParts } from './capture/parts.ts'
 import { Enrolment } from './enrolment.ts'
@@ -132,8 +134,10 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
         change,
         capture: async (job, trigger, bytes) => {
           const newest = await acceptRecord(bytes)
-          const { fenced } = await installation.facts({ ports: [] })
-          if (fenced) throw new OcmError('source-fenced')
+          const { roots } = await installation.layout()
+          if (await exists(tombstoneOf(roots['state'] as string))) {
+            throw new OcmError('source-fenced')
+          }
           await apply.checkAtRest()
           return capture(await captureParts(job, newest), { job, trigger })
         },

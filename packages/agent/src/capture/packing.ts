@@ -3,7 +3,7 @@
  * into the open segment of their class, segments into packs. Each pack has a salt and a key of its own, so threads share
  * no nonce. A pack that is full is read back and handed over.
  */
-import { zstdCompressSync } from 'node:zlib'
+import { constants, zstdCompressSync } from 'node:zlib'
 import {
   type ExtentKeys,
   type FinishedPack,
@@ -56,9 +56,12 @@ const WORTH = 0.98
 /** Besides a pack's first segment, one in so many is read back. */
 const SAMPLE_ONE_IN = 8
 
+/** Level 3 takes nearly half as long again as this, and makes what OpenClaw keeps two in a hundred smaller. */
+const params = { [constants.ZSTD_c_compressionLevel]: 2 }
+
 /** Into one buffer of its own: by default it is put together from a hundred small ones, which stay until they are collected. */
 const compress = (plain: Uint8Array): Uint8Array<ArrayBuffer> =>
-  zstdCompressSync(plain, { chunkSize: plain.length + ZSTD_MORE_BYTES })
+  zstdCompressSync(plain, { chunkSize: plain.length + ZSTD_MORE_BYTES, params })
 
 /** What does not compress becomes longer by less than this for each segment. */
 const ZSTD_MORE_BYTES = 8 * 1024

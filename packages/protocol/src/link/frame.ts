@@ -37,6 +37,10 @@ const KIND_OF = new Map<number, Kind>(
 const MORE = 0x80
 const HEADER = 5
 export const MAX_PAYLOAD = MAX_FRAME - HEADER
+/** Bytes that stand at a multiple of eight in shared memory are copied out of it seven times as fast as others. */
+const WORD = 8
+/** Of a body, in one frame: whole words, so that what follows begins with one too. */
+export const DATA_PAYLOAD = MAX_PAYLOAD - (MAX_PAYLOAD % WORD)
 /** Of a message put together from its parts. */
 export const MAX_MESSAGE = 2 ** 20
 
@@ -53,12 +57,14 @@ const NOTHING: Uint8Array = new Uint8Array()
 export const frame = (kind: Kind, call: number, payload = NOTHING): Uint8Array =>
   encode(KINDS[kind], call, payload)
 
-const data = new Uint8Array(MAX_FRAME)
+const data = new Uint8Array(WORD + DATA_PAYLOAD)
+/** The payload begins with a word. */
+const fromHeader = data.subarray(WORD - HEADER)
 
 /** Good until the next call: it is sealed before that, and a buffer for each would cost more than the sealing. */
 export function dataFrame(call: number, payload: Uint8Array): Uint8Array {
-  write(data, KINDS.data, call, payload)
-  return data.subarray(0, HEADER + payload.length)
+  write(fromHeader, KINDS.data, call, payload)
+  return fromHeader.subarray(0, HEADER + payload.length)
 }
 
 export function creditFrame(call: number, bytes: number): Uint8Array {
@@ -151,7 +157,7 @@ function encode(first: number, call: number, payload: Uint8Array): Uint8Array {
 }
 
 function write(into: Uint8Array, first: number, call: number, payload: Uint8Array): void {
-  const view = new DataView(into.buffer)
+  const view = new DataView(into.buffer, into.byteOffset)
   view.setUint8(0, first)
   view.setUint32(1, call)
   into.set(payload, HEADER)

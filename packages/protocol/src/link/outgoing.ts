@@ -1,7 +1,7 @@
 /** The writing end of a body: reads the producer as fast as the other side gives credit, and no faster. */
 import { OcmError, toWireError } from '../errors.ts'
 import type { Body } from './calls.ts'
-import { MAX_PAYLOAD, dataFrame, frame, messageFrames } from './frame.ts'
+import { DATA_PAYLOAD, dataFrame, frame, messageFrames } from './frame.ts'
 import type { Outbox, Source } from './outbox.ts'
 
 /** Bytes of one body that may be on their way or unread. Both sides start from it. */
@@ -70,7 +70,7 @@ export class Outgoing implements Source {
   }
 
   #takeData(chunk: Uint8Array): Uint8Array | null {
-    const length = Math.min(chunk.length, MAX_PAYLOAD)
+    const length = Math.min(chunk.length, DATA_PAYLOAD)
     // More credit is on its way: the reader gives it back before half of the window is left over.
     if (length > this.#credit) {
       this.#setBlocked(true)
