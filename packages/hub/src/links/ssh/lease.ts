@@ -112,7 +112,15 @@ export class Lease {
     const { state } = this.#shown
     if (state === 'asked') void this.#end('released', null)
     else if (state === 'dialling') void this.#end('failed', new OcmError('ssh-lease-ended'))
-    else if (!this.#needs.isAtWork(this.#shown.node)) void this.#end('released', null)
+    else void this.#releaseAtRest()
+  }
+
+  async #releaseAtRest(): Promise<void> {
+    try {
+      if (!(await this.#needs.isAtWork(this.#shown.node))) await this.#end('released', null)
+    } catch (error) {
+      this.#needs.fault(error)
+    }
   }
 
   #heed(words: Exclude<FromBorrower, { said: 'key' | 'room' | 'ssh' }>): void {
@@ -170,7 +178,7 @@ export class Lease {
     this.#link = link
     const session = await link.session
     const why = await session.closed
-    const isLost = why.code === 'link-lost' && this.#needs.isAtWork(this.#shown.node)
+    const isLost = why.code === 'link-lost' && (await this.#needs.isAtWork(this.#shown.node))
     await this.#end(isLost ? 'failed' : 'released', isLost ? why : null)
   }
 

@@ -32,8 +32,8 @@ export interface LeaseNeeds {
   readonly accept: (agentKey: Uint8Array, hello: Hello) => Promise<Welcome>
   readonly onSession: HubLinkOptions['onSession']
   readonly fault: (error: unknown) => void
-  /** Whether a job of this node has not ended. */
-  readonly isAtWork: (node: string | null) => boolean
+  /** Whether a job of this node has not ended, as it is now. */
+  readonly isAtWork: (node: string | null) => Promise<boolean>
 }
 
 export interface PoolNeeds extends Omit<LeaseNeeds, 'isAtWork'> {
@@ -78,7 +78,10 @@ export function createLeases(needs: PoolNeeds): Leases {
   let stopped = false
   clearRooms(rooms)
 
-  const isAtWork = (node: string | null) => node !== null && atWork.has(node)
+  const isAtWork = async (node: string | null) => {
+    atWork = await needs.jobsAtWork()
+    return node !== null && atWork.has(node)
+  }
   const lasting = () => [...leases.values()].filter(({ shown }) => !isOver(shown))
   const withJob = (lease: SshLease): SshLease => ({
     ...lease,
