@@ -33,6 +33,12 @@ export function contentOf(folder: string): ReadonlyMap<string, string> {
   return found
 }
 
+/** Of a table in which OpenClaw also notes when it last looked whether there is something to migrate: the rest. */
+const WHAT: Readonly<Record<string, string>> = {
+  schema_meta:
+    "meta_key, role, schema_version, agent_id, iif(meta_key = 'primary', app_version, NULL)",
+}
+
 function* tablesOf(path: Buffer): Generator<readonly [string, string]> {
   const database = new DatabaseSync(path, { readOnly: true })
   try {
@@ -44,7 +50,9 @@ function* tablesOf(path: Buffer): Generator<readonly [string, string]> {
     for (const { name, sql } of tables) {
       // Its rows lie in tables of its own, which are looked at too.
       if (/^CREATE VIRTUAL/i.test(String(sql))) continue
-      const rows = database.prepare(`SELECT * FROM "${String(name)}"`).all()
+      const rows = database
+        .prepare(`SELECT ${WHAT[String(name)] ?? '*'} FROM "${String(name)}"`)
+        .all()
       const lines = rows.map((row) => JSON.stringify(Object.values(row), plain)).toSorted()
       yield [String(name), `${lines.length} rows ${sum(lines.join('\n'))}`]
     }

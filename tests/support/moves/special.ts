@@ -3,6 +3,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { OPENCLAW, openclawEnv } from '../openclaw.ts'
 import { freshMachine, populatedHome } from '../openclaw-home.ts'
 import { freePort } from '../rig/stand.ts'
@@ -10,7 +11,7 @@ import { smallHome } from '../small-home.ts'
 import { treeOf } from '../trees.ts'
 import { until } from '../until.ts'
 import { contentOf, unequal } from './content.ts'
-import { listed, seatAt, userJobs } from './lists.ts'
+import { type Seat, listed, seatAt, userJobs } from './lists.ts'
 import { managedRow } from './managed-row.ts'
 import { type Play, enrolBoth, runGateway, speaks, stopGateway } from './row.ts'
 import { standIn } from './stand-in.ts'
@@ -32,6 +33,8 @@ const BOOKKEEPING: readonly RegExp[] = [
   /^\.openclaw\/logs\/(?:gateway\.out)?$/,
   // Copies of what was configured before, and a key over the journal of this machine's changes to it.
   /^\.openclaw\/(?:openclaw\.json\.bak(?:\.\d)?|config-journal-fingerprint\.key)$/,
+  // What npm said, which OpenClaw asks about itself.
+  /^\.npm\/_logs\//,
   // What OpenClaw found when it looked at the databases of this machine, and what it locks them with.
   /^\.openclaw\/state\/openclaw-quarantine\.sqlite(?: |$)/,
   /\/openclaw-agent\.sqlite\.reindex-lock\.sqlite(?: |$)/,
@@ -55,21 +58,24 @@ export const SPECIAL: readonly Special[] = [
       mkdirSync(there, { recursive: true })
       const [from, to] = [seatAt(home), seatAt(there)]
       const port = 28_811
+      const isReal = play.openclaw === OPENCLAW
+      const program = isReal ? OPENCLAW : play.standIn
+      const asItWas = isReal ? await restlessOf(from, port) : isBookkeeping
       const before = contentOf(home)
-      const agents = await enrolBoth(
-        { ...play, openclaw: play.standIn },
-        number,
-        [from, to],
-        machine,
-      )
+      const jobs = userJobs(home)
+      const both = { ...play, openclaw: program, standIn: program }
+      const agents = await enrolBoth(both, number, [from, to], machine)
       try {
-        await runGateway(play.standIn, from, port)
+        await runGateway(program, from, port, START_MS)
         const move = (a: string, b: string, at: number) =>
           play.fleet.operator.json('move', `${a}-${number}`, `${b}-${number}`, '--port', String(at))
         await move('from', 'to', await freePort())
         await move('to', 'from', port)
         await stopGateway(from)
-        return unequal(before, contentOf(home), isBookkeeping)
+        return [
+          ...unequal(before, contentOf(home), asItWas),
+          ...(same(jobs ?? [], userJobs(home) ?? []) ? [] : ['the jobs are others']),
+        ]
       } finally {
         for (const agent of agents) await agent.stop()
         for (const seat of [from, to]) await stopGateway(seat)
@@ -80,16 +86,15 @@ export const SPECIAL: readonly Special[] = [
     name: 'a snapshot that is newer than the OpenClaw of the target: refused with the next step',
     run: async (play, number) => {
       const machine = freshMachine(`moves-${number}`)
-      const home = smallHome(join(machine, 'home', 'ada'), await freePort())
+      const former = play.openclaw === OPENCLAW ? formerOpenClaw() : undefined
+      const home = former
+        ? await populatedHome()
+        : smallHome(join(machine, 'home', 'ada'), await freePort())
       const there = join(machine, 'home', 'bob')
       mkdirSync(there, { recursive: true })
-      const older = standIn(join(machine, 'older'))
-      const about = join(older, '..', 'package.json')
-      const said = JSON.parse(readFileSync(about, 'utf8')) as object
-      const schemas = { openclaw: { schemaVersions: { state: 17, agent: 19 } } }
-      writeFileSync(about, JSON.stringify({ ...said, ...schemas, version: '2026.9.4' }))
+      const openclaw = former ?? olderStandIn(join(machine, 'older'))
       const seats = [seatAt(home), seatAt(there)]
-      const agents = await enrolBoth({ ...play, openclaw: older }, number, seats, machine)
+      const agents = await enrolBoth({ ...play, openclaw }, number, seats, machine)
       try {
         const [was, wasThere] = [treeOf(home), treeOf(there)]
         const answer = await play.fleet.operator.ocm(
@@ -151,6 +156,57 @@ export const SPECIAL: readonly Special[] = [
     run: managedRow,
   },
 ]
+
+const START_MS = 240_000
+
+/**
+ * A gateway of the real one changes more: what it changes when its owner starts and stops it, twice, is no doing of a
+ * move, either.
+ */
+async function restlessOf(seat: Seat, port: number): Promise<(place: string) => boolean> {
+  const start = () => runGateway(OPENCLAW, seat, port, START_MS)
+  await start()
+  // The home was made some time ago: what should have run since is made up for once, wherever it wakes up.
+  const rest = { timeoutMs: 400_000, everyMs: 1000, what: 'no job is due' }
+  await until(() => !isDue(seat.state), rest)
+  await stopGateway(seat)
+  const once = contentOf(seat.home)
+  await start()
+  await stopGateway(seat)
+  const twice = contentOf(seat.home)
+  const moved = unequal(once, twice, isBookkeeping).map((line) => line.slice(0, line.indexOf(': ')))
+  const restless = new Set(moved)
+  console.log(`           changed by a start and a stop: ${moved.join(', ') || 'nothing'}`)
+  return (place) => isBookkeeping(place) || restless.has(place)
+}
+
+/** Whether a cron job should have begun, or has and has not ended. */
+function isDue(state: string): boolean {
+  const file = join(state, 'state', 'openclaw.sqlite')
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
+  try {
+    const rows = database.prepare('SELECT state_json FROM cron_jobs WHERE enabled = 1').all()
+    return rows.some((row) => {
+      const { nextRunAtMs = Infinity, runningAtMs } = JSON.parse(String(row['state_json'])) as {
+        nextRunAtMs?: number
+        runningAtMs?: number
+      }
+      return nextRunAtMs <= Date.now() || runningAtMs !== undefined
+    })
+  } finally {
+    database.close()
+  }
+}
+
+/** One that says so. @returns the program */
+function olderStandIn(folder: string): string {
+  const older = standIn(folder)
+  const about = join(older, '..', 'package.json')
+  const said = JSON.parse(readFileSync(about, 'utf8')) as object
+  const schemas = { openclaw: { schemaVersions: { state: 17, agent: 19 } } }
+  writeFileSync(about, JSON.stringify({ ...said, ...schemas, version: '2026.9.4' }))
+  return older
+}
 
 const same = (a: object, b: object): boolean => JSON.stringify(a) === JSON.stringify(b)
 
