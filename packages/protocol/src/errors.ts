@@ -292,6 +292,10 @@ export const MEANINGS = {
     'Lend it again.',
     'now',
   ),
+  'ssh-stored-stale': meaning(
+    'The hub serves how this node is reached as it was before a change that was seen here.',
+    'Lend nothing to it. If the hub was set back to a copy, say anew how the node is reached: ocm nodes ssh NODE USER@HOST; if not, the hub is not to be trusted.',
+  ),
   'ssh-other-node': meaning(
     'The account is another node than the one that this was lent for.',
     'Check the address; if the account was enrolled anew, store its connection with that node.',

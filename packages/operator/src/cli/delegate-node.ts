@@ -38,10 +38,10 @@ export async function delegateNode(
     throw new OcmError('declined')
   await withVault(context, async (unlocked) => {
     const stored = await ports.api.sshOf(node.id)
-    const connection = connectionIn(ports.p, unlocked, node.id, stored)
+    const connection = await connectionIn(ports, unlocked, node.id, stored)
     if (connection === undefined) throw new OcmError('ssh-host-key-unknown')
     const credential =
-      credentialIn(ports.p, unlocked, node.id, stored) ??
+      (await credentialIn(ports, unlocked, node.id, stored)) ??
       (await askCredential(terminal, node.label, connection, options))
     try {
       await delegate(ports, unlocked, node.id, credential, stored)

@@ -8,7 +8,7 @@ import {
 } from '@ocm/protocol'
 import type { Unlocked } from '../vault/unlock.ts'
 import { wipe } from '../ssh/lent.ts'
-import { connectionIn, keepConnection, keepCredential } from '../ssh/stored.ts'
+import { keepConnection, keepCredential, openConnection } from '../ssh/stored.ts'
 import { methodOf } from './add-node.ts'
 import { approveHosts } from './approve-host.ts'
 import { type ConnectionOptions, connectionFrom } from './connection-options.ts'
@@ -33,11 +33,9 @@ export async function reachNode(
   const { terminal, ports } = context
   const node = await nodeNamed(ports.api, name)
   await withVault(context, async (unlocked) => {
-    const stored = await ports.api.sshOf(node.id)
-    const known = connectionIn(ports.p, unlocked, node.id, stored)
     const wanted =
       destination === undefined
-        ? known
+        ? await openConnection(ports, unlocked, node.id)
         : connectionFrom(destination, methodOf(options, terminal.env), options)
     if (wanted === undefined) throw new OcmError('node-not-ssh')
     const connection = await change(context, unlocked, node, wanted, destination, options)

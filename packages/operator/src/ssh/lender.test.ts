@@ -106,6 +106,30 @@ describe('how a node is reached', () => {
     })
   })
 
+  test('is refused when it is older than what was seen, until it is said anew', async () => {
+    const old = await hub.ports.api.sshOf(node)
+    await keepCredential(hub.ports, unlocked, node, typed('first'))
+    const before = await hub.ports.api.sshOf(node)
+    await keepConnection(hub.ports, unlocked, node, { ...connection, host: '192.0.2.8' })
+    await keepCredential(hub.ports, unlocked, node, typed('second'))
+    const now = await hub.ports.api.sshOf(node)
+    const lender = createLender(hub.ports, unlocked, {
+      credential: () => Promise.resolve(typed('typed')),
+    })
+    const { credential, connection: older } = before
+    for (const state of [{ connection: older }, { credential }]) {
+      hub.ssh.nodes.set(node, { ...now, ...state })
+      await expect(lender.connect([node])).rejects.toMatchObject({ code: 'ssh-stored-stale' })
+    }
+    expect(hub.ssh.lent).toEqual([])
+    hub.ssh.nodes.set(node, old)
+    await keepConnection(hub.ports, unlocked, node, connection)
+    expect(await openConnection(hub.ports, unlocked, node)).toEqual(connection)
+    await lender.connect([node])
+    expect(lentPasswords()).toEqual(['typed'])
+    await lender.close()
+  })
+
   test('is looked at without a credential', async () => {
     hub.ssh.hostKeys = [HOST_KEY]
     const bare = { ...connection, hostKeys: [] }

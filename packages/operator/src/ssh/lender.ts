@@ -43,7 +43,7 @@ interface Held {
 }
 
 export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHooks): Lender {
-  const { p, api } = ports
+  const { api } = ports
   const held = new Map<string, Held>()
   const leases = new Set<string>()
   const lending = new Map<string, Promise<void>>()
@@ -54,11 +54,12 @@ export function createLender(ports: Ports, unlocked: Unlocked, hooks: LenderHook
     const known = held.get(node.id)
     if (known !== undefined) return known
     const stored = await api.sshOf(node.id)
-    const connection = connectionIn(p, unlocked, node.id, stored)
+    const connection = await connectionIn(ports, unlocked, node.id, stored)
     if (connection === undefined) throw new OcmError('ssh-host-key-unknown')
     if (connection.method === 'agent') throw new OcmError('ssh-dial-only')
     const credential =
-      credentialIn(p, unlocked, node.id, stored) ?? (await hooks.credential(node, connection))
+      (await credentialIn(ports, unlocked, node.id, stored)) ??
+      (await hooks.credential(node, connection))
     if (gone) {
       wipe(credential)
       throw new OcmError('ssh-lease-ended')

@@ -2,7 +2,7 @@
  * What this machine has seen of a vault and of its nodes: a hub that serves an older state, or another vault, is found
  * out. Losing it loses that protection and nothing else.
  */
-import { OcmError } from '@ocm/protocol'
+import { OcmError, type StoredKind } from '@ocm/protocol'
 
 /** A few short texts by key: localStorage in a browser, a file for the command. */
 export interface Memory {
@@ -38,6 +38,22 @@ export async function serialSeen(memory: Memory, vault: string): Promise<number>
 export async function rememberSerial(memory: Memory, vault: string, serial: number): Promise<void> {
   if (serial > (await serialSeen(memory, vault))) {
     await memory.set(`serial.${vault}`, String(serial))
+  }
+}
+
+/** The highest number seen of what the hub keeps of how a node is reached, 0 at first. */
+export async function storedSeen(memory: Memory, kind: StoredKind, node: string): Promise<number> {
+  return Number((await memory.get(`${kind}.${node}`)) ?? 0)
+}
+
+export async function rememberStored(
+  memory: Memory,
+  kind: StoredKind,
+  node: string,
+  serial: number,
+): Promise<void> {
+  if (serial > (await storedSeen(memory, kind, node))) {
+    await memory.set(`${kind}.${node}`, String(serial))
   }
 }
 

@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest'
 import { utf8 } from '../bytes.ts'
+import { toCbor } from '../cbor.ts'
 import { newId } from '../ids.ts'
 import { nodePrimitives as p } from '../primitives/node.ts'
+import { sealTo } from '../sealing.ts'
+import { makeStatement } from '../statements.ts'
 import {
   type SshConnection,
   type SshLent,
@@ -14,6 +17,7 @@ import {
   sealLent,
   storeConnection,
   storeCredential,
+  storedSerial,
 } from './connection.ts'
 import { checkHostKey, hostKeyFingerprint } from './host-key.ts'
 
@@ -54,8 +58,8 @@ it('a delegation is for one node, and is not a loan', () => {
 it('what is stored is read by whoever opens the vault, if an operator signed it for this node', () => {
   const sealing = p.x25519Pair()
   const signer = p.ed25519Pair()
-  const by = { sealing: sealing.public, epoch: 3, signer }
-  const reading = { signers: [signer.public], sealingOf: () => sealing }
+  const by = { sealing: sealing.public, epoch: 3, serial: 4, signer }
+  const reading = { signers: [signer.public], sealingOf: () => sealing, seen: 4 }
   const statement = storeConnection(p, node, connection, by)
   expect(readConnection(p, node, statement, reading)).toEqual(connection)
   judgeStored(p, 'ssh-connection', node, statement, [signer.public])
@@ -66,6 +70,30 @@ it('what is stored is read by whoever opens the vault, if an operator signed it 
   const kept = storeCredential(p, node, credential, by)
   expect(readCredential(p, node, kept, reading)).toEqual(credential)
   expect(() => readConnection(p, node, kept, reading)).toThrow(/signature/)
+})
+
+it('what is stored is older than what was seen when its number is lower, and one without has the lowest', () => {
+  const sealing = p.x25519Pair()
+  const signer = p.ed25519Pair()
+  const by = { sealing: sealing.public, epoch: 3, serial: 4, signer }
+  const reading = (seen: number) => ({
+    signers: [signer.public],
+    sealingOf: () => sealing,
+    seen,
+  })
+  const statement = storeConnection(p, node, connection, by)
+  expect(storedSerial(p, 'ssh-connection', node, statement, [signer.public])).toBe(4)
+  const stale = expect.objectContaining({ code: 'ssh-stored-stale' })
+  expect(() => readConnection(p, node, statement, reading(5))).toThrow(stale)
+  const credential = { v: 1 as const, auth: { kind: 'key' as const, key: utf8('key') } }
+  const kept = storeCredential(p, node, credential, by)
+  expect(() => readCredential(p, node, kept, reading(5))).toThrow(stale)
+  const sealed = sealTo(p, [sealing.public], 'ssh-connection', { node }, toCbor(connection))
+  const former = makeStatement(p, 'ssh-connection', { v: 1, node, epoch: 3, sealed }, signer)
+  expect(readConnection(p, node, former, reading(0))).toEqual(connection)
+  expect(() => readConnection(p, node, former, reading(1))).toThrow(stale)
+  const others = [p.ed25519Pair().public]
+  expect(() => storedSerial(p, 'ssh-connection', node, statement, others)).toThrow(/signature/)
 })
 
 it('shows the fingerprint that ssh shows', () => {

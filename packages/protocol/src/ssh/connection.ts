@@ -161,9 +161,16 @@ function lentFrom(plain: Uint8Array): SshLent {
 }
 
 /** What the hub keeps of a connection or a credential: sealed to the vault's key of `epoch`, signed by an operator. */
-const Stored = Strict({ v: Type.Literal(1), node: Id, epoch: Count, sealed: Bytes() })
+const Stored = Strict({
+  v: Type.Literal(1),
+  node: Id,
+  epoch: Count,
+  /** Rises with each that is stored for this node, so that an old one is known for old. Absent: 0. */
+  serial: Type.Optional(Count),
+  sealed: Bytes(),
+})
 
-type StoredKind = 'ssh-connection' | 'ssh-credential'
+export type StoredKind = 'ssh-connection' | 'ssh-credential'
 
 /** A stored credential: what `SshLent` has beside the connection. */
 export const SshCredential = Strict({
@@ -178,13 +185,16 @@ export interface StoringWith {
   /** The vault's sealing key of today. */
   readonly sealing: Uint8Array
   readonly epoch: number
+  /** Above all that are known for this node. */
+  readonly serial: number
   /** The operator's own key, which signs orders too. */
   readonly signer: KeyPair
 }
 
 function store(p: Primitives, kind: StoredKind, node: string, body: unknown, by: StoringWith) {
-  const sealed = sealTo(p, [by.sealing], kind, { node }, toCbor(body))
-  return makeStatement(p, kind, { v: 1, node, epoch: by.epoch, sealed }, by.signer)
+  const { sealing, epoch, serial, signer } = by
+  const sealed = sealTo(p, [sealing], kind, { node }, toCbor(body))
+  return makeStatement(p, kind, { v: 1, node, epoch, serial, sealed }, signer)
 }
 
 /** @returns the statement for PUT /api/nodes/:id/ssh. @throws OcmError 'ssh-address-refused' */
@@ -207,6 +217,8 @@ export interface ReadingWith {
   readonly signers: readonly Uint8Array[]
   /** The sealing key of an epoch; see `openEpochs`. */
   readonly sealingOf: (epoch: number) => KeyPair
+  /** The highest serial seen: a hub that serves an older one is found out. */
+  readonly seen: number
 }
 
 function readStored(
@@ -214,15 +226,29 @@ function readStored(
   kind: StoredKind,
   node: string,
   statement: Uint8Array,
-  { signers, sealingOf }: ReadingWith,
+  { signers, sealingOf, seen }: ReadingWith,
 ): Uint8Array {
   const stored = readStatement(p, kind, Stored, statement, signers)
   // A hub that serves one node's connection as another's.
   if (stored.node !== node) throw new OcmError('seal-broken')
+  if ((stored.serial ?? 0) < seen) throw new OcmError('ssh-stored-stale')
   return openSealed(p, sealingOf(stored.epoch), kind, { node }, stored.sealed)
 }
 
-/** @throws OcmError 'malformed', 'signature-invalid', 'seal-broken', 'ssh-address-refused' */
+/** Of a statement that an operator has signed for this node. @throws OcmError 'malformed', 'signature-invalid', 'seal-broken' */
+export function storedSerial(
+  p: Primitives,
+  kind: StoredKind,
+  node: string,
+  statement: Uint8Array,
+  signers: readonly Uint8Array[],
+): number {
+  const stored = readStatement(p, kind, Stored, statement, signers)
+  if (stored.node !== node) throw new OcmError('seal-broken')
+  return stored.serial ?? 0
+}
+
+/** @throws OcmError 'malformed', 'signature-invalid', 'seal-broken', 'ssh-stored-stale', 'ssh-address-refused' */
 export const readConnection = (
   p: Primitives,
   node: string,
@@ -233,7 +259,7 @@ export const readConnection = (
     decodeAs(SshConnection, readStored(p, 'ssh-connection', node, statement, by), 'connection'),
   )
 
-/** @throws OcmError 'malformed', 'signature-invalid', 'seal-broken' */
+/** @throws OcmError 'malformed', 'signature-invalid', 'seal-broken', 'ssh-stored-stale' */
 export const readCredential = (
   p: Primitives,
   node: string,

@@ -48,7 +48,7 @@ export function useReaching(node: NodeState) {
   const open = (passphrase: string) =>
     vault.openFor(passphrase, async (opened) => {
       stored.value = await ports.api.sshOf(node.id)
-      connection.value = connectionIn(ports.p, opened, node.id, stored.value)
+      connection.value = await connectionIn(ports, opened, node.id, stored.value)
       step.value = connection.value === undefined ? 'where' : 'shown'
     })
 
@@ -92,7 +92,7 @@ export function useReaching(node: NodeState) {
   /** Whether a credential is stored already, which is then what is delegated. */
   const delegateStored = () =>
     task.run(async () => {
-      const given = stored.value && credentialIn(ports.p, unlocked(), node.id, stored.value)
+      const given = stored.value && (await credentialIn(ports, unlocked(), node.id, stored.value))
       if (given === undefined) return
       await handOver(given, () => delegate(ports, unlocked(), node.id, given))
     })
