@@ -10,7 +10,13 @@ import { standIn } from './support/moves/stand-in.ts'
 import { childrenOf, openclawAccount } from './support/ssh/accounts.ts'
 import { connectionTo, logInAs, password } from './support/ssh/lender.ts'
 import { type TestSshd, startSshd, whyNoSshd } from './support/ssh/sshd.ts'
-import { watchProcesses, wordsIn, wordsInFiles, wordsInMemory } from './support/ssh/traces.ts'
+import {
+  watchProcesses,
+  wordsIn,
+  wordsInCore,
+  wordsInFiles,
+  wordsInMemory,
+} from './support/ssh/traces.ts'
 import { until } from './support/until.ts'
 
 describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
@@ -79,6 +85,8 @@ describe.skipIf(whyNoSshd() !== undefined)('a hub that was lent to', () => {
     expect(wordsInFiles(account.home, words)).toEqual([])
     // What it shows of a lease that is over.
     const { id = '' } = ends[0] ?? {}
-    expect(wordsInMemory(hub.pid as number, [...words, id])).toEqual([id])
+    const pid = hub.pid as number
+    const wanted = [...words, id]
+    expect(wordsInCore(pid, ground, wanted) ?? wordsInMemory(pid, wanted)).toEqual([id])
   })
 })

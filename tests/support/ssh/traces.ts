@@ -1,5 +1,14 @@
 /** Where a word that was lent may never be: files, arguments and environments of processes, memory. */
-import { closeSync, openSync, readFileSync, readSync, readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 
 export const wordsIn = (bytes: Buffer | string, words: readonly string[]): readonly string[] =>
@@ -77,6 +86,34 @@ export function wordsInMemory(pid: number, words: readonly string[]): readonly s
     closeSync(memory)
   }
   return [...found]
+}
+
+const GCORE = '/usr/bin/gcore'
+
+/** What debuggers and crash reporters write of a process, where there is a gdb; undefined where there is none. */
+export function wordsInCore(
+  pid: number,
+  folder: string,
+  words: readonly string[],
+): readonly string[] | undefined {
+  if (!existsSync(GCORE)) return undefined
+  const began = join(folder, 'core')
+  execFileSync(GCORE, ['-o', began, String(pid)], { stdio: 'ignore' })
+  const core = `${began}.${pid}`
+  const longest = Math.max(...words.map((word) => word.length))
+  const found = new Set<string>()
+  const file = openSync(core, 'r')
+  try {
+    const piece = Buffer.alloc(PIECE)
+    for (let at = 0; ; at += PIECE - longest) {
+      const length = readSync(file, piece, 0, PIECE, at)
+      for (const word of wordsIn(piece.subarray(0, length), words)) found.add(word)
+      if (length < PIECE) return [...found]
+    }
+  } finally {
+    closeSync(file)
+    rmSync(core)
+  }
 }
 
 const PAGE = 4096
