@@ -12,11 +12,11 @@ export const cutsOf = (points: readonly Met[]): readonly Cut[] =>
     ),
   )
 
-/** So many, and of each victim as many as of every other. */
+/** So many, and of each victim as many as of every other, at points of its own. */
 export function drawn(seed: number, cuts: readonly Cut[], count: number): readonly Cut[] {
-  const piles = VICTIMS.map((victim) =>
+  const piles = VICTIMS.map((victim, i) =>
     shuffled(
-      seed,
+      seed + i,
       cuts.filter((cut) => cut.victim === victim),
     ),
   )
