@@ -105,9 +105,12 @@ export function wordsInCore(
   const file = openSync(core, 'r')
   try {
     const piece = Buffer.alloc(PIECE)
+    const nothing = Buffer.alloc(PIECE)
     for (let at = 0; ; at += PIECE - longest) {
       const length = readSync(file, piece, 0, PIECE, at)
-      for (const word of wordsIn(piece.subarray(0, length), words)) found.add(word)
+      // Most of it is memory that was reserved and never used.
+      const isUsed = !piece.equals(nothing)
+      for (const word of isUsed ? wordsIn(piece.subarray(0, length), words) : []) found.add(word)
       if (length < PIECE) return [...found]
     }
   } finally {
