@@ -1,11 +1,11 @@
 /**
  * What it costs that a node has no agent: until the first answer, beside `ssh host true`; the speed of a backup, beside
  * `ssh host cat` of the same bytes; the memory of the process that is lent to. A real sshd on loopback, as root. Then the
- * same backup over a loopback that carries 1 Gbit/s, in a network of its own: on this one ssh has two processors to itself
- * and no network, and what is compared is how much there is to do for each byte.
+ * same backup over a loopback that carries as much as a network, in a namespace of its own: without one, what is
+ * compared is how much there is to do for each byte, while agent, ssh, sshd and hub share the processors of one machine.
  *
  * Options: --mb N (bytes of the home, default 256), --runs N (cold starts, default 5), --rounds N (backups, default 3),
- * --loopback (leaves the second out), --json.
+ * --loopback (leaves the networks out), --json.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -45,12 +45,17 @@ const listed = (all: Readonly<Record<string, number>>) =>
     .map(([name, seconds]) => `${name} ${seconds.toFixed(2)}`)
     .join(', ')
 
-const GIGABIT = 'tc qdisc add dev lo root tbf rate 1gbit burst 256kb latency 20ms'
+/** As tc says it, and as a key. */
+const NETWORKS = [
+  { rate: '1gbit', key: '1Gbit', rounds: values.rounds },
+  { rate: '200mbit', key: '200Mbit', rounds: '1' },
+] as const
 
-/** In a network namespace whose loopback is as fast as a network. Undefined where there is no such thing. */
-function measureAtGigabit(): OverSsh | undefined {
-  const inside = ['--raw', '--mb', values.mb, '--runs', '0', '--rounds', values.rounds]
-  const script = `ip link set lo up && ${GIGABIT} && exec "$0" "$@"`
+/** In a namespace whose loopback is as fast as a network. Undefined where there is no such thing. */
+function measureAt({ rate, rounds }: (typeof NETWORKS)[number]): OverSsh | undefined {
+  const inside = ['--raw', '--mb', values.mb, '--runs', '0', '--rounds', rounds]
+  const slow = `tc qdisc add dev lo root tbf rate ${rate} burst 256kb latency 20ms`
+  const script = `ip link set lo up && ${slow} && exec "$0" "$@"`
   const self = fileURLToPath(import.meta.url)
   const words = ['-n', 'sh', '-c', script, process.execPath, ...process.execArgv, self, ...inside]
   const { status, stdout } = spawnSync('unshare', words, {
@@ -91,17 +96,18 @@ console.log(`    processor seconds              ${listed(local.spentOverSsh)}`)
 console.log(`  by an agent's own link           ${beside.ownLinkSeconds.toFixed(2)} s`)
 console.log(`    processor seconds              ${listed(local.spentOnOwnLink)}`)
 
-const gigabit = values.loopback ? undefined : measureAtGigabit()
-const atGigabit = gigabit && {
-  throughputRatioAt1Gbit: round(median(gigabit.cat) / median(gigabit.backup)),
-  catSecondsAt1Gbit: round(median(gigabit.cat)),
-  backupSecondsAt1Gbit: round(median(gigabit.backup)),
-  ownLinkSecondsAt1Gbit: round(median(gigabit.ownLink)),
+const overNetworks: Record<string, number> = {}
+for (const network of values.loopback ? [] : NETWORKS) {
+  const measured = measureAt(network)
+  if (!measured) {
+    console.log('not measured over a network: no unshare -n, or no tc here')
+    break
+  }
+  const [cat, backup, own] = [measured.cat, measured.backup, measured.ownLink].map(median)
+  overNetworks[`throughputRatioAt${network.key}`] = round((cat ?? 0) / (backup ?? 0))
+  console.log(`the same over ${network.key}/s:`)
+  console.log(`  ssh host cat                     ${cat?.toFixed(2)} s`)
+  console.log(`  a backup of them                 ${backup?.toFixed(2)} s`)
+  console.log(`  by an agent's own link           ${own?.toFixed(2)} s`)
 }
-if (atGigabit) {
-  console.log('the same over 1 Gbit/s:')
-  console.log(`  ssh host cat                     ${atGigabit.catSecondsAt1Gbit.toFixed(2)} s`)
-  console.log(`  a backup of them                 ${atGigabit.backupSecondsAt1Gbit.toFixed(2)} s`)
-  console.log(`  by an agent's own link           ${atGigabit.ownLinkSecondsAt1Gbit.toFixed(2)} s`)
-} else if (!values.loopback) console.log('not measured over 1 Gbit/s: no unshare -n, or no tc here')
-if (values.json) console.log(JSON.stringify({ ...figures, ...beside, ...atGigabit }))
+if (values.json) console.log(JSON.stringify({ ...figures, ...beside, ...overNetworks }))
