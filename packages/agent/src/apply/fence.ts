@@ -33,6 +33,8 @@ export async function fence(
   { order, hash, targetKey }: VerifiedOrder,
   known: SourceRecord | undefined,
 ): Promise<Uint8Array> {
+  // Its record is on the disk before its number is.
+  if (known) await noteEpoch(work.stateDir, known.fenceEpoch)
   if (known?.fenced && known.state === 'fenced') return fromBase64url(known.fenced)
   const { job } = order
   const standing = order.unfenced === true ? await fencedUnder(work, job) : undefined
@@ -56,8 +58,9 @@ export async function fence(
     fenced: null,
   } as const
   if (standing) {
+    const fenced = await fenceToo(work, { ...standing, ...begun }, order, standing)
     await noteEpoch(work.stateDir, order.fenceEpoch)
-    return fenceToo(work, { ...standing, ...begun }, order, standing)
+    return fenced
   }
   const layout = await work.installation.layout()
   const stateDirectory = await resolved(layout.roots['state'] as string)
@@ -69,7 +72,6 @@ export async function fence(
   const gateway = await work.installation.gateway()
   const ran = await gateway.isRunning()
   const held = await toBeFenced(work, job)
-  await noteEpoch(work.stateDir, order.fenceEpoch)
   const record = await work.journal.write<SourceRecord>({
     ...begun,
     stateDirectory,
@@ -78,6 +80,8 @@ export async function fence(
     // One that is held still for another order ran before that.
     gateway: held?.gateway ?? { ran, remembered: await gateway.remember(), layout },
   })
+  // Not before there is a record: cut off in between, this very order would be an old one when it is asked for again.
+  await noteEpoch(work.stateDir, order.fenceEpoch)
   if (order.unfenced) return fenceAlone(work, record, order)
   try {
     await holdStill(work, record, gateway)
@@ -200,6 +204,7 @@ async function lastOrBase(work: Work, record: SourceRecord, order: Order): Promi
 
 /** After a restart of the agent, until the hub asks for the fence again. */
 export async function keepStill(work: Work, record: SourceRecord): Promise<void> {
+  await noteEpoch(work.stateDir, record.fenceEpoch)
   await holdStill(work, record, await work.installation.gateway(record.gateway?.remembered))
 }
 

@@ -278,6 +278,33 @@ test('a fence needs an epoch above every one that was seen, and an order to this
   expect(first.length).toBeGreaterThan(0)
 })
 
+test('a fence that came to nothing before it was written down is had when it is asked for again', async () => {
+  const order = await move({ fenceEpoch: 5 })
+  await stand.stage(order)
+  // As when the agent dies just before: nothing can be written where its draft would be.
+  const draft = `${a.agent}/journal/${JOB}/source.json.tmp`
+  mkdirSync(draft, { recursive: true })
+  await expect(fence(order)).rejects.toThrow(/directory/i)
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
+  rmSync(draft, { recursive: true })
+  restartSource()
+  expect(await handOver(await fence(order))).toMatchObject({ spoke: true })
+})
+
+test('of a fence that was written down the number is known, also when it was cut off behind that', async () => {
+  const order = await move({ fenceEpoch: 5 })
+  await stand.stage(order)
+  mkdirSync(`${a.agent}/fence-epoch.tmp`, { recursive: true })
+  await expect(fence(order)).rejects.toThrow(/directory/i)
+  rmSync(`${a.agent}/fence-epoch.tmp`, { recursive: true })
+  restartSource()
+  await source.recover()
+  const job = '1c'.repeat(16)
+  const stale = await move({ job, fenceEpoch: 4 })
+  await expect(fence(stale, job)).rejects.toMatchObject({ facts: { why: 'fence-epoch' } })
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
+})
+
 test('what somebody made in the place of the fenced state directory is moved aside, not lost', async () => {
   const order = await move()
   await stand.stage(order)

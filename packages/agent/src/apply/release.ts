@@ -2,6 +2,7 @@
 import { OcmError, type TargetOff, fromBase64url, hex } from '@ocm/protocol'
 import { removeDurable, writeDurable } from '../store/durable.ts'
 import { exists } from './disk.ts'
+import { noteEpoch } from './fence-epoch.ts'
 import type { GatewayMemory, SourceRecord } from './journal.ts'
 import { readAbort } from './orders.ts'
 import { move } from './renames.ts'
@@ -98,6 +99,7 @@ export async function putBack(
   from: SourceRecord,
   state: 'putting-back' | 'releasing',
 ): Promise<void> {
+  await noteEpoch(work.stateDir, from.fenceEpoch)
   const record = await work.journal.write<SourceRecord>({ ...from, state })
   const over = { state: state === 'releasing' ? 'released' : 'put-back', gateway: null } as const
   const other = await fencedUnder(work, record.job)
