@@ -31,7 +31,9 @@ export async function runningAgent(stateDir: string): Promise<number | undefined
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // One that has ended and that nobody has waited for does nothing any more: not every container has who waits.
+    return fields[0] === 'Z' ? undefined : fields[19]
   } catch {
     return undefined // No such process.
   }
