@@ -1,7 +1,8 @@
 /** Moves to and fro with kills at any moment: who polls meanwhile is counted at the other end. */
 import { execFileSync, spawn } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Random } from '../bench/random.ts'
 import { openclawEnv } from '../openclaw.ts'
@@ -79,27 +80,58 @@ async function takeTurn(scene: Scene, random: Random, number: number, from: Side
 }
 
 /**
- * What people do without OCM: the home is copied and started. @param home of a node that speaks
+ * What people do without OCM: the home is copied and started, where this may be done on a machine of its own with the
+ * same account, else beside it. @param home of a node that speaks
  * @returns how many polled its bot at once
  */
 export async function naiveCopy(scene: Scene, home: string, copy: string): Promise<number> {
   const { pair, telegram, token } = scene
   execFileSync('cp', ['-a', home, copy])
   rmSync(join(copy, '.openclaw', 'tmp'), { recursive: true, force: true })
+  endLeases(join(copy, '.openclaw', 'state', 'openclaw.sqlite'))
   telegram.forget()
   const program = pair.seats.left.place.openclaw
-  const port = String(await freePort())
-  const child = spawn(process.execPath, [program, 'gateway', 'run', '--port', port], {
-    cwd: copy,
-    env: openclawEnv(copy),
+  const words = [process.execPath, program, 'gateway', 'run', '--port', String(await freePort())]
+  const isRoot = process.getuid?.() === 0
+  const [file, ...args] = isRoot ? ['sh', '-c', ELSEWHERE, copy, home, ...words] : words
+  const child = spawn(file as string, args, {
+    cwd: isRoot ? '/' : copy,
+    env: openclawEnv(isRoot ? home : copy),
     stdio: 'ignore',
   })
+  const gone = new Promise((resolve) => child.once('exit', resolve))
   try {
-    await until(() => telegram.most(token) > 1, { timeoutMs: scene.patienceMs, what: 'two poll' })
+    const polls = () => child.exitCode !== null || telegram.most(token) > 1
+    await until(polls, { timeoutMs: scene.patienceMs, what: 'two poll' })
   } finally {
-    const gone = new Promise((resolve) => child.once('exit', resolve))
-    child.kill('SIGTERM')
+    child.kill('SIGKILL')
     await gone
   }
   return telegram.most(token)
+}
+
+/** Its places are the same, its processes and locks others; the network stays, so that the bot is heard of. */
+const ELSEWHERE = `
+exec unshare --mount --uts --pid --fork --kill-child --mount-proc sh -c '
+  hostname elsewhere
+  mount --bind "$0" "$1"
+  mkdir -p /tmp/openclaw-state-locks-0
+  mount -t tmpfs tmpfs /tmp/openclaw-state-locks-0
+  cd "$1" && shift && exec "$@"
+' "$0" "$@"
+`
+
+/**
+ * A copy is usually started later: five minutes after the copying a gateway is not kept off any more by the lease of the
+ * one that was running meanwhile.
+ */
+function endLeases(file: string): void {
+  if (!existsSync(file)) return
+  const database = new DatabaseSync(file)
+  try {
+    const has = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'state_leases'").get()
+    if (has) database.exec('UPDATE state_leases SET expires_at = 0')
+  } finally {
+    database.close()
+  }
 }
