@@ -1,5 +1,5 @@
 /** Moves to and fro with kills at any moment: who polls meanwhile is counted at the other end. */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -92,11 +92,12 @@ export async function naiveCopy(scene: Scene, home: string, copy: string): Promi
   telegram.forget()
   const program = pair.seats.left.place.openclaw
   const words = [process.execPath, program, 'gateway', 'run', '--port', String(await freePort())]
-  const isRoot = process.getuid?.() === 0
-  const [file, ...args] = isRoot ? ['sh', '-c', ELSEWHERE, copy, home, ...words] : words
+  const apart = ['--mount', '--uts', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']
+  const isAway = process.getuid?.() === 0 && spawnSync('unshare', apart).status === 0
+  const [file, ...args] = isAway ? ['sh', '-c', ELSEWHERE, copy, home, ...words] : words
   const child = spawn(file as string, args, {
-    cwd: isRoot ? '/' : copy,
-    env: openclawEnv(isRoot ? home : copy),
+    cwd: isAway ? '/' : copy,
+    env: openclawEnv(isAway ? home : copy),
     stdio: 'ignore',
   })
   const gone = new Promise((resolve) => child.once('exit', resolve))
@@ -113,6 +114,7 @@ export async function naiveCopy(scene: Scene, home: string, copy: string): Promi
 /** Its places are the same, its processes and locks others; the network stays, so that the bot is heard of. */
 const ELSEWHERE = `
 exec unshare --mount --uts --pid --fork --kill-child --mount-proc sh -c '
+  set -e
   hostname elsewhere
   mount --bind "$0" "$1"
   mkdir -p /tmp/openclaw-state-locks-0
