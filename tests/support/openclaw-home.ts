@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { NAMES, PATHS, SECRETS } from './canaries.ts'
 import { startMockModel } from './mock-model.ts'
 import { openclaw, startGateway } from './openclaw.ts'
+import { postponeJobs } from './postponed.ts'
 
 const ground = join(tmpdir(), `ocm-e2e-${process.getuid?.() ?? 0}`)
 /** Where the populated home always lies. */
@@ -47,6 +48,7 @@ export async function populatedHome(): Promise<string> {
   rmSync(join(ground, 'machine-a'), { recursive: true, force: true })
   mkdirSync(join(ALICE, '..'), { recursive: true })
   copy(kept, ALICE)
+  postponeJobs(ALICE)
   return ALICE
 }
 

@@ -3,7 +3,6 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { OPENCLAW, openclawEnv } from '../openclaw.ts'
 import { freshMachine, populatedHome } from '../openclaw-home.ts'
 import { freePort } from '../rig/stand.ts'
@@ -166,9 +165,6 @@ const START_MS = 240_000
 async function restlessOf(seat: Seat, port: number): Promise<(place: string) => boolean> {
   const start = () => runGateway(OPENCLAW, seat, port, START_MS)
   await start()
-  // The home was made some time ago: what should have run since is made up for once, wherever it wakes up.
-  const rest = { timeoutMs: 400_000, everyMs: 1000, what: 'no job is due' }
-  await until(() => !isDue(seat.state), rest)
   await stopGateway(seat)
   const once = contentOf(seat.home)
   await start()
@@ -178,24 +174,6 @@ async function restlessOf(seat: Seat, port: number): Promise<(place: string) => 
   const restless = new Set(moved)
   console.log(`           changed by a start and a stop: ${moved.join(', ') || 'nothing'}`)
   return (place) => isBookkeeping(place) || restless.has(place)
-}
-
-/** Whether a cron job should have begun, or has and has not ended. */
-function isDue(state: string): boolean {
-  const file = join(state, 'state', 'openclaw.sqlite')
-  const database = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
-  try {
-    const rows = database.prepare('SELECT state_json FROM cron_jobs WHERE enabled = 1').all()
-    return rows.some((row) => {
-      const { nextRunAtMs = Infinity, runningAtMs } = JSON.parse(String(row['state_json'])) as {
-        nextRunAtMs?: number
-        runningAtMs?: number
-      }
-      return nextRunAtMs <= Date.now() || runningAtMs !== undefined
-    })
-  } finally {
-    database.close()
-  }
 }
 
 /** One that says so. @returns the program */
