@@ -30,8 +30,9 @@ const BOOKKEEPING: readonly RegExp[] = [
   /^\.openclaw\/(?:cache|tmp|plugin-skills)\//,
   // What a gateway that the agent has started said.
   /^\.openclaw\/logs\/(?:gateway\.out)?$/,
-  // Copies of what was configured before, and a key over the journal of this machine's changes to it.
-  /^\.openclaw\/(?:openclaw\.json\.bak(?:\.\d)?|config-journal-fingerprint\.key)$/,
+  // Copies of what was configured before, which stay behind because OpenClaw would go back to their paths, and a key over
+  // the journal of this machine's changes to it.
+  /^\.openclaw\/(?:openclaw\.json\.(?:last-good|bak(?:\.\d)?)|config-journal-fingerprint\.key)$/,
   // What npm said, which OpenClaw asks about itself.
   /^\.npm\/_logs\//,
   // What OpenClaw found when it looked at the databases of this machine, and what it locks them with.
