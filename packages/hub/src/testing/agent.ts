@@ -19,6 +19,9 @@ import { nodePrimitives as p } from '@ocm/protocol/node'
 import { WebSocket } from 'ws'
 import type { TestHub } from './hub.ts'
 
+/** Made so far. */
+let machines = 0
+
 type Part = (session: AgentSession, agent: TestAgent) => void
 
 export class TestAgent {
@@ -31,6 +34,8 @@ export class TestAgent {
   welcome: Welcome | undefined
   #socket: WebSocket | undefined
   readonly #part: Part
+  /** Of a machine of its own, to a hub that trusts this one as a proxy. */
+  readonly #address = `198.51.100.${1 + (machines++ % 254)}`
 
   constructor(hub: TestHub, part: Part = () => {}, key: KeyPair = p.ed25519Pair()) {
     this.hub = hub
@@ -65,7 +70,9 @@ export class TestAgent {
       enrol: null,
       ...change,
     }
-    const socket = new WebSocket(`${this.hub.url.replace('http', 'ws')}/link`)
+    const socket = new WebSocket(`${this.hub.url.replace('http', 'ws')}/link`, {
+      headers: { 'x-forwarded-for': this.#address },
+    })
     this.#socket = socket
     await new Promise((resolve, reject) => {
       socket.once('open', resolve)
