@@ -2,12 +2,13 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
 import { SqliteDialect } from 'kysely'
+import { DurableDriver } from './durable-driver.ts'
 
 /** Preparing costs more than running, so statements are kept, the least recently used ones given up. */
 const KEPT_STATEMENTS = 200
 
 /**
- * Each commit is on the disk when it is answered (synchronous=FULL), readers do not wait for it (WAL).
+ * Each commit is on the disk when it is answered (synchronous=FULL, until DurableDriver takes that over).
  * What is deleted is overwritten: a credential that was taken back is not left in free pages.
  * @param file a path or ':memory:'
  */
@@ -51,22 +52,26 @@ export function nodeSqliteDialect(database: DatabaseSync): SqliteDialect {
     }
     return statement
   }
-  return new SqliteDialect({
+  const config = {
     database: {
       close: () => database.close(),
-      prepare(sql) {
+      prepare(sql: string) {
         const statement = prepared(sql)
         return {
           reader: statement.columns().length > 0,
-          all: (parameters) => answered(() => statement.all(...values(parameters))),
-          run(parameters) {
+          all: (parameters: readonly unknown[]) =>
+            answered(() => statement.all(...values(parameters))),
+          run(parameters: readonly unknown[]) {
             // A disk that is full has rolled back already; asking again would hide the first error behind a second.
             if (sql === 'rollback' && !database.isTransaction) return NOTHING_DONE
             return answered(() => statement.run(...values(parameters)))
           },
-          iterate: (parameters) => statement.iterate(...values(parameters)),
+          iterate: (parameters: readonly unknown[]) => statement.iterate(...values(parameters)),
         }
       },
     },
-  })
+  }
+  return new (class extends SqliteDialect {
+    override createDriver = () => new DurableDriver(config, database)
+  })(config)
 }

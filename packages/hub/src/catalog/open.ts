@@ -58,12 +58,15 @@ export async function openCatalog(file: string, steps: Steps = STEPS): Promise<C
   return catalogOver(db)
 }
 
-/** Kysely takes each statement of a step for itself where the database is SQLite. */
+/**
+ * Kysely takes each statement of a step for itself where the database is SQLite. This transaction is none of its, so that
+ * SQLite waits for the disk.
+ */
 async function allOrNothing(database: DatabaseSync, work: () => Promise<void>): Promise<void> {
-  database.exec('begin immediate')
+  database.exec('pragma synchronous = full; begin immediate')
   try {
     await work()
-    database.exec('commit')
+    database.exec('commit; pragma synchronous = normal')
   } catch (error) {
     if (database.isTransaction) database.exec('rollback')
     throw error
