@@ -14,13 +14,13 @@ export const auditIn = (db: Database): Audit => ({
     db.transaction().execute(async (tx) => {
       const last = await tx
         .selectFrom('audit')
-        .select('hash')
+        .select(['seq', 'hash'])
         .orderBy('seq', 'desc')
         .limit(1)
         .executeTakeFirst()
       await tx
         .insertInto('audit')
-        .values({ ...line, hash: hashAfter(last?.hash ?? '', line) })
+        .values({ ...line, seq: (last?.seq ?? 0) + 1, hash: hashAfter(last?.hash ?? '', line) })
         .execute()
     }),
 

@@ -1,10 +1,13 @@
 import { type Job, OcmError, type Trigger } from '@ocm/protocol'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { JobCatalog, StoredJob } from '../jobs/ports.ts'
 import type { Database, Schema } from './schema.ts'
 
 /** Their epochs rise, but for what two operators order at the same moment. */
 const NEWEST_MOVES = 8
+
+/** Counted here, as everywhere: PostgreSQL would leave a gap after what failed, and not know how far a copy had come. */
+const nextLine = sql<number>`(select coalesce(max(id), 0) + 1 from job_log)`
 
 const UNFINISHED = ['queued', 'running', 'waiting'] as const
 
@@ -154,7 +157,7 @@ export const jobsIn = (db: Database): JobCatalog => ({
   },
 
   async addLog(job, at, sealed) {
-    await db.insertInto('job_log').values({ job, at, sealed }).execute()
+    await db.insertInto('job_log').values({ id: nextLine, job, at, sealed }).execute()
   },
 
   log: (job) =>

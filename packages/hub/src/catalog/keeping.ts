@@ -7,6 +7,7 @@ import type {
   StoredPolicy,
 } from '../keeping/ports.ts'
 import { AT_ONCE } from './claim.ts'
+import { textsIn } from './texts.ts'
 import type { Database, Schema } from './schema.ts'
 import { damagedIn } from './snapshots.ts'
 
@@ -79,15 +80,15 @@ export const keepingIn = (db: Database): Keeping => ({
   judged: (judge, node) => db.transaction().execute((tx) => judgedIn(tx, judge, node)),
 
   async bytesOnlyOf(node, snapshots) {
-    const ids = JSON.stringify(snapshots)
+    const listed = textsIn(db, snapshots)
     const { rows } = await sql<{ bytes: number }>`
       select coalesce(sum(bytes), 0) as bytes from packs
       where node = ${node}
         and exists (select 1 from snapshot_packs u where u.node = packs.node and u.pack = packs.id
-          and u.snapshot in (select value from json_each(${ids})))
+          and u.snapshot in (${listed}))
         and not exists (select 1 from snapshot_packs u join snapshots s on s.id = u.snapshot
           where u.node = packs.node and u.pack = packs.id and s.pruned_at is null
-          and s.id not in (select value from json_each(${ids})))`.execute(db)
+          and s.id not in (${listed}))`.execute(db)
     return rows[0]?.bytes ?? 0
   },
 

@@ -30,7 +30,14 @@ export const peopleIn = (db: Database): PeopleCatalog => ({
         .execute()
       await tx
         .insertInto('slots')
-        .values(slots.map(({ kind, operator: of, bytes }) => ({ kind, operator: of, bytes })))
+        .values(
+          slots.map(({ kind, operator: of, bytes }, at) => ({
+            id: at + 1,
+            kind,
+            operator: of,
+            bytes,
+          })),
+        )
         .execute()
       return true
     }),

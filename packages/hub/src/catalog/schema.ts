@@ -7,7 +7,7 @@ export interface Schema {
   vault_records: { serial: number; bytes: Uint8Array; received_at: number }
   /** The statement of each epoch that ended. */
   vault_epochs: { epoch: number; bytes: Uint8Array }
-  slots: { id: Generated<number>; kind: string; operator: string | null; bytes: Uint8Array }
+  slots: { id: number; kind: string; operator: string | null; bytes: Uint8Array }
 
   operators: {
     id: string
@@ -134,7 +134,7 @@ export interface Schema {
   }
   /** An order is used once: by the hash of its statement. */
   orders: { hash: string; job: string; used_at: number }
-  job_log: { id: Generated<number>; job: string; at: number; sealed: Uint8Array }
+  job_log: { id: number; job: string; at: number; sealed: Uint8Array }
 
   loose_headers: { snapshot: string }
   /** `node` '' is for all. */
@@ -162,7 +162,7 @@ export interface Schema {
   }
 
   audit: {
-    seq: Generated<number>
+    seq: number
     at: number
     actor: string
     action: string

@@ -46,11 +46,23 @@ export const vaultIn = (db: Database): VaultCatalog => ({
       }
       if (ended) await tx.insertInto('vault_epochs').values(ended).execute()
       // Sessions and tokens go with an account.
-      if (operators) await tx.deleteFrom('operators').where('id', 'not in', operators).execute()
+      if (operators) {
+        await tx
+          .deleteFrom('operators')
+          .$if(operators.length > 0, (query) => query.where('id', 'not in', operators))
+          .execute()
+      }
       await tx.deleteFrom('slots').execute()
       await tx
         .insertInto('slots')
-        .values(slots.map(({ kind, operator, bytes }) => ({ kind, operator, bytes })))
+        .values(
+          slots.map(({ kind, operator, bytes }, index) => ({
+            id: index + 1,
+            kind,
+            operator,
+            bytes,
+          })),
+        )
         .execute()
       return true
     }),

@@ -1,4 +1,5 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import { take } from './take.ts'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   const statements = [
@@ -145,5 +146,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       hash text not null
     ) strict`,
   ]
-  for (const statement of statements) await sql.raw(statement).execute(db)
+  await take(db, statements)
 }

@@ -1,5 +1,6 @@
 /** Retention, prune, collection and scrub. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import { take } from './take.ts'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   const statements = [
@@ -41,5 +42,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     ) strict`,
     'insert into keeping (id, lock_days, lock_last, grace_hours) values (1, 14, 7, 72)',
   ]
-  for (const statement of statements) await sql.raw(statement).execute(db)
+  await take(db, statements)
 }

@@ -1,7 +1,8 @@
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import { take } from './take.ts'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  await sql
-    .raw('create table vault_epochs (epoch integer primary key, bytes blob not null) strict')
-    .execute(db)
+  await take(db, [
+    'create table vault_epochs (epoch integer primary key, bytes blob not null) strict',
+  ])
 }

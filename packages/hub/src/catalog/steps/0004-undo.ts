@@ -1,5 +1,6 @@
 /** Jobs of kinds that were not thought of at first, what an undo takes back, and moves whose source is not fenced yet. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import { take } from './take.ts'
 
 /** SQLite cannot change a check; the table and those that refer to it are made anew, children gone before it goes. */
 export async function up(db: Kysely<unknown>): Promise<void> {
@@ -58,7 +59,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     `create index jobs_unfenced on jobs (source) where unfenced = 'owed'`,
     'create index job_log_by_job on job_log (job, id)',
   ]
-  for (const statement of statements) await sql.raw(statement).execute(db)
+  await take(db, statements)
 }
 
 const COLUMNS = [

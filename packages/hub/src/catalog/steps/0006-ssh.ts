@@ -1,10 +1,10 @@
 /** Nodes that are reached over ssh: statements that only operators can open. */
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
+import { take } from './take.ts'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
-  await sql
-    .raw(
-      `create table ssh_nodes (
+  await take(db, [
+    `create table ssh_nodes (
         node text primary key references nodes (id),
         connection blob,
         credential blob,
@@ -12,6 +12,5 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         delegated_at integer,
         delegated_by text
       ) strict`,
-    )
-    .execute(db)
+  ])
 }
