@@ -508,13 +508,31 @@ export const MEANINGS = {
     'Wait for it to end; what fails is put back by itself.',
   ),
   'catalog-failed': meaning(
-    'The hub could not write its catalog.',
-    "Check the disk of the hub's data directory.",
+    (f) =>
+      f['why'] === undefined
+        ? 'The hub could not write its catalog.'
+        : `The hub could not read or write its catalog: ${f['why']}.`,
+    "Check the disk of the hub's data directory, or the PostgreSQL that has the catalog. The hub goes on when it is back.",
     'later',
   ),
+  'catalog-in-use': meaning(
+    'Another hub uses this catalog.',
+    'Stop one of them. If its machine has just died, PostgreSQL notices within a minute.',
+    'later',
+  ),
+  'catalog-elsewhere': meaning(
+    (f) =>
+      f['where'] === 'postgres'
+        ? 'The catalog of this data directory is in PostgreSQL.'
+        : 'The catalog of this data directory is in its file catalog.sqlite.',
+    'Start the hub as before (--catalog-url-file or none). To change over: ocm-hub backup, then ocm-hub restore into an empty directory.',
+  ),
   'store-failed': meaning(
-    'The hub could not store a pack.',
-    "Check the disk of the hub's data directory.",
+    (f) =>
+      f['why'] === undefined
+        ? 'The hub could not store a pack.'
+        : `The hub cannot use what it keeps packs in: ${f['why']}.`,
+    "Check the disk of the hub's data directory, or the bucket that --packs-s3 names.",
     'later',
   ),
   'certificate-unusable': meaning(

@@ -31,8 +31,8 @@ export const peopleIn = (db: Database): PeopleCatalog => ({
       await tx
         .insertInto('slots')
         .values(
-          slots.map(({ kind, operator: of, bytes }, at) => ({
-            id: at + 1,
+          slots.map(({ kind, operator: of, bytes }, index) => ({
+            id: index + 1,
             kind,
             operator: of,
             bytes,

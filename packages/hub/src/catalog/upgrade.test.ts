@@ -6,7 +6,8 @@ import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { STEPS, openCatalog } from './open.ts'
+import { openCatalog } from './open.ts'
+import { STEPS } from './steps/all.ts'
 
 let directory: string
 let file: string
@@ -26,10 +27,12 @@ afterEach(async () => {
 type Db = Parameters<(typeof STEPS)['0001-first']['up']>[0]
 
 const NEXT = '9999-next'
+const source = (name: string) => JSON.stringify(fileURLToPath(new URL(name, import.meta.url)))
 /** Half of a change of the schema; what the second half is, `ends` decides. */
 const program = `
 import { sql } from 'kysely'
-import { STEPS, openCatalog } from ${JSON.stringify(fileURLToPath(new URL('open.ts', import.meta.url)))}
+import { openCatalog } from ${source('open.ts')}
+import { STEPS } from ${source('steps/all.ts')}
 const up = async (db) => {
   await sql.raw('alter table audit rename column actor to who').execute(db)
   await sql.raw('create table more (x)').execute(db)

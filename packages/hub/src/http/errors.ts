@@ -20,6 +20,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   internal: 500,
   'pack-damaged': 500,
   'catalog-failed': 503,
+  'catalog-in-use': 503,
   'store-failed': 503,
   'node-offline': 503,
   'deadline-passed': 504,

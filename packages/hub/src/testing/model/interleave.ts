@@ -2,7 +2,7 @@
 import { DatabaseSync } from 'node:sqlite'
 import { Kysely } from 'kysely'
 import { nodeSqliteDialect } from '../../catalog/dialect.ts'
-import { migrate } from '../../catalog/open.ts'
+import { migrate } from '../../catalog/steps/all.ts'
 import type { Schema } from '../../catalog/schema.ts'
 import { World } from './world.ts'
 

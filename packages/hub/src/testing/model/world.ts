@@ -7,7 +7,7 @@ import { type KeyPair, judgeRetention, OcmError, signSnapshot } from '@ocm/proto
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { Kysely } from 'kysely'
 import { nodeSqliteDialect } from '../../catalog/dialect.ts'
-import { type Catalog, catalogOver } from '../../catalog/open.ts'
+import { type Catalog, catalogOver } from '../../catalog/catalog.ts'
 import type { Schema } from '../../catalog/schema.ts'
 import { collect, repair } from '../../keeping/collect.ts'
 import { createCommit } from '../../nodes/commit.ts'

@@ -1,0 +1,58 @@
+/** Opens the catalog in PostgreSQL: by the same numbered steps, in a database or schema of its own. */
+import { join } from 'node:path'
+import { Kysely, PostgresDialect } from 'kysely'
+import { OcmError } from '@ocm/protocol'
+import { type Catalog, catalogOver } from '../catalog.ts'
+import { copyToSqlite } from '../carry.ts'
+import type { Database, Schema } from '../schema.ts'
+import { STEPS, type Steps, migrate, standing } from '../steps/all.ts'
+import { type OneConnection, oneConnection, PATIENCE, type Patience } from './connection.ts'
+
+export interface PostgresWishes {
+  /** postgres://..., which may hold a password. */
+  readonly url: string
+  /** Where a catalog of an older OCM is copied to before it is changed. */
+  readonly data: string
+  readonly steps?: Steps
+  readonly patience?: Patience
+  /** A connection was lost, and there is one again. What was answered with an error meanwhile may be done all the same. */
+  readonly back?: () => void
+}
+
+/** Taking steps may mean to go through every row there is. */
+const UPGRADE: Patience = { ...PATIENCE, statement: 0, answer: 3_600_000 }
+
+export const over = (pool: OneConnection): Database =>
+  new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
+
+/**
+ * A catalog of an older OCM is copied to the SQLite file `DATA/catalog.before-STEP.sqlite` before it is changed. All steps
+ * are one transaction.
+ * @throws OcmError 'catalog-failed' with `why`, 'catalog-in-use', 'wrong-use' when this is no address
+ */
+export async function openPostgres(wishes: PostgresWishes): Promise<Catalog> {
+  const { url, data, steps = STEPS, patience = PATIENCE, back } = wishes
+  const upgrading = over(
+    oneConnection({ url, patience: { ...UPGRADE, connect: patience.connect } }),
+  )
+  try {
+    const { next } = await standing(upgrading, steps)
+    if (next !== undefined) {
+      await copyToSqlite(upgrading, join(data, `catalog.before-${next}.sqlite`), steps)
+    }
+    await migrate(upgrading, steps)
+  } catch (cause) {
+    throw cause instanceof OcmError ? cause : new OcmError('catalog-failed', {}, { cause })
+  } finally {
+    await upgrading.destroy()
+  }
+  const pool = oneConnection({ url, patience, ...(back && { back }) })
+  const catalog = catalogOver(over(pool))
+  try {
+    await catalog.people.isSetUp()
+  } catch (error) {
+    await catalog.close()
+    throw error
+  }
+  return catalog
+}
