@@ -1,9 +1,9 @@
 /** One node of the rig with an old tree and a gateway that runs on it, and a snapshot of another node to apply to it. */
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Apply, ApplyParts } from '@ocm/agent'
+import { freePort } from '../free-port.ts'
 import { NOTHING, type RigHub, partsOf, rigHub } from './agent.ts'
 import { type Manager, startManager } from './manager.ts'
 import { type RigInstallation, installationAt } from './node.ts'
@@ -12,17 +12,11 @@ import { type Snapshot, snapshotOf } from './snapshots.ts'
 import { type Place, type Tree, digestOf, layDown, treeOf } from './trees.ts'
 import { A, B, keys, vaultRecord } from './vault.ts'
 
+export { freePort }
+
 export const JOB = '0c'.repeat(16)
 /** Where the snapshot is from. */
 export const ELSEWHERE = { home: '/src/home', port: 1111 }
-
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 interface Parts {
   readonly installation: RigInstallation
