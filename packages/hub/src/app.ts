@@ -53,7 +53,8 @@ import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { createTwins } from './nodes/twins.ts'
 import { createVaultKeeper } from './nodes/vault.ts'
-import { openPackDirectory } from './packs/directory.ts'
+import { adoptsAhead, looksAhead } from './packs/ahead.ts'
+import { checkIsOurs, openPacks } from './packs/open.ts'
 import { createPasswords } from './people/password.ts'
 import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
@@ -105,7 +106,8 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
 
   await mkdir(data, { recursive: true, mode: 0o700 })
   const identity = await hubIdentity(p, data)
-  const packs = await openPackDirectory(`${data}/packs`)
+  const opened = await openPacks({ data, bucket: options.bucket, log })
+  const { packs } = opened
   const readCertificate = async () =>
     tls && certificateOf(tls, { data, publicName: publicUrl?.hostname, now: now() })
   const certificate = await readCertificate()
@@ -118,7 +120,14 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   setPin(certificate?.pin)
   if (options.insecure) reached.insecure = true
   const catalog = await openCatalog(`${data}/catalog.sqlite`)
-  const { people, audit, nodes, snapshots, jobs, keeping, sshNodes } = catalog
+  const { people, audit, nodes, jobs, keeping, sshNodes } = catalog
+  const snapshots = opened.isFar ? looksAhead(catalog.snapshots) : catalog.snapshots
+  const adopting = opened.isFar ? adoptsAhead(catalog.adopting) : catalog.adopting
+  const { live, tombstoned } = await keeping.packCounts()
+  await checkIsOurs(opened, {
+    isSetUp: (await catalog.vault.root()) !== undefined,
+    known: live.packs + tombstoned.packs,
+  })
 
   const events = createEvents()
   const { publish } = events
@@ -133,7 +142,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     vault: catalog.vault,
     nodes,
     snapshots,
-    adopting: catalog.adopting,
+    adopting,
     now,
   })
   if (adopted.record || adopted.snapshots > 0) {
@@ -377,6 +386,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     await rounds.stop()
     await server.close()
     await catalog.close()
+    opened.close()
   }
   let url: string
   try {

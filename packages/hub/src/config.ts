@@ -2,6 +2,8 @@
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { OcmError } from '@ocm/protocol'
+import { readBucketKeys } from './packs/s3/keys.ts'
+import { type BucketKeys, type BucketPlace, readBucketPlace } from './packs/s3/place.ts'
 import type { Tls } from './tls/certificate.ts'
 
 export interface Config {
@@ -15,6 +17,8 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   /** Beyond loopback without TLS, because somebody said so. */
   readonly insecure: boolean
+  /** Where packs are kept; undefined: in the data directory. */
+  readonly bucket: { readonly place: BucketPlace; readonly keys: BucketKeys } | undefined
   /** Directory of the built dashboard. */
   readonly ui: string | undefined
   /** Directory of the static files of the API's pages; undefined: where the package keeps them. */
@@ -31,12 +35,19 @@ export interface ServeOptions {
   readonly tlsKey?: string
   readonly trustedProxy?: readonly string[]
   readonly insecureHttp?: boolean
+  readonly packsS3?: string
+  readonly packsS3Region?: string
+  readonly packsS3Keys?: string
 }
 
 const isLoopback = (host: string) => host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 
-/** @throws OcmError 'wrong-use' */
-export function configFrom(options: ServeOptions, built: Pick<Config, 'ui' | 'apiDocs'>): Config {
+/** @throws OcmError 'wrong-use', 'secret-file-exposed' */
+export function configFrom(
+  options: ServeOptions,
+  built: Pick<Config, 'ui' | 'apiDocs'>,
+  env: NodeJS.ProcessEnv,
+): Config {
   const port = Number(options.port)
   if (!/^\d{1,5}$/.test(options.port) || port > 65_535) {
     throw new OcmError('wrong-use', { what: '--port takes a number from 0 to 65535' })
@@ -74,8 +85,23 @@ export function configFrom(options: ServeOptions, built: Pick<Config, 'ui' | 'ap
     tls,
     trustedProxies,
     insecure: isOpen && publicUrl?.protocol !== 'https:',
+    bucket: bucketFrom(options, env),
     ...built,
   }
+}
+
+function bucketFrom(
+  { packsS3, packsS3Region, packsS3Keys }: ServeOptions,
+  env: NodeJS.ProcessEnv,
+): Config['bucket'] {
+  if (packsS3 === undefined) {
+    if (packsS3Region === undefined && packsS3Keys === undefined) return undefined
+    throw new OcmError('wrong-use', {
+      what: '--packs-s3-region and --packs-s3-keys go with --packs-s3',
+    })
+  }
+  const region = packsS3Region ?? env['AWS_REGION'] ?? 'us-east-1'
+  return { place: readBucketPlace(packsS3, region), keys: readBucketKeys(packsS3Keys, env) }
 }
 
 /** @throws OcmError 'wrong-use' */

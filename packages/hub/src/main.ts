@@ -9,6 +9,7 @@ import { configFrom, type ServeOptions } from './config.ts'
 import { backupHub } from './copies/backup.ts'
 import { restoreHub } from './copies/restore.ts'
 import { createLog } from './log.ts'
+import { SECRET_VARIABLES } from './packs/s3/keys.ts'
 import { serviceManager } from './service-manager.ts'
 
 /** Bundled, the dashboard, the API's pages and the agent's program lie beside this file; from source, in dist. */
@@ -25,10 +26,13 @@ async function serve(options: ServeOptions): Promise<void> {
   process.umask(0o077)
   const log = createLog(process.env['OCM_LOG'] ?? 'info')
   const manager = serviceManager(process.env, (error) => log.error({ err: error }, 'fault'))
-  const config = configFrom(options, {
-    ui: builtDirectory('ui'),
-    apiDocs: builtDirectory('api-docs'),
-  })
+  const config = configFrom(
+    options,
+    { ui: builtDirectory('ui'), apiDocs: builtDirectory('api-docs') },
+    process.env,
+  )
+  // Known from here on to who signs with them, and not to what is started from here.
+  for (const name of SECRET_VARIABLES) delete process.env[name]
   // Beside the hub where it is installed, in deploy/ of the sources.
   const installer = built('install-agent.sh') ?? built('../deploy/install-agent.sh')
   const hub = await buildHub({ ...config, agentBundle: built('ocm-agent.mjs'), installer, log })
@@ -81,6 +85,12 @@ program
     '--trusted-proxy <address>',
     'whose X-Forwarded-For is believed; an address or a network, may be repeated',
     (value: string, before: readonly string[] = []) => [...before, value],
+  )
+  .option('--packs-s3 <url>', 'keep packs in a bucket: https://host:port/bucket/prefix')
+  .option('--packs-s3-region <name>', 'of the bucket (AWS_REGION, or us-east-1)')
+  .option(
+    '--packs-s3-keys <file>',
+    'AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…; without it from the environment',
   )
   .option('--insecure-http', 'listen beyond loopback without TLS')
   .action((options: ServeOptions) => serve(options))

@@ -527,6 +527,14 @@ export const MEANINGS = {
         : 'The catalog of this data directory is in its file catalog.sqlite.',
     'Start the hub as before (--catalog-url-file or none). To change over: ocm-hub backup, then ocm-hub restore into an empty directory.',
   ),
+  'packs-elsewhere': meaning(
+    (f) => `The packs of this hub are in ${f['where']}.`,
+    'Start the hub as before (--packs-s3 or none). To change over: docs/operations.md, “Packs in a bucket”.',
+  ),
+  'packs-of-another-hub': meaning(
+    (f) => `In ${f['where']} is the store of another hub.`,
+    'Bring that hub back (ocm-hub restore) or recover from its store (ocm recover); for a new hub name an empty place.',
+  ),
   'store-failed': meaning(
     (f) =>
       f['why'] === undefined

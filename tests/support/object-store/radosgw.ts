@@ -186,9 +186,10 @@ export async function startRadosgw(): Promise<TestRadosgw> {
 /** Ceph's own, where root would have to be it; whoever else runs the tests is good enough. */
 function accountOfCeph(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
-  const id = (of: string) => Number(execFileSync('id', [of, 'ceph'], { encoding: 'utf8' }))
-  return { uid: id('-u'), gid: id('-g') }
+  return { uid: idOfCeph('-u'), gid: idOfCeph('-g') }
 }
+
+const idOfCeph = (of: string) => Number(execFileSync('id', [of, 'ceph'], { encoding: 'utf8' }))
 
 const answers = (port: number): Promise<boolean> =>
   new Promise((resolve) => {

@@ -1,0 +1,69 @@
+/** Where this hub keeps its packs: in its data directory, or in a bucket. */
+import { OcmError } from '@ocm/protocol'
+import type { Logger } from 'pino'
+import { readIfThere, writeDurably } from '../durable.ts'
+import type { Contents } from '../nodes/adopt.port.ts'
+import type { Packs } from '../nodes/ports.ts'
+import { openPackDirectory } from './directory.ts'
+import { type BucketKeys, type BucketPlace, writeBucketPlace } from './s3/place.ts'
+
+export interface PacksWish {
+  readonly data: string
+  readonly bucket: { readonly place: BucketPlace; readonly keys: BucketKeys } | undefined
+  readonly log: Logger
+}
+
+export interface OpenedPacks {
+  readonly packs: Packs & Contents
+  /** As people call it. */
+  readonly where: string
+  /** Each question takes a while: nobody is to be kept waiting for it. */
+  readonly isFar: boolean
+  close(): void
+}
+
+/** Of a file in the data directory, written by whoever keeps packs in a bucket. */
+const MARK = 'packs-bucket'
+
+/** The bucket that the hub of this data directory keeps its packs in, as it was named. */
+export async function bucketOf(data: string): Promise<string | undefined> {
+  const mark = await readIfThere(`${data}/${MARK}`)
+  return mark && Buffer.from(mark).toString().trim()
+}
+
+/** @throws OcmError 'packs-elsewhere', 'store-failed' */
+export async function openPacks({ data, bucket, log }: PacksWish): Promise<OpenedPacks> {
+  const marked = await bucketOf(data)
+  if (bucket === undefined) {
+    if (marked !== undefined) throw new OcmError('packs-elsewhere', { where: marked })
+    const packs = await openPackDirectory(`${data}/packs`)
+    return { packs, where: `${data}/packs`, isFar: false, close: () => undefined }
+  }
+  const where = writeBucketPlace(bucket.place)
+  const { openObjectStore } = await import('./object-store.ts')
+  const store = await openObjectStore({ ...bucket, spool: `${data}/spool` })
+  const { abilities } = store
+  log.info({ where, ...abilities }, 'packs are in a bucket')
+  if (!abilities.checked) {
+    log.warn('the server of the bucket does not check what arrives: each pack is read back')
+  }
+  if (!abilities.guarded) log.warn('the server of the bucket lets in who has another key')
+  await writeDurably(`${data}/${MARK}`, `${where}\n`)
+  return { packs: store, where, isFar: true, close: store.close }
+}
+
+/**
+ * A new hub would write its vault over that of whoever was here, whose backups nobody could open then; and a hub at an
+ * empty place would take all that it has for lost.
+ * @throws OcmError 'packs-of-another-hub', 'store-not-found'
+ */
+export async function checkIsOurs(
+  { packs, where }: OpenedPacks,
+  { isSetUp, known }: { readonly isSetUp: boolean; readonly known: number },
+): Promise<void> {
+  const hasVault = (await packs.vault()) !== undefined
+  if (hasVault && !isSetUp) throw new OcmError('packs-of-another-hub', { where })
+  if (!hasVault && known > 0) {
+    throw new OcmError('store-not-found', { what: `nothing of this hub's is in ${where}` })
+  }
+}
