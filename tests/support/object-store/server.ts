@@ -24,6 +24,9 @@ export interface TestBucket {
   get(name: string): Promise<Buffer>
   put(name: string, bytes: Uint8Array): Promise<void>
   remove(name: string): Promise<void>
+  removeBucket(): Promise<void>
+  /** On the same server. */
+  another(): Promise<TestBucket>
   /** Empties what this test has made, and ends the server if it is ours. */
   stop(): Promise<void>
 }
@@ -38,7 +41,16 @@ export async function startBucket(): Promise<TestBucket> {
       secret: process.env['OCM_TEST_S3_SECRET'] ?? '',
     },
   }
-  const bucket = process.env['OCM_TEST_S3_BUCKET'] ?? `ocm-${randomBytes(4).toString('hex')}`
+  const bucket = process.env['OCM_TEST_S3_BUCKET']
+  return bucketOn({ server, endpoint, region, keys }, bucket)
+}
+
+async function bucketOn(
+  on: Pick<TestBucket, 'server' | 'endpoint' | 'region' | 'keys'>,
+  given?: string,
+): Promise<TestBucket> {
+  const { server, endpoint, region, keys } = on
+  const bucket = given ?? `ocm-${randomBytes(4).toString('hex')}`
   const client = new AwsClient({
     accessKeyId: keys.id,
     secretAccessKey: keys.secret,
@@ -63,7 +75,7 @@ export async function startBucket(): Promise<TestBucket> {
       after = page.at(-1) ?? ''
     }
   }
-  if (process.env['OCM_TEST_S3_BUCKET'] === undefined) await ask('PUT', '')
+  if (given === undefined) await ask('PUT', '')
   return {
     url: `${endpoint}/${bucket}`,
     endpoint,
@@ -78,6 +90,8 @@ export async function startBucket(): Promise<TestBucket> {
     get: async (name) => Buffer.from(await (await ask('GET', `/${name}`)).arrayBuffer()),
     put: async (name, bytes) => void (await ask('PUT', `/${name}`, bytes)),
     remove: async (name) => void (await ask('DELETE', `/${name}`)),
+    removeBucket: async () => void (await ask('DELETE', '')),
+    another: () => bucketOn(on),
     async stop() {
       await server?.stop()
       if (server) return

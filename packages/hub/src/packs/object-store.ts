@@ -8,7 +8,7 @@ import { handOut } from '@ocm/protocol/node'
 import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import { type Abilities, abilitiesOf } from './s3/abilities.ts'
-import { type Bucket, HASTY, openBucket, sentOf } from './s3/bucket.ts'
+import { type Bucket, openBucket, sentOf } from './s3/bucket.ts'
 import type { Patience } from './s3/persist.ts'
 import type { BucketKeys, BucketPlace } from './s3/place.ts'
 import { openSpool } from './s3/spool.ts'
@@ -59,7 +59,7 @@ function packsIn(
     put: (id, bytes, body) =>
       spool.through(id, bytes, body, async (pack) => {
         const name = nameOf(id)
-        const answer = await bucket.put(name, pack, conditional)
+        const answer = await bucket.put(name, pack, { isNew: conditional })
         const isSure = answer === 'stored' && checked
         if (isSure || (await store.check(id, bytes)) === 'whole') return
         // What is there under this name is not it.
@@ -69,7 +69,7 @@ function packsIn(
         }
       }),
 
-    size: (id) => bucket.size(nameOf(id), HASTY),
+    size: (id) => bucket.size(nameOf(id)),
 
     async *get(id, offset, length, room) {
       const pieces = bucket.get(nameOf(id), offset, length)
@@ -98,7 +98,7 @@ function packsIn(
     },
 
     async probe() {
-      await bucket.put('.probe', sentOf(new Uint8Array()), false, HASTY)
+      await bucket.put('.probe', sentOf(new Uint8Array()), { once: true })
     },
 
     remove: (ids) => bucket.remove(ids.map(nameOf)),

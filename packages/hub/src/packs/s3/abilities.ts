@@ -16,7 +16,7 @@ export interface Abilities {
 }
 
 /** What it refuses is the answer. */
-const ONCE: Patience = { silentMs: 15_000, forMs: 0 }
+const ONCE: Patience = { silentMs: 4000, forMs: 0 }
 
 /** @throws OcmError 'store-failed' when the hub cannot read, write, list and remove there */
 export async function abilitiesOf(
@@ -28,9 +28,9 @@ export async function abilitiesOf(
   // Whatever is wrong with keys, bucket or clock shows here; it may be that the server only starts as well.
   await bucket.put('.probe', empty)
   for await (const _ of bucket.list('.probe')) break
-  const again = await refusal(() => bucket.put('.probe', empty, true, ONCE))
+  const again = await refusal(() => bucket.put('.probe', empty, { isNew: true, once: true }))
   const wrong = { ...sentOf(Buffer.from('a')), ...sumsOf('b') }
-  const other = await refusal(() => bucket.put('.probe-sums', wrong, false, ONCE))
+  const other = await refusal(() => bucket.put('.probe-sums', wrong, { once: true }))
   await bucket.remove(['.probe-sums', '.probe-none'])
 
   const stranger = openBucket(place, { ...keys, secret: `${keys.secret}-not` }, ONCE)

@@ -20,16 +20,21 @@ import { type ListedObject, readDeletion, readListing, writeDeletion } from './x
 export interface Bucket {
   /**
    * Answered when the server has said that it is stored.
-   * @param isNew nothing is stored, and 'there' answered, when there is an object of this name
+   * @param how `isNew`: nothing is stored, and 'there' answered, when there is an object of this name;
+   *   `once`: whatever fails is not tried again
    */
-  put(name: string, body: Sent, isNew?: boolean, patience?: Patience): Promise<'stored' | 'there'>
+  put(
+    name: string,
+    body: Sent,
+    how?: { isNew?: boolean; once?: boolean },
+  ): Promise<'stored' | 'there'>
   /**
    * As many bytes as there are from `offset` on, up to `length`; goes on where it was cut off.
    * @throws OcmError 'pack-missing'
    */
   get(name: string, offset: number, length: number): AsyncGenerator<Uint8Array>
   /** Bytes of an object; undefined when there is none. */
-  size(name: string, patience?: Patience): Promise<number | undefined>
+  size(name: string): Promise<number | undefined>
   /** What begins like this, by and by. */
   list(beginning: string): AsyncGenerator<ListedObject>
   /** Those that are not there are gone. */
@@ -40,7 +45,10 @@ export interface Bucket {
 /** For bytes of a pack, over whatever line. */
 const PATIENT: Patience = { silentMs: 15_000, forMs: 40_000 }
 /** For what somebody waits for who keeps others waiting. */
-export const HASTY: Patience = { silentMs: 4000, forMs: 5000 }
+const hastier = ({ silentMs, forMs }: Patience): Patience => ({
+  silentMs: Math.min(silentMs, 4000),
+  forMs: Math.min(forMs, 5000),
+})
 
 /** Removed in one request. */
 const AT_ONCE = 1000
@@ -55,6 +63,7 @@ export function openBucket(
   patient: Patience = PATIENT,
 ): Bucket {
   const sender = createSender(place, keys)
+  const hasty = hastier(patient)
   let removesMany = true
   const keyOf = (name: string) => place.prefix + name
 
@@ -91,10 +100,14 @@ export function openBucket(
   }
 
   return {
-    async put(name, body, isNew = false, patience = patient) {
+    async put(name, body, { isNew = false, once = false } = {}) {
       const headers = isNew ? { 'if-none-match': '*' } : {}
       const ask = { method: 'PUT', key: keyOf(name), headers, body } as const
-      const { status } = await textOf(ask, isNew ? [200, 412] : [200], patience)
+      const { status } = await textOf(
+        ask,
+        isNew ? [200, 412] : [200],
+        once ? { ...hasty, forMs: 0 } : patient,
+      )
       return status === 412 ? 'there' : 'stored'
     },
 
@@ -128,19 +141,16 @@ export function openBucket(
       }
     },
 
-    async size(name, patience = patient) {
+    async size(name) {
       const key = keyOf(name)
       const ask = { method: 'HEAD', key } as const
       try {
-        return await persist(patience, async () => {
-          const said = await asked(ask, [200, 404], patience.silentMs)
+        return await persist(hasty, async () => {
+          const said = await asked(ask, [200, 404], hasty.silentMs)
           said.body.resume()
           if (said.status === 200) return Number(said.headers['content-length'])
           // Without words it may mean the bucket as well, and a bucket that is gone has lost nothing.
-          await textOfAnswer(
-            await asked({ method: 'HEAD' }, [200], patience.silentMs),
-            patience.silentMs,
-          )
+          await textOfAnswer(await asked({ method: 'HEAD' }, [200], hasty.silentMs), hasty.silentMs)
           return undefined
         })
       } catch (cause) {
