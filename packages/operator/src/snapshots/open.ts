@@ -7,6 +7,7 @@ import {
   type ManifestRoot,
   OcmError,
   Packs,
+  type Primitives,
   type SnapshotHeader,
   concat,
   decodeRoot,
@@ -69,8 +70,8 @@ export async function openRoot(
   id: string,
 ): Promise<SnapshotRoot> {
   const { p, api } = ports
-  const { node } = await api.snapshot(id)
-  const { header, statement, retired } = await readHeader(ports, unlocked, node, id)
+  const [{ node }, served] = await Promise.all([api.snapshot(id), api.snapshotHeader(id)])
+  const { header, statement, retired } = headerFrom(p, unlocked, { node, id, served })
   const sealing = unlocked.epochs.of(header.epoch)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const fetch: FetchRange = (...range) => api.packBytes(...range)
@@ -111,18 +112,27 @@ export async function newestSnapshot(
 }
 
 /** The key is the one that operators confirmed, whatever the hub shows beside the header; see `readingKey` for a retired node. */
-export async function readHeader(
+export const readHeader = async (
   { p, api }: Ports,
   unlocked: Unlocked,
   node: string,
   id: string,
-): Promise<{
+): Promise<Header> => headerFrom(p, unlocked, { node, id, served: await api.snapshotHeader(id) })
+
+interface Served {
+  readonly node: string
+  readonly id: string
+  readonly served: Awaited<ReturnType<Ports['api']['snapshotHeader']>>
+}
+
+interface Header {
   readonly header: SnapshotHeader
   readonly statement: Uint8Array
   readonly signer: Uint8Array
   readonly retired: boolean
-}> {
-  const served = await api.snapshotHeader(id)
+}
+
+function headerFrom(p: Primitives, unlocked: Unlocked, { node, id, served }: Served): Header {
   const statement = fromBase64url(served.header)
   const { key, retired } = readingKey(unlocked, node, fromBase64url(served.nodeKey))
   const header = readSnapshot(p, key, statement)

@@ -22,7 +22,7 @@ export {
   eachManifestPage,
   eachOtherPage,
   entriesPage,
-  entryFromPages,
+  entryFromPage,
   manifestFromPages,
   manifestPages,
 } from './manifest-pages.ts'

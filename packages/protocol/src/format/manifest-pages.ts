@@ -193,21 +193,16 @@ function checkNames(names: string[], closed: ReadonlySet<string>): void {
 
 /**
  * One entry out of a page, for whoever looks for its name alone: what the rest of the manifest says does not matter to it.
- * @returns undefined when none of the pages has it.
- * @throws OcmError 'malformed' also when it occurs twice
+ * @returns undefined when it is not in this page.
+ * @throws OcmError 'malformed'
  */
-export function entryFromPages(pages: Iterable<Uint8Array>, wanted: Named): Entry | undefined {
+export function entryFromPage(bytes: Uint8Array, wanted: Named): Entry | undefined {
+  if (!startsWith(bytes, ENTRIES) || !holds(bytes, toCbor(wanted.path))) return undefined
+  const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
+  if (page[0] !== 'entries') return undefined
   const name = nameOf(wanted)
-  const found: Entry[] = []
-  for (const bytes of pages) {
-    if (!startsWith(bytes, ENTRIES) || !holds(bytes, wanted.path)) continue
-    const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
-    if (page[0] !== 'entries') continue
-    found.push(...page[1].filter((entry) => nameOf(entry) === name))
-  }
-  const [entry, another] = found
-  if (entry === undefined) return undefined
-  if (another !== undefined || !staysInside(entry.path) || !isWhole(entry)) throw malformed()
+  const entry = page[1].find((each) => nameOf(each) === name)
+  if (entry && !(staysInside(entry.path) && isWhole(entry))) throw malformed()
   return entry
 }
 
@@ -217,10 +212,12 @@ const ENTRIES = toCbor(['entries', []]).subarray(0, -1)
 const startsWith = (page: Uint8Array, start: Uint8Array) =>
   start.every((byte, i) => page[i] === byte)
 
-/** Whether these bytes occur in a page: of most pages this is all there is to know. */
+/**
+ * Whether these bytes occur in a page: of most pages this is all there is to know. A path is looked for as it is encoded,
+ * for the length that comes first is rarer than a letter.
+ */
 function holds(page: Uint8Array, part: Uint8Array): boolean {
-  const [first] = part
-  if (first === undefined) return true
+  const first = part[0] as number
   const last = page.length - part.length
   for (let at = page.indexOf(first); at >= 0 && at <= last; at = page.indexOf(first, at + 1)) {
     let i = 1

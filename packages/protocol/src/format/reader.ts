@@ -17,7 +17,7 @@ import type { Primitives } from '../primitives/primitives.ts'
 import { decodeAs } from '../shapes.ts'
 import { contentHash } from './extent.ts'
 import { MANIFEST_MAX_BYTES, MANIFEST_MAX_PAGES, PACK_MAX_BYTES, PAGE_MAX_BYTES } from './limits.ts'
-import { entryFromPages, manifestFromPages } from './manifest-pages.ts'
+import { entryFromPage, manifestFromPages } from './manifest-pages.ts'
 import {
   type OpenPack,
   type PackOpener,
@@ -36,8 +36,8 @@ export type OpenerOf = (pack: PackId) => PackOpener | undefined
 export const decodeRoot = (root: Uint8Array): ManifestRoot =>
   decodeAs(ManifestRoot, root, 'manifest root')
 
-/** Packs up to this are fetched at one go and verified whole. */
-const WHOLE_BYTES = 1024 * 1024
+/** Packs up to this are fetched at one go and verified whole, whatever is wanted of them. */
+const WHOLE_BYTES = 256 * 1024
 /** Plaintext kept at hand: neighbouring entries share segments. */
 const KEPT_SEGMENTS = 24
 const KEPT_PACKS = 512
@@ -75,21 +75,26 @@ export class Packs {
     return segment.subarray(offset, offset + length)
   }
 
+  /** For whoever wants most of a pack, so that it is fetched at one go. @throws OcmError 'pack-damaged', 'seal-broken' */
+  async openWhole(id: PackId): Promise<void> {
+    await kept(this.#open, id, KEPT_PACKS, () => this.#openPack(id, PACK_MAX_BYTES))
+  }
+
   #segment(id: PackId, number: number): Promise<Uint8Array> {
     return kept(this.#segments, `${id} ${number}`, KEPT_SEGMENTS, async () => {
-      const pack = await kept(this.#open, id, KEPT_PACKS, () => this.#openPack(id))
+      const pack = await kept(this.#open, id, KEPT_PACKS, () => this.#openPack(id, WHOLE_BYTES))
       return pack.segment(number)
     })
   }
 
-  async #openPack(id: PackId): Promise<OpenPack> {
+  /** @param whole a pack up to this is fetched at one go */
+  async #openPack(id: PackId, whole: number): Promise<OpenPack> {
     const known = this.#known.get(id)
     if (!known || known.bytes > PACK_MAX_BYTES) throw notThere(id)
     const opener = this.#openerOf(id)
     if (!opener) throw new OcmError('seal-broken', { pack: id })
-    // Most of a pack of pages is wanted by whoever wants one of them.
     const source =
-      known.bytes <= WHOLE_BYTES || known.class === 'tree'
+      known.bytes <= whole
         ? await this.#fetch(id, 0, known.bytes)
         : await this.#ranges(id, known.bytes)
     const pack = await openPack(this.p, source, opener, { id, header: known.header })
@@ -143,14 +148,19 @@ export async function readManifest(packs: Packs): Promise<Manifest> {
 }
 
 /**
- * One entry, without decoding what the rest of the manifest says; undefined when there is none of this name.
+ * One entry, without reading more pages than up to the one that has it; undefined when none has.
  * @throws OcmError 'pack-damaged', 'malformed', 'seal-broken'
  */
 export async function findEntry(
   packs: Packs,
   wanted: Pick<Entry, 'root' | 'path'>,
 ): Promise<Entry | undefined> {
-  return entryFromPages(await readPages(packs), wanted)
+  checkPages(packs.root.pages)
+  for (const page of packs.root.pages) {
+    const entry = entryFromPage(await readPage(packs, page), wanted)
+    if (entry) return entry
+  }
+  return undefined
 }
 
 /** Packs of pages that are on their way at once. */
@@ -162,25 +172,24 @@ const PACKS_AT_ONCE = 4
  */
 export async function readPages(packs: Packs): Promise<readonly Uint8Array[]> {
   const { pages } = packs.root
-  const total = pages.reduce((bytes, page) => bytes + page.bytes, 0)
-  if (pages.length > MANIFEST_MAX_PAGES || total > MANIFEST_MAX_BYTES) throw tooLarge()
-  for (const page of pages) checkLength(page)
-  const needed = [
-    ...new Map(pages.flatMap((page) => page.extents.map((ref) => [hex(ref[0]), ref]))),
-  ]
+  checkPages(pages)
+  const needed = [...new Set(pages.flatMap(({ extents }) => extents.map(([id]) => hex(id))))]
   for (let at = 0; at < needed.length; at += PACKS_AT_ONCE) {
-    const some = needed.slice(at, at + PACKS_AT_ONCE)
-    await Promise.all(some.map(([, ref]) => packs.extent(ref, 'tree')))
+    await Promise.all(needed.slice(at, at + PACKS_AT_ONCE).map((id) => packs.openWhole(id)))
   }
   const read: Uint8Array[] = []
   for (const page of pages) read.push(await readPage(packs, page))
   return read
 }
 
-/** Before anything is fetched or allocated for it. */
-function checkLength(page: ManifestRoot['pages'][number]): void {
-  const length = page.extents.reduce((bytes, ref) => bytes + ref[3], 0)
-  if (page.bytes > PAGE_MAX_BYTES || length !== page.bytes) throw tooLarge()
+/** Before anything is fetched or allocated for them. */
+function checkPages(pages: ManifestRoot['pages']): void {
+  const total = pages.reduce((bytes, page) => bytes + page.bytes, 0)
+  if (pages.length > MANIFEST_MAX_PAGES || total > MANIFEST_MAX_BYTES) throw tooLarge()
+  for (const { bytes, extents } of pages) {
+    const length = extents.reduce((sum, ref) => sum + ref[3], 0)
+    if (bytes > PAGE_MAX_BYTES || length !== bytes) throw tooLarge()
+  }
 }
 
 async function readPage(packs: Packs, page: ManifestRoot['pages'][number]): Promise<Uint8Array> {
