@@ -12,6 +12,16 @@ const unit = (name: string, more: object = {}) => ({
   },
 })
 
+/** They are asked of a catalog in PostgreSQL too; with OCM_TEST_CATALOG=postgres the others of the hub as well. */
+const CATALOG_NEAR = [
+  'catalog/*.test.ts',
+  'jobs/runner.test.ts',
+  'keeping/collect.test.ts',
+  'nodes/commit.test.ts',
+  'nodes/vault.test.ts',
+]
+const isWholeHub = process.env['OCM_TEST_CATALOG'] === 'postgres'
+
 const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
 /** They use the populated home that tests/line.test.ts uses, and it is at one path. */
 const LATER_USERS = [
@@ -42,6 +52,13 @@ export default defineConfig({
       unit('protocol'),
       unit('agent'),
       unit('hub'),
+      unit('hub-postgres', {
+        include: (isWholeHub ? ['**/*.test.ts'] : CATALOG_NEAR).map(
+          (files) => `packages/hub/src/${files}`,
+        ),
+        globalSetup: ['tests/support/postgres/for-hubs.ts'],
+        env: { OCM_TEST_CATALOG: 'postgres' },
+      }),
       unit('operator'),
       unit('ui'),
       // After the unit tests: whole systems want the machine for themselves.

@@ -14,6 +14,8 @@ import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { openCatalog } from './catalog/open.ts'
+import { checkPlace, notePlace, sqliteFile } from './catalog/place.ts'
+import { openPostgres } from './catalog/postgres/open.ts'
 import type { Config } from './config.ts'
 import { delegateKey } from './delegate-key.ts'
 import { createEvents } from './events.ts'
@@ -65,6 +67,8 @@ import { certificateOf } from './tls/certificate.ts'
 
 export interface HubOptions extends Partial<Omit<Config, 'data'>> {
   readonly data: string
+  /** Of the PostgreSQL that has the catalog; undefined: it is in the data directory. */
+  readonly catalogUrl?: string | undefined
   /** Milliseconds since 1970; the one clock of the hub. */
   readonly now?: () => number
   readonly heartbeatMs?: number
@@ -97,7 +101,7 @@ const pause = async (ms: number, signal: AbortSignal): Promise<void> => {
   await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
 }
 
-/** @throws OcmError 'port-taken', 'catalog-failed', 'store-failed' */
+/** @throws OcmError 'port-taken', 'catalog-failed', 'catalog-in-use', 'catalog-elsewhere', 'store-failed' */
 export async function buildHub(options: HubOptions): Promise<Hub> {
   const { data, host = '127.0.0.1', port = 0, publicUrl, tls, now = Date.now } = options
   const log = options.log ?? createLog('warn')
@@ -119,7 +123,16 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   }
   setPin(certificate?.pin)
   if (options.insecure) reached.insecure = true
-  const catalog = await openCatalog(`${data}/catalog.sqlite`)
+  let catalogIsBack: (() => Promise<void>) | undefined
+  const { catalogUrl } = options
+  const place = catalogUrl === undefined ? 'sqlite' : 'postgres'
+  checkPlace(data, place)
+  const back = () => void catalogIsBack?.().catch(fault)
+  const catalog =
+    catalogUrl === undefined
+      ? await openCatalog(sqliteFile(data))
+      : await openPostgres({ url: catalogUrl, data, back })
+  await notePlace(data, place)
   const { people, audit, nodes, jobs, keeping, sshNodes } = catalog
   const snapshots = opened.isFar ? looksAhead(catalog.snapshots) : catalog.snapshots
   const adopting = opened.isFar ? adoptsAhead(catalog.adopting) : catalog.adopting
@@ -224,6 +237,14 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     now,
     log,
   })
+  // What was answered with an error may be done all the same: what is kept in memory is read again.
+  catalogIsBack = async () => {
+    if (closing) return
+    log.warn('the catalog is back')
+    await vault.load()
+    if (vault.current()) await roster.judge()
+    await runner.start()
+  }
   const accept = createAccept({
     p,
     catalog: nodes,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { OcmError, writeCertificatePin } from '@ocm/protocol'
 import { Command } from 'commander'
 import { buildHub } from './app.ts'
+import { CATALOG_URL, readCatalogUrl } from './catalog-url.ts'
 import { configFrom, type ServeOptions } from './config.ts'
 import { backupHub } from './copies/backup.ts'
 import { restoreHub } from './copies/restore.ts'
@@ -22,7 +23,19 @@ function built(name: string, look = ''): string | undefined {
 
 const builtDirectory = (name: string) => built(name, '/index.html')
 
-async function serve(options: ServeOptions): Promise<void> {
+interface CatalogOptions {
+  readonly catalogUrlFile?: string
+}
+interface BackupOptions extends CatalogOptions {
+  readonly data: string
+  readonly withPacks?: true
+}
+interface RestoreOptions extends CatalogOptions {
+  readonly data: string
+  readonly packs?: string
+}
+
+async function serve(options: ServeOptions & CatalogOptions): Promise<void> {
   process.umask(0o077)
   const log = createLog(process.env['OCM_LOG'] ?? 'info')
   const manager = serviceManager(process.env, (error) => log.error({ err: error }, 'fault'))
@@ -32,10 +45,12 @@ async function serve(options: ServeOptions): Promise<void> {
     process.env,
   )
   // Known from here on to who signs with them, and not to what is started from here.
-  for (const name of SECRET_VARIABLES) delete process.env[name]
+  const catalogUrl = readCatalogUrl(options.catalogUrlFile, process.env)
+  for (const name of [...SECRET_VARIABLES, CATALOG_URL]) delete process.env[name]
   // Beside the hub where it is installed, in deploy/ of the sources.
   const installer = built('install-agent.sh') ?? built('../deploy/install-agent.sh')
-  const hub = await buildHub({ ...config, agentBundle: built('ocm-agent.mjs'), installer, log })
+  const agentBundle = built('ocm-agent.mjs')
+  const hub = await buildHub({ ...config, catalogUrl, agentBundle, installer, log })
   console.log(`OCM hub: ${config.publicUrl?.href ?? hub.url}`)
   if (hub.certificatePin !== undefined) {
     console.log(`Its certificate is its own: SHA-256 ${writeCertificatePin(hub.certificatePin)}`)
@@ -70,6 +85,11 @@ function fail(error: unknown): void {
   process.exitCode = error instanceof OcmError && error.code === 'wrong-use' ? 2 : 1
 }
 
+const CATALOG_OPTION = [
+  '--catalog-url-file <file>',
+  'holds the postgres:// address of the PostgreSQL that has the catalog; else the data directory has it',
+] as const
+
 const program = new Command('ocm-hub').description('The server of OCM')
 program
   .command('serve')
@@ -86,6 +106,7 @@ program
     'whose X-Forwarded-For is believed; an address or a network, may be repeated',
     (value: string, before: readonly string[] = []) => [...before, value],
   )
+  .option(...CATALOG_OPTION)
   .option('--packs-s3 <url>', 'keep packs in a bucket: https://host:port/bucket/prefix')
   .option('--packs-s3-region <name>', 'of the bucket (AWS_REGION, or us-east-1)')
   .option(
@@ -93,7 +114,7 @@ program
     'AWS_ACCESS_KEY_ID=… and AWS_SECRET_ACCESS_KEY=…; without it from the environment',
   )
   .option('--insecure-http', 'listen beyond loopback without TLS')
-  .action((options: ServeOptions) => serve(options))
+  .action((options: ServeOptions & CatalogOptions) => serve(options))
 
 program
   .command('backup')
@@ -103,9 +124,17 @@ program
   .argument('<file>', 'must not be there yet')
   .option('--data <dir>', 'where everything is kept', './data')
   .option('--with-packs', 'the sealed backups too, which are most of the bytes')
-  .action(async (file: string, options: { data: string; withPacks?: true }) => {
-    const { data, withPacks = false } = options
-    const wish = { data: resolve(data), file: resolve(file), withPacks, now: Date.now() }
+  .option(...CATALOG_OPTION)
+  .action(async (file: string, options: BackupOptions) => {
+    const { data, catalogUrlFile, withPacks = false } = options
+    const catalogUrl = readCatalogUrl(catalogUrlFile, process.env)
+    const wish = {
+      data: resolve(data),
+      file: resolve(file),
+      catalogUrl,
+      withPacks,
+      now: Date.now(),
+    }
     const { files, packs } = await backupHub(wish)
     console.log(
       `Copied ${files} files to ${file}${withPacks ? `, ${packs} packs among them` : ''}.`,
@@ -120,8 +149,10 @@ program
   .argument('<file>', 'what `ocm-hub backup` made')
   .option('--data <dir>', 'empty or not there yet', './data')
   .option('--packs <dir>', 'where the packs lie, if they are not in the copy')
-  .action(async (file: string, { data, packs }: { data: string; packs?: string }) => {
-    const wish = { file: resolve(file), data: resolve(data) }
+  .option(...CATALOG_OPTION)
+  .action(async (file: string, { data, packs, catalogUrlFile }: RestoreOptions) => {
+    const catalogUrl = readCatalogUrl(catalogUrlFile, process.env)
+    const wish = { file: resolve(file), data: resolve(data), catalogUrl }
     const done = await restoreHub(packs === undefined ? wish : { ...wish, packs })
     console.log(`${done.files} files of ${new Date(done.madeAt).toISOString()} are in ${data}.`)
     if (done.missing > 0) {

@@ -2,11 +2,14 @@
  * Every row of a catalog from PostgreSQL into a SQLite file, and the other way. Both have the same tables by the same
  * steps, so nothing here knows what is in them.
  */
-import { chmodSync, closeSync, openSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, openSync, renameSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
 import { Kysely, sql } from 'kysely'
-import { nodeSqliteDialect } from './dialect.ts'
+import { syncDirectory } from '../durable.ts'
+import { nodeSqliteDialect, openDatabase } from './dialect.ts'
 import type { Database, Schema } from './schema.ts'
 import { STEPS, type Steps, migrate } from './steps/all.ts'
 
@@ -61,10 +64,31 @@ export async function copyToSqlite(
   steps: Steps = STEPS,
 ): Promise<void> {
   const unfinished = `${file}.unfinished`
-  rmSync(unfinished, { force: true })
+  removeCatalog(unfinished)
   // Made before SQLite opens it: at no moment can others read it.
   closeSync(openSync(unfinished, 'wx', 0o600))
-  const database = new DatabaseSync(unfinished)
+  try {
+    await fillFrom(db, unfinished, steps)
+    const whole = await open(unfinished, 'r')
+    try {
+      await whole.sync()
+    } finally {
+      await whole.close()
+    }
+    renameSync(unfinished, file)
+    await syncDirectory(dirname(file))
+  } finally {
+    removeCatalog(unfinished)
+  }
+}
+
+/** With what SQLite keeps beside it. */
+function removeCatalog(file: string): void {
+  for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
+}
+
+async function fillFrom(db: Database, file: string, steps: Steps): Promise<void> {
+  const database = openDatabase(file)
   const copy = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) })
   try {
     await db
@@ -80,12 +104,6 @@ export async function copyToSqlite(
     check(database)
   } finally {
     await copy.destroy()
-  }
-  try {
-    chmodSync(unfinished, 0o600)
-    renameSync(unfinished, file)
-  } finally {
-    rmSync(unfinished, { force: true })
   }
 }
 
@@ -123,7 +141,7 @@ async function fill(
   }
 }
 
-/** A copy that travels alone, on the disk, and of which each row finds what it refers to. */
+/** A copy that travels alone, and of which each row finds what it refers to. */
 function check(database: DatabaseSync): void {
   database.exec('pragma journal_mode = delete')
   const astray = database.prepare('pragma foreign_key_check').all()

@@ -8,12 +8,16 @@ import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync, backup as copyDatabase } from 'node:sqlite'
 import { OcmError, VERSION } from '@ocm/protocol'
+import { checkPlace, sqliteFile } from '../catalog/place.ts'
+import { copyOutOfPostgres } from '../catalog/postgres/copies.ts'
 import { UNFINISHED, isMissing } from '../durable.ts'
 import { type Writing, writeArchive } from './archive.ts'
 
 export interface BackupWish {
   /** The data directory of a hub, whether it runs or not. */
   readonly data: string
+  /** Of the PostgreSQL that has the catalog; undefined: it is in the data directory. */
+  readonly catalogUrl?: string | undefined
   readonly file: string
   readonly withPacks: boolean
   readonly now: number
@@ -25,9 +29,11 @@ export interface BackupReport {
   readonly packs: number
 }
 
-/** @throws OcmError 'store-not-found', 'target-not-empty', 'store-failed' */
-export async function backupHub({ data, file, withPacks, now }: BackupWish): Promise<BackupReport> {
-  if (!existsSync(join(data, 'catalog.sqlite'))) {
+/** @throws OcmError 'store-not-found', 'catalog-elsewhere', 'catalog-failed', 'target-not-empty', 'store-failed' */
+export async function backupHub(wish: BackupWish): Promise<BackupReport> {
+  const { data, catalogUrl, file, withPacks, now } = wish
+  checkPlace(data, catalogUrl === undefined ? 'sqlite' : 'postgres')
+  if (!existsSync(catalogUrl === undefined ? sqliteFile(data) : join(data, 'keys'))) {
     throw new OcmError('store-not-found', { what: 'no catalog of a hub in this directory' })
   }
   if (existsSync(file)) throw new OcmError('target-not-empty')
@@ -37,7 +43,8 @@ export async function backupHub({ data, file, withPacks, now }: BackupWish): Pro
   let writing: Writing | undefined
   try {
     const catalog = join(scratch, 'catalog.sqlite')
-    await copyOf(join(data, 'catalog.sqlite'), catalog)
+    if (catalogUrl === undefined) await copyOf(sqliteFile(data), catalog)
+    else await copyOutOfPostgres(catalogUrl, catalog)
     writing = writeArchive(file, about)
     await addFile(writing, 'catalog.sqlite', catalog)
     const kept = await filesIn(data, withPacks)

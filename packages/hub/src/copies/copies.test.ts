@@ -23,7 +23,13 @@ afterEach(async () => {
 
 const NOW = Date.UTC(2026, 10, 25)
 const copy = (withPacks: boolean, file = `${ground}/copy`) =>
-  backupHub({ data: hub.data, file, withPacks, now: NOW })
+  backupHub({
+    data: hub.data,
+    catalogUrl: hub.catalog.catalogUrl,
+    file,
+    withPacks,
+    now: NOW,
+  })
 
 /** The job goes on until it is cancelled; what it stores is the test's. */
 const joined = () =>

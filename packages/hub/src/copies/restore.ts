@@ -4,6 +4,8 @@ import { open, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { OcmError } from '@ocm/protocol'
+import { notePlace, sqliteFile } from '../catalog/place.ts'
+import { copyIntoPostgres } from '../catalog/postgres/copies.ts'
 import { makeDirectory, syncDirectory, unfinishedName } from '../durable.ts'
 import { type About, readArchive } from './archive.ts'
 
@@ -13,6 +15,8 @@ export interface RestoreWish {
   readonly data: string
   /** Where the packs lie, when they are not in the copy; linked to. */
   readonly packs?: string
+  /** Of a PostgreSQL without a hub in it, which takes the catalog; undefined: it is in the data directory. */
+  readonly catalogUrl?: string | undefined
 }
 
 export interface RestoreReport extends About {
@@ -21,8 +25,13 @@ export interface RestoreReport extends About {
   readonly missing: number
 }
 
-/** @throws OcmError 'target-not-empty', 'copy-unusable', 'store-not-found', 'store-failed' */
-export async function restoreHub({ file, data, packs }: RestoreWish): Promise<RestoreReport> {
+/** @throws OcmError 'target-not-empty', 'copy-unusable', 'store-not-found', 'catalog-failed', 'store-failed' */
+export async function restoreHub({
+  file,
+  data,
+  packs,
+  catalogUrl,
+}: RestoreWish): Promise<RestoreReport> {
   if (existsSync(data) && (await readdir(data)).length > 0) throw new OcmError('target-not-empty')
   const reading = readArchive(file)
   const unfinished = unfinishedName(data)
@@ -44,6 +53,7 @@ export async function restoreHub({ file, data, packs }: RestoreWish): Promise<Re
     }
     for (const folder of new Set(wanted.map(dirname))) await syncDirectory(join(unfinished, folder))
     const missing = countMissing(unfinished)
+    if (catalogUrl !== undefined) await handOver(unfinished, catalogUrl)
     if (existsSync(data)) await rmdir(data)
     await rename(unfinished, data)
     await syncDirectory(dirname(data))
@@ -68,10 +78,18 @@ function checkPlaces(paths: readonly string[], packs: string | undefined): void 
   }
 }
 
+/** The database first: a data directory that is there has its catalog. */
+async function handOver(data: string, catalogUrl: string): Promise<void> {
+  const file = sqliteFile(data)
+  await copyIntoPostgres(catalogUrl, file)
+  await rm(file)
+  await notePlace(data, 'postgres')
+}
+
 const linkTo = (packs: string, path: string) => symlink(resolve(packs), path)
 
 function countMissing(data: string): number {
-  const catalog = new DatabaseSync(join(data, 'catalog.sqlite'), { readOnly: true })
+  const catalog = new DatabaseSync(sqliteFile(data), { readOnly: true })
   try {
     let missing = 0
     for (const { id } of catalog.prepare('select distinct id from packs').iterate()) {

@@ -61,10 +61,10 @@ export function createRunner(needs: RunnerNeeds): Runner {
   const active = new Map<string, Work>()
   const ending = new Set<Promise<void>>()
   const owed = createOwed(needs)
-  let stopped = false
+  const stopping = new AbortController()
 
   async function advance(): Promise<void> {
-    if (stopped) return
+    if (stopping.signal.aborted) return
     const unfinished = await jobs.unfinished()
     const taken = new Set<string>()
     const inOrder = [...unfinished.filter(isBegun), ...unfinished.filter((job) => !isBegun(job))]
@@ -72,7 +72,19 @@ export function createRunner(needs: RunnerNeeds): Runner {
       const wanted = nodesOf(stored.job)
       const free = wanted.every((node) => !taken.has(node))
       for (const node of wanted) taken.add(node)
-      if (free && !active.has(stored.job.id) && !stopped) begin(stored)
+      if (free && !active.has(stored.job.id) && !stopping.signal.aborted) begin(stored)
+    }
+  }
+
+  /** Never rejects: a catalog that cannot be asked is asked again. */
+  async function advanceAtLast(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        return await advance()
+      } catch (error) {
+        log.error({ err: error }, 'jobs stand')
+        await needs.pause(AGAIN_MS, stopping.signal).catch(() => undefined)
+      }
     }
   }
 
@@ -84,7 +96,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
       active.delete(stored.job.id)
     })
     ending.add(running)
-    void running.then(advance).catch((error: unknown) => log.error({ err: error }, 'jobs stand'))
+    void running.then(advanceAtLast)
   }
 
   /** Never rejects: what cannot even be written down is tried again. */
@@ -136,6 +148,8 @@ export function createRunner(needs: RunnerNeeds): Runner {
       return 'done'
     } catch (error) {
       if (error instanceof Stopped) return undefined
+      // Nothing has been decided: it is taken up again, as after a restart.
+      if (isCode(error, 'catalog-failed')) throw error
       if (work.stored.cancelAsked && isCode(error, 'job-cancelled')) return 'cancelled'
       if (error instanceof OcmError) return error
       log.error({ err: error, job: work.job.id }, 'job failed')
@@ -172,7 +186,7 @@ export function createRunner(needs: RunnerNeeds): Runner {
     start: advance,
 
     async stop() {
-      stopped = true
+      stopping.abort()
       for (const work of active.values()) work.abort(new Stopped())
       await Promise.all([...ending, owed.stop()])
     },

@@ -32,7 +32,12 @@ export interface WorkNeeds {
 }
 
 /** The agent, or what it needed of us, was out of reach: nothing has been decided, it is asked again. */
-const PASSING: ReadonlySet<string> = new Set(['link-lost', 'deadline-passed', 'hub-unreachable'])
+const PASSING: ReadonlySet<string> = new Set([
+  'link-lost',
+  'deadline-passed',
+  'hub-unreachable',
+  'catalog-failed',
+])
 
 /** The hub stops; the job is taken up at its next start. */
 export class Stopped extends Error {

@@ -37,7 +37,16 @@ export async function repair({ keeping, snapshots, packs }: CollectNeeds): Promi
     await packs.removeHeader(snapshot)
     await snapshots.forgetHeader(snapshot)
   }
+  await endDeleting({ keeping, packs })
+}
+
+/** Of those that a crash has cut off, or a catalog or store that failed. */
+async function endDeleting({
+  keeping,
+  packs,
+}: Pick<CollectNeeds, 'keeping' | 'packs'>): Promise<void> {
   const dying = await keeping.beingDeleted()
+  if (dying.length === 0) return
   await packs.remove(dying)
   await keeping.deleted(dying)
 }
@@ -45,6 +54,7 @@ export async function repair({ keeping, snapshots, packs }: CollectNeeds): Promi
 /** To be called by one at a time. @throws OcmError 'store-failed', 'catalog-failed'; what is left is done the next time */
 export async function collect(needs: CollectNeeds, now: number): Promise<Collected> {
   const { keeping, snapshots, packs } = needs
+  await endDeleting(needs)
   const due = now - (await keeping.settings()).graceHours * HOUR_MS
   const done = { tombstoned: await keeping.tombstone(now), snapshots: 0, packs: 0 }
 

@@ -89,17 +89,24 @@ async function commit(
 
   // The file first: a header without a row is a copy too many, a row without its file could not be recovered.
   await snapshots.expectHeader(id)
-  let missing: string[] | undefined
+  const takeBack = async () => {
+    await packs.removeHeader(id)
+    await snapshots.forgetHeader(id)
+  }
+  let missing: string[]
   try {
     await packs.keepHeader(id, statement)
     missing = await snapshots.addSnapshot({ id, header, statement, at }, packs.size)
-  } finally {
-    if (missing?.length !== 0) {
-      await packs.removeHeader(id)
-      await snapshots.forgetHeader(id)
-    }
+  } catch (error) {
+    // A catalog that failed may have added it all the same. The header stays; one too many goes at the next start.
+    const isKnown = !(error instanceof OcmError && error.code === 'catalog-failed')
+    if (isKnown) await takeBack()
+    throw error
   }
-  if (missing.length > 0) return refused(missing)
+  if (missing.length > 0) {
+    await takeBack()
+    return refused(missing)
+  }
   publish({ kind: 'snapshot-created', node: node.id, snapshot: id })
   return { snapshot: id, missing: [] }
 }

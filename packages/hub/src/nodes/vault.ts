@@ -69,17 +69,18 @@ export function createVaultKeeper({ p, catalog, packs, hubKey, now }: VaultNeeds
   }
 
   return {
-    async load() {
-      const root = await catalog.root()
-      const newest = await catalog.newestRecord()
-      if (!root || !newest) return
-      take({
-        root,
-        record: readVaultRecord(p, root, newest.bytes, newest.serial),
-        statement: newest.bytes,
-      })
-      await keepCopies(newest.bytes)
-    },
+    load: () =>
+      inTurn(async () => {
+        const root = await catalog.root()
+        const newest = await catalog.newestRecord()
+        if (!root || !newest) return
+        take({
+          root,
+          record: readVaultRecord(p, root, newest.bytes, newest.serial),
+          statement: newest.bytes,
+        })
+        await keepCopies(newest.bytes)
+      }),
     current: () => current,
     needed,
     async state() {

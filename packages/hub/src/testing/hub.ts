@@ -1,5 +1,5 @@
 /** A real hub on a port of its own with a vault of which the test holds every key. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { Writable } from 'node:stream'
 import {
@@ -17,7 +17,9 @@ import {
 } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import pino from 'pino'
+import { copyOutOfPostgres } from '../catalog/postgres/copies.ts'
 import { buildHub, type Hub, type HubOptions } from '../app.ts'
+import { type TestCatalog, testCatalog } from './catalog.ts'
 
 export const NAME = 'ada'
 export const PASSWORD = 'correct horse 1'
@@ -39,10 +41,18 @@ export class TestHub {
   record: VaultRecord | undefined
   cookie = ''
   hub: Hub
+  readonly catalog: TestCatalog
   readonly #options: Partial<HubOptions>
 
-  private constructor(data: string, hub: Hub, options: Partial<HubOptions>, logged: string[]) {
+  private constructor(
+    data: string,
+    hub: Hub,
+    catalog: TestCatalog,
+    options: Partial<HubOptions>,
+    logged: string[],
+  ) {
     this.data = data
+    this.catalog = catalog
     this.hub = hub
     this.#options = options
     this.logged = logged
@@ -58,8 +68,10 @@ export class TestHub {
         done()
       },
     })
-    const all = { data, log: pino({ level: 'debug' }, stream), ...options }
-    return new TestHub(data, await buildHub(all), all, logged)
+    const catalog = await testCatalog()
+    const { catalogUrl } = catalog
+    const all = { data, catalogUrl, log: pino({ level: 'debug' }, stream), ...options }
+    return new TestHub(data, await buildHub(all), catalog, all, logged)
   }
 
   /** Set up, and logged in. */
@@ -161,6 +173,17 @@ export class TestHub {
     return made
   }
 
+  /** All that is in it, wherever it is. */
+  async catalogBytes(): Promise<Uint8Array> {
+    const { catalogUrl } = this.catalog
+    if (catalogUrl === undefined) return readFile(`${this.data}/catalog.sqlite`)
+    const copy = `${this.data}/copy`
+    await copyOutOfPostgres(catalogUrl, copy)
+    const bytes = await readFile(copy)
+    await rm(copy)
+    return bytes
+  }
+
   order(body: object): string {
     return base64url(makeStatement(p, 'order', body, this.operator.key))
   }
@@ -176,6 +199,7 @@ export class TestHub {
 
   async close(): Promise<void> {
     await this.hub.close()
+    await this.catalog.remove()
     await rm(this.data, { recursive: true, force: true })
   }
 

@@ -5,9 +5,11 @@ import { type KeyPair, type SnapshotHeader, newId, signSnapshot } from '@ocm/pro
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { Catalog } from '../catalog/catalog.ts'
 import { openCatalog } from '../catalog/open.ts'
+import { openPostgres } from '../catalog/postgres/open.ts'
 import { createCommit } from '../nodes/commit.ts'
 import type { Packs } from '../nodes/ports.ts'
 import { openPackDirectory } from '../packs/directory.ts'
+import { type TestCatalog, testCatalog } from './catalog.ts'
 import { bodyOf, emptyHeader, idOf, listed } from './agent.ts'
 
 export const DAY = 86_400_000
@@ -23,8 +25,11 @@ export class TestStore {
   at = Date.UTC(2026, 0, 1)
   readonly now = () => this.at
 
-  private constructor(root: string, catalog: Catalog, packs: Packs) {
+  readonly #place: TestCatalog
+
+  private constructor(root: string, place: TestCatalog, catalog: Catalog, packs: Packs) {
     this.root = root
+    this.#place = place
     this.catalog = catalog
     this.packs = packs
     const record = { vault: VAULT, epoch: 1 }
@@ -41,11 +46,18 @@ export class TestStore {
   static async open(): Promise<TestStore> {
     const root = await mkdtemp(`${tmpdir()}/ocm-store-`)
     const packs = await openPackDirectory(`${root}/packs`)
-    return new TestStore(root, await openCatalog(`${root}/catalog.sqlite`), packs)
+    const place = await testCatalog()
+    const { catalogUrl: url } = place
+    const catalog =
+      url === undefined
+        ? await openCatalog(`${root}/catalog.sqlite`)
+        : await openPostgres({ url, data: root })
+    return new TestStore(root, place, catalog, packs)
   }
 
   async close(): Promise<void> {
     await this.catalog.close()
+    await this.#place.remove()
     await rm(this.root, { recursive: true, force: true })
   }
 

@@ -17,9 +17,11 @@ export interface Patience {
   readonly answer: number
   /** Milliseconds for a new connection. */
   readonly connect: number
+  /** Milliseconds for the lock: a process that was killed is still being cleared away. */
+  readonly lock: number
 }
 
-export const PATIENCE: Patience = { statement: 30_000, answer: 40_000, connect: 10_000 }
+export const PATIENCE: Patience = { statement: 30_000, answer: 40_000, connect: 10_000, lock: 3000 }
 
 export interface OneConnection extends PostgresPool {
   /** Statements that were asked and not answered yet. */
@@ -39,8 +41,6 @@ interface Wishes {
 
 /** 'OCMC'. */
 const LOCK = 0x4f434d43
-/** A process that was killed is still being cleared away, a network that was cut is noticed late. */
-const LOCK_TAKES_MS = 5000
 
 interface Session {
   readonly client: Client
@@ -75,7 +75,7 @@ export function oneConnection({
     try {
       await client.connect()
       const session = await begun(client, patience)
-      if (alone) await lock(session, before)
+      if (alone) await lock(session, before, patience.lock)
       const lose = () => {
         if (live === session) live = undefined
       }
@@ -220,8 +220,12 @@ async function begun(client: Client, { statement }: Patience): Promise<Session> 
 }
 
 /** @throws OcmError 'catalog-in-use' */
-async function lock({ client }: Session, before: Session | undefined): Promise<void> {
-  const until = performance.now() + LOCK_TAKES_MS
+async function lock(
+  { client }: Session,
+  before: Session | undefined,
+  patience: number,
+): Promise<void> {
+  const until = performance.now() + patience
   for (;;) {
     const { rows }: QueryResult<{ taken: 0 | 1 }> = await client.query(
       `select pg_try_advisory_lock(${LOCK}, hashtext(current_schema())) as taken`,

@@ -1,5 +1,6 @@
 /** What PostgreSQL, or the way to it, says when it cannot answer. */
 import { OcmError } from '@ocm/protocol'
+import { DatabaseError } from 'pg'
 
 /**
  * Not the question, but the database: the connection, what it may do here, its disk, its memory, an end from outside, its
@@ -7,10 +8,9 @@ import { OcmError } from '@ocm/protocol'
  */
 const NOT_THE_QUESTION = ['08', '25', '28', '3D', '42501', '53', '55', '57', '58', 'F0', 'XX']
 
-const codeOf = (error: unknown): string | undefined => {
-  const { code } = error as { readonly code?: unknown }
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
-}
+/** Undefined when it is not PostgreSQL that speaks. */
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof DatabaseError ? error.code : undefined
 
 /** @returns an OcmError 'catalog-failed' when it is the database and not the question; else what was given */
 export function failureOf(error: unknown): unknown {

@@ -19,8 +19,8 @@ export interface PostgresWishes {
   readonly back?: () => void
 }
 
-/** Taking steps may mean to go through every row there is. */
-const UPGRADE: Patience = { ...PATIENCE, statement: 0, answer: 3_600_000 }
+/** To go through every row there is. */
+export const PATIENT: Patience = { ...PATIENCE, statement: 0, answer: 3_600_000 }
 
 export const over = (pool: OneConnection): Database =>
   new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
@@ -33,7 +33,10 @@ export const over = (pool: OneConnection): Database =>
 export async function openPostgres(wishes: PostgresWishes): Promise<Catalog> {
   const { url, data, steps = STEPS, patience = PATIENCE, back } = wishes
   const upgrading = over(
-    oneConnection({ url, patience: { ...UPGRADE, connect: patience.connect } }),
+    oneConnection({
+      url,
+      patience: { ...PATIENT, connect: patience.connect, lock: patience.lock },
+    }),
   )
   try {
     const { next } = await standing(upgrading, steps)
