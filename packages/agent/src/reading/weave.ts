@@ -1,6 +1,6 @@
 /** Turns round what a manifest says: which files each pack is needed for, and which bytes of it. */
 import { type Entry, type PackId, equal, hex } from '@ocm/protocol'
-import { type FileSpot, HASH_BYTES, type PackOrder } from './orders.ts'
+import { type FileSpot, HASH_BYTES, type PackOrder, ROW } from './orders.ts'
 
 export interface NumberedFile {
   readonly spot: FileSpot
@@ -52,7 +52,9 @@ export function weave(files: readonly NumberedFile[]): Weave {
         parts[file.spot.file] = before + 1
         if (before > 0) isCut[file.spot.file] = 1
       }
-      own.rows.push(segment, offset, length, at)
+      if (length > 0 && isNext(own.rows, segment, offset, at)) {
+        ;(own.rows[own.rows.length - 2] as number) += length
+      } else own.rows.push(segment, offset, length, at)
       gathered.segments.add(segment)
       gathered.wanted += length
       at += length
@@ -66,6 +68,21 @@ export function weave(files: readonly NumberedFile[]): Weave {
     order: () => orderOf(gathered, isCut),
   }))
   return { strands, parts }
+}
+
+/**
+ * Whether a piece lies behind the last one, in the segment and in the file. Most do, and what is written at one go takes
+ * less time than the same bytes in pieces.
+ */
+function isNext(rows: readonly number[], segment: number, offset: number, at: number): boolean {
+  const last = rows.length - ROW
+  const length = rows[last + 2] ?? 0
+  return (
+    length > 0 &&
+    rows[last] === segment &&
+    rows[last + 1] === offset - length &&
+    rows[last + 3] === at - length
+  )
 }
 
 function packOf(packs: Map<PackId, Gathered>, id: PackId): Gathered {
