@@ -33,13 +33,18 @@ export interface Fleet {
 /**
  * A hub that is set up, with its data and its operator's files under `ground`.
  * @param wire the port of something that passes bytes on to the hub; told the hub's own port.
+ * @param how the hub is run otherwise than by itself.
  */
 export async function startFleet(
   ground: string,
   wire?: { readonly port: number; target(port: number): void },
+  how: { readonly more?: readonly string[]; readonly under?: Under } = {},
 ): Promise<Fleet> {
   const publicUrl = wire && `http://127.0.0.1:${wire.port}`
-  const hub = await startHub(join(ground, 'hub'), publicUrl === undefined ? {} : { publicUrl })
+  const hub = await startHub(join(ground, 'hub'), {
+    ...how,
+    ...(publicUrl !== undefined && { publicUrl }),
+  })
   wire?.target(Number(new URL(hub.url).port))
   const operator = operatorAt(join(ground, 'operator'), publicUrl ?? hub.url)
   const { kit } = await operator.json<{ kit: { code: string } }>(

@@ -117,7 +117,8 @@ export async function startHub(
     },
     { timeoutMs: 30_000, what: 'the hub prints its address' },
   )
-  const isNew = !existsSync(join(data, 'packs', 'vault'))
+  // It lies there until the hub is set up.
+  const isNew = existsSync(join(data, 'setup-link'))
   await until(() => !isNew || said(SETUP_LINK) !== undefined, {
     timeoutMs: 5000,
     what: 'a new hub prints its set-up link',
@@ -180,6 +181,10 @@ function ask(
     child.once('close', (code) => resolve({ code: code ?? -1, out, err }))
   })
 }
+
+/** A command of the hub's program that ends by itself. */
+export const askHub = (...args: readonly string[]): Promise<Answer> =>
+  ask('ocm-hub', args, process.env)
 
 export const joinAgent = (place: AgentPlace, joinString: string, under?: Under): Promise<Answer> =>
   ask('ocm-agent', [...agentArgs('join', place), joinString], agentEnv(place), under)

@@ -1,0 +1,212 @@
+/** A hub that keeps packs in a bucket of a real S3 server, from set-up to what is left when the hub is gone. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Fleet, startFleet } from './support/fleet.ts'
+import { standIn } from './support/moves/stand-in.ts'
+import { gatewayPid } from './support/node-state.ts'
+import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
+import { freshMachine } from './support/openclaw-home.ts'
+import { operatorAt, PASSPHRASE, type RunningHub, startHub } from './support/programs.ts'
+import { missingForReader, readStore } from './support/second-reader.ts'
+import { smallHome } from './support/small-home.ts'
+import { treeOf } from './support/trees.ts'
+import { until } from './support/until.ts'
+
+const PORT = 28_957
+const why = whyNoObjectStore()
+const PREFIX = `hub-${randomBytes(3).toString('hex')}`
+
+interface Job {
+  readonly snapshot: string
+  readonly warnings: number
+  readonly state: string
+}
+interface Verified {
+  readonly whole: readonly string[]
+}
+interface Scrub {
+  readonly damage: readonly { readonly pack: string; readonly kind: string }[]
+}
+
+/** What a hub says that is to be started like this. */
+async function started(data: string, more: readonly string[]): Promise<string> {
+  try {
+    await (await startHub(data, { more })).stop()
+    return 'started'
+  } catch (error) {
+    return String(error)
+  }
+}
+
+describe.skipIf(why !== undefined)(
+  `packs in a bucket${why === undefined ? '' : ` (${why})`}`,
+  () => {
+    let bucket: TestBucket
+    let ground: string
+    let fleet: Fleet
+    let hub: RunningHub
+    let home: string
+    let keysFile: string
+    let place: readonly string[]
+
+    const ask = <T>(...args: readonly string[]) => fleet.operator.json<T>(...args)
+    const notes = () => join(home, '.openclaw', 'workspace', 'MEMORY.md')
+    /** Below the prefix, without what only says that it can be written. */
+    const names = async () =>
+      (await bucket.names(`${PREFIX}/`))
+        .map((name) => name.slice(PREFIX.length + 1))
+        .filter((name) => name !== '.probe')
+    const packs = async () =>
+      (await names()).filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
+    const backUp = async (text: string) => {
+      writeFileSync(join(home, '.openclaw', 'workspace', `${text}.bin`), randomBytes(3 << 20))
+      writeFileSync(notes(), `${text}\n`)
+      const job = await ask<Job>('backup', 'ada')
+      expect(job).toMatchObject({ state: 'done', warnings: 0 })
+      return job.snapshot
+    }
+
+    beforeAll(async () => {
+      bucket = await startBucket()
+      ground = freshMachine('object-store')
+      home = smallHome(join(ground, 'home', 'ada'), PORT)
+      keysFile = join(ground, 'keys')
+      const { id, secret } = bucket.keys
+      const lines = `AWS_ACCESS_KEY_ID=${id}\nAWS_SECRET_ACCESS_KEY=${secret}\n`
+      writeFileSync(keysFile, lines, { mode: 0o600 })
+      place = ['--packs-s3', `${bucket.url}/${PREFIX}`, '--packs-s3-region', bucket.region]
+      fleet = await startFleet(ground, undefined, { more: [...place, '--packs-s3-keys', keysFile] })
+      hub = fleet.hub
+      await fleet.enrol('ada', home, ground, standIn(join(ground, 'stand-in')))
+      await ask('nodes', 'confirm')
+    })
+
+    afterAll(async () => {
+      await fleet?.stop()
+      await hub?.stop()
+      // What stands in for OpenClaw runs since the restore.
+      const gateway = gatewayPid(home)
+      if (gateway !== undefined) process.kill(gateway)
+      await bucket?.stop()
+    })
+
+    function endGrace(): void {
+      const catalog = new DatabaseSync(join(hub.data, 'catalog.sqlite'))
+      catalog.exec('update keeping set grace_hours = 0')
+      catalog.close()
+    }
+
+    function fileOf(name: string, text: string): string {
+      writeFileSync(join(ground, name), `${text}\n`)
+      return join(ground, name)
+    }
+
+    /** The same hub, with keys as a container is handed them. */
+    async function restart(meanwhile: () => void = () => undefined): Promise<void> {
+      await hub.stop()
+      meanwhile()
+      const env = {
+        AWS_ACCESS_KEY_ID_FILE: fileOf('key-id', bucket.keys.id),
+        AWS_SECRET_ACCESS_KEY_FILE: fileOf('key-secret', bucket.keys.secret),
+      }
+      const port = Number(new URL(hub.url).port)
+      hub = await startHub(hub.data, { port, more: place, under: { env } })
+    }
+
+    test('what is backed up lies in the bucket, and nothing of it in the data directory', async () => {
+      const snapshot = await backUp('first')
+      const found = await names()
+      expect(found).toContain(`snapshots/${snapshot}`)
+      expect(found).toContain('vault/record')
+      expect((await packs()).length).toBeGreaterThan(1)
+      expect(existsSync(join(hub.data, 'packs'))).toBe(false)
+      expect(readdirSync(join(hub.data, 'spool'))).toEqual([])
+      expect(hub.output()).toContain('"msg":"packs are in a bucket"')
+      expect(hub.output()).not.toContain(bucket.keys.secret)
+      const ready = await fetch(`${hub.url}/readyz`)
+      expect(await ready.json()).toMatchObject({ ok: true, packs: true })
+    })
+
+    test('a node is restored from it', async () => {
+      const [newest] = await ask<{ id: string }[]>('snapshots', 'ada')
+      writeFileSync(notes(), 'spoilt\n')
+      expect(await ask('restore', 'ada', newest?.id ?? '')).toMatchObject({ state: 'done' })
+      expect(readFileSync(notes(), 'utf8')).toBe('first\n')
+    })
+
+    test('the bucket copied to a directory is a store that is recovered without a hub', async () => {
+      const copy = join(ground, 'copy')
+      for (const name of await names()) {
+        mkdirSync(dirname(join(copy, name)), { recursive: true })
+        writeFileSync(join(copy, name), await bucket.get(`${PREFIX}/${name}`))
+      }
+      const stranger = operatorAt(join(ground, 'elsewhere'), 'http://127.0.0.1:9')
+      const to = join(ground, 'recovered')
+      expect(await stranger.ocm('recover', copy, '--to', to)).toMatchObject({ code: 0 })
+      expect(treeOf(join(to, home, '.openclaw', 'workspace'))).toEqual(
+        treeOf(join(home, '.openclaw', 'workspace')),
+      )
+      // The reader that was written from the documentation, where it can run.
+      const read = missingForReader().length > 0 ? undefined : readStore(PASSPHRASE, 'verify', copy)
+      expect(read?.code ?? 0).toBe(0)
+    })
+
+    test('what is pruned goes out of the bucket, and what stays is whole', async () => {
+      const before = await packs()
+      await backUp('second')
+      const third = await backUp('third')
+      for (const name of ['first', 'second']) {
+        writeFileSync(join(home, '.openclaw', 'workspace', `${name}.bin`), '')
+      }
+      const newest = await backUp('fourth')
+      await ask('retention', 'set', '--last', '1')
+      await ask('retention', 'lock', '--days', '0', '--last', '1', '--lower')
+      const { pruned } = await ask<{ pruned: string[] }>('prune', '--all', '--apply')
+      expect(pruned).toContain(third)
+      // It looks after its store when it starts; days of grace would be long for a test.
+      await restart(endGrace)
+      await until(async () => !(await names()).includes(`snapshots/${third}`), {
+        timeoutMs: 20_000,
+        what: 'the header has gone',
+      })
+      const bulk = (all: readonly string[]) => before.filter((name) => all.includes(name)).length
+      await until(async () => bulk(await packs()) < before.length, {
+        timeoutMs: 20_000,
+        what: 'what only the first needed has gone',
+      })
+      expect(await names()).toContain(`snapshots/${newest}`)
+      expect(await ask('verify', 'ada')).toMatchObject({ ok: true })
+      await ask('retention', 'set', '--keep-all')
+    })
+
+    test('what is altered behind its back is found, and stored again by the next backup', async () => {
+      const [altered = '', gone = ''] = await packs()
+      const bytes = await bucket.get(`${PREFIX}/${altered}`)
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1
+      await bucket.put(`${PREFIX}/${altered}`, bytes)
+      await bucket.remove(`${PREFIX}/${gone}`)
+      const { out, code } = await fleet.operator.ocm('scrub', '--all', '--json')
+      expect(code).toBe(1)
+      expect((JSON.parse(out) as Scrub).damage).toHaveLength(2)
+      const newest = await backUp('fifth')
+      const verified = await fleet.operator.ocm('verify', 'ada', '--json')
+      expect((JSON.parse(verified.out) as Verified).whole).toContain(newest)
+    })
+
+    test('a hub does not start beside its packs, nor another one over them', async () => {
+      const files = [...place, '--packs-s3-keys', keysFile]
+      expect(await started(join(ground, 'new-hub'), files)).toContain('the store of another hub')
+      const elsewhere = [`${bucket.url}/empty`, ...files.slice(2)]
+      await hub.stop()
+      expect(await started(hub.data, [])).toContain(`are in ${bucket.url}/${PREFIX}`)
+      expect(await started(hub.data, ['--packs-s3', ...elsewhere])).toContain(
+        "nothing of this hub's",
+      )
+      await restart()
+      expect(await ask<unknown[]>('snapshots', 'ada')).not.toHaveLength(0)
+    })
+  },
+)
