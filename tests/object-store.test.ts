@@ -9,7 +9,7 @@ import { standIn } from './support/moves/stand-in.ts'
 import { gatewayPid } from './support/node-state.ts'
 import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
 import { freshMachine } from './support/openclaw-home.ts'
-import { operatorAt, PASSPHRASE, type RunningHub, startHub } from './support/programs.ts'
+import { askHub, operatorAt, PASSPHRASE, type RunningHub, startHub } from './support/programs.ts'
 import { missingForReader, readStore } from './support/second-reader.ts'
 import { smallHome } from './support/small-home.ts'
 import { treeOf } from './support/trees.ts'
@@ -194,6 +194,28 @@ describe.skipIf(why !== undefined)(
       const newest = await backUp('fifth')
       const verified = await fleet.operator.ocm('verify', 'ada', '--json')
       expect((JSON.parse(verified.out) as Verified).whole).toContain(newest)
+    })
+
+    test('a copy of the hub says where its packs are, and goes on with them elsewhere', async () => {
+      const file = join(ground, 'hub-copy')
+      const whole = await askHub('backup', file, '--data', hub.data, '--with-packs')
+      expect(whole).toMatchObject({ code: 2, err: expect.stringContaining(bucket.url) })
+      const copied = await askHub('backup', file, '--data', hub.data)
+      expect(copied).toMatchObject({ code: 0, out: expect.stringContaining(bucket.url) })
+      const after = await backUp('sixth')
+      const data = join(ground, 'restored-hub')
+      const restored = await askHub('restore', file, '--data', data)
+      expect(restored).toMatchObject({ code: 0, out: expect.stringContaining('--packs-s3') })
+      await restart(() => {
+        hub = { ...hub, data }
+      })
+      // It came after the copy was made, and is taken up from the bucket.
+      expect((await ask<{ id: string }[]>('snapshots', 'ada')).map(({ id }) => id)).toContain(after)
+      await until(async () => (await ask<{ online: boolean }[]>('nodes')).every((n) => n.online), {
+        timeoutMs: 20_000,
+        what: 'the node is there again',
+      })
+      await backUp('seventh')
     })
 
     test('a hub does not start beside its packs, nor another one over them', async () => {

@@ -135,12 +135,13 @@ program
       withPacks,
       now: Date.now(),
     }
-    const { files, packs } = await backupHub(wish)
+    const { files, packs, elsewhere } = await backupHub(wish)
     console.log(
       `Copied ${files} files to ${file}${withPacks ? `, ${packs} packs among them` : ''}.`,
     )
-    if (!withPacks)
-      console.log(`Not in it: the packs in ${resolve(data)}/packs. Copy them by themselves.`)
+    if (elsewhere !== null) {
+      console.log(`Not in it: the packs in ${elsewhere}. Copy them by themselves.`)
+    }
   })
 
 program
@@ -155,6 +156,9 @@ program
     const wish = { file: resolve(file), data: resolve(data), catalogUrl }
     const done = await restoreHub(packs === undefined ? wish : { ...wish, packs })
     console.log(`${done.files} files of ${new Date(done.madeAt).toISOString()} are in ${data}.`)
+    if (done.bucket !== undefined) {
+      console.log(`Its packs are in ${done.bucket}: start it with --packs-s3 and that address.`)
+    }
     if (done.missing > 0) {
       const where = done.packs === null ? '' : ` They lay in ${done.packs}.`
       console.log(`${done.missing} packs are not there.${where}`)

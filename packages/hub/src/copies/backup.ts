@@ -11,6 +11,7 @@ import { OcmError, VERSION } from '@ocm/protocol'
 import { checkPlace, sqliteFile } from '../catalog/place.ts'
 import { copyOutOfPostgres } from '../catalog/postgres/copies.ts'
 import { UNFINISHED, isMissing } from '../durable.ts'
+import { markedBucket } from '../packs/mark.ts'
 import { type Writing, writeArchive } from './archive.ts'
 
 export interface BackupWish {
@@ -27,9 +28,11 @@ export interface BackupReport {
   readonly files: number
   /** How many of them are packs. */
   readonly packs: number
+  /** Where the others are. */
+  readonly elsewhere: string | null
 }
 
-/** @throws OcmError 'store-not-found', 'catalog-elsewhere', 'catalog-failed', 'target-not-empty', 'store-failed' */
+/** @throws OcmError 'store-not-found', 'catalog-elsewhere', 'catalog-failed', 'target-not-empty', 'wrong-use', 'store-failed' */
 export async function backupHub(wish: BackupWish): Promise<BackupReport> {
   const { data, catalogUrl, file, withPacks, now } = wish
   checkPlace(data, catalogUrl === undefined ? 'sqlite' : 'postgres')
@@ -37,7 +40,14 @@ export async function backupHub(wish: BackupWish): Promise<BackupReport> {
     throw new OcmError('store-not-found', { what: 'no catalog of a hub in this directory' })
   }
   if (existsSync(file)) throw new OcmError('target-not-empty')
-  const about = { version: VERSION, madeAt: now, packs: withPacks ? null : join(data, 'packs') }
+  const bucket = await markedBucket(data)
+  if (bucket !== undefined && withPacks) {
+    throw new OcmError('wrong-use', {
+      what: `The packs are in ${bucket}: copy them as other buckets are copied, without --with-packs`,
+    })
+  }
+  const packs = withPacks ? null : (bucket ?? join(data, 'packs'))
+  const about = { version: VERSION, madeAt: now, packs }
   await removeLeftovers(file)
   const scratch = await mkdtemp(join(dirname(file), SCRATCH + process.pid + '-'))
   let writing: Writing | undefined
@@ -51,7 +61,8 @@ export async function backupHub(wish: BackupWish): Promise<BackupReport> {
     for (const path of kept) await addFile(writing, path, join(data, path))
     await writing.finish()
     writing = undefined
-    return { files: kept.length + 1, packs: kept.filter((path) => isPack(path)).length }
+    const copied = kept.filter((path) => isPack(path)).length
+    return { files: kept.length + 1, packs: copied, elsewhere: packs }
   } catch (cause) {
     throw cause instanceof OcmError ? cause : new OcmError('store-failed', {}, { cause })
   } finally {

@@ -7,6 +7,7 @@ import { OcmError } from '@ocm/protocol'
 import { notePlace, sqliteFile } from '../catalog/place.ts'
 import { copyIntoPostgres } from '../catalog/postgres/copies.ts'
 import { makeDirectory, syncDirectory, unfinishedName } from '../durable.ts'
+import { isBucket, markBucket } from '../packs/mark.ts'
 import { type About, readArchive } from './archive.ts'
 
 export interface RestoreWish {
@@ -23,6 +24,8 @@ export interface RestoreReport extends About {
   readonly files: number
   /** Packs that the catalog knows and that are not in the new directory. */
   readonly missing: number
+  /** The bucket that they are in. */
+  readonly bucket: string | undefined
 }
 
 /** @throws OcmError 'target-not-empty', 'copy-unusable', 'store-not-found', 'catalog-failed', 'store-failed' */
@@ -52,12 +55,15 @@ export async function restoreHub({
       }
     }
     for (const folder of new Set(wanted.map(dirname))) await syncDirectory(join(unfinished, folder))
-    const missing = countMissing(unfinished)
+    const { packs: where } = reading.about
+    const isFar = packs === undefined && isBucket(where)
+    if (isFar) await markBucket(unfinished, where)
+    const missing = isFar ? 0 : countMissing(unfinished)
     if (catalogUrl !== undefined) await handOver(unfinished, catalogUrl)
     if (existsSync(data)) await rmdir(data)
     await rename(unfinished, data)
     await syncDirectory(dirname(data))
-    return { ...reading.about, files: wanted.length, missing }
+    return { ...reading.about, files: wanted.length, missing, bucket: isFar ? where : undefined }
   } catch (cause) {
     throw cause instanceof OcmError ? cause : new OcmError('store-failed', {}, { cause })
   } finally {

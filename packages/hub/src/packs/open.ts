@@ -1,10 +1,10 @@
 /** Where this hub keeps its packs: in its data directory, or in a bucket. */
 import { OcmError } from '@ocm/protocol'
 import type { Logger } from 'pino'
-import { readIfThere, writeDurably } from '../durable.ts'
 import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import { openPackDirectory } from './directory.ts'
+import { markedBucket, markBucket } from './mark.ts'
 import { type BucketKeys, type BucketPlace, writeBucketPlace } from './s3/place.ts'
 
 export interface PacksWish {
@@ -22,18 +22,9 @@ export interface OpenedPacks {
   close(): void
 }
 
-/** Of a file in the data directory, written by whoever keeps packs in a bucket. */
-const MARK = 'packs-bucket'
-
-/** The bucket that the hub of this data directory keeps its packs in, as it was named. */
-export async function bucketOf(data: string): Promise<string | undefined> {
-  const mark = await readIfThere(`${data}/${MARK}`)
-  return mark && Buffer.from(mark).toString().trim()
-}
-
 /** @throws OcmError 'packs-elsewhere', 'store-failed' */
 export async function openPacks({ data, bucket, log }: PacksWish): Promise<OpenedPacks> {
-  const marked = await bucketOf(data)
+  const marked = await markedBucket(data)
   if (bucket === undefined) {
     if (marked !== undefined) throw new OcmError('packs-elsewhere', { where: marked })
     const packs = await openPackDirectory(`${data}/packs`)
@@ -48,7 +39,7 @@ export async function openPacks({ data, bucket, log }: PacksWish): Promise<Opene
     log.warn('the server of the bucket does not check what arrives: each pack is read back')
   }
   if (!abilities.guarded) log.warn('the server of the bucket lets in who has another key')
-  await writeDurably(`${data}/${MARK}`, `${where}\n`)
+  await markBucket(data, where)
   return { packs: store, where, isFar: true, close: store.close }
 }
 
