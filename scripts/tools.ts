@@ -3,7 +3,7 @@
  * named, and the tests that need it count as skipped.
  */
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, globSync } from 'node:fs'
 import { delimiter } from 'node:path'
 
 const tools = [
@@ -12,6 +12,12 @@ const tools = [
   { program: 'ssh', debian: 'openssh-client' },
   { program: 'strace', debian: 'strace' },
   { program: 'sudo', debian: 'sudo' },
+  { program: 'postgres', debian: 'postgresql' },
+  // A real S3 server: no others are in Debian, and none of npm's looks at signatures.
+  { program: 'radosgw', debian: 'radosgw' },
+  { program: 'ceph-mon', debian: 'ceph-mon' },
+  { program: 'ceph-osd', debian: 'ceph-osd' },
+  { program: 'ceph', debian: 'ceph-common' },
 ] as const
 
 /** The second reader's: Debian's own interpreter, because its packages are for no other. */
@@ -24,8 +30,11 @@ const modules = [
 
 const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
 
+/** Debian keeps each version of PostgreSQL in a place of its own, which is in nobody's PATH. */
+const postgres = () => globSync('/usr/lib/postgresql/*/bin')
+
 function present(program: string): boolean {
-  return folders.some((folder) => {
+  return [...folders, ...postgres()].some((folder) => {
     try {
       accessSync(`${folder}/${program}`, constants.X_OK)
       return true
