@@ -1,6 +1,15 @@
 /** What is deployed, as far as it can be told in seconds: the units as systemd reads them, bundles, container files. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  globSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -107,6 +116,35 @@ test('what an image copies is built, and what a compose file builds from or moun
     )
     expect(missing([...named, ...mounted])).toEqual([])
   }
+})
+
+test('stores that come with the hub are of one version, shut in, and have the secrets that are made for them', () => {
+  const text = container('compose.stores.yaml')
+  const images = [...text.matchAll(/image: (\S+)/g)].map(([, image = '']) => image)
+  expect(images).toHaveLength(2)
+  for (const image of images) expect(image).toMatch(/:v?\d+\.\d+[\w.-]*$/)
+  expect(text).not.toMatch(/^ +ports:/m)
+  expect(text).toMatch(/stores:\n +internal: true/)
+
+  const secrets = join(folder, 'secrets')
+  const make = () => {
+    const { status, stderr } = spawnSync('sh', [`${deploy}container/secrets.sh`, secrets])
+    expect([status, String(stderr)]).toEqual([0, ''])
+    return readdirSync(secrets).map((name) => readFileSync(join(secrets, name), 'utf8'))
+  }
+  const once = make()
+  // A second time it changes nothing, and another one has others.
+  expect(make()).toEqual(once)
+  expect(statSync(secrets).mode & 0o777).toBe(0o700)
+  const wanted = [...text.matchAll(/\.\/secrets\/([\w.-]+)/g)].map(([, name = '']) => name)
+  expect(wanted.length).toBe(5)
+  expect(missing(wanted.map((name) => join(secrets, name)))).toEqual([])
+  const of = (name: string) => readFileSync(join(secrets, name), 'utf8')
+  expect(of('catalog-url')).toBe(`postgres://ocm:${of('postgres-password')}@postgres/ocm\n`)
+  expect(of('garage.env')).toContain(`GARAGE_DEFAULT_SECRET_KEY=${of('s3-secret')}\n`)
+  // As Garage wants them.
+  expect(of('s3-key-id')).toMatch(/^GK[0-9a-f]{32}$/)
+  expect(of('s3-secret')).toMatch(/^[0-9a-f]{64}$/)
 })
 
 test.each(['ocm', 'ocm-agent', 'ocm-hub'])(

@@ -8,6 +8,7 @@ import { type Fleet, startFleet } from './support/fleet.ts'
 import { standIn } from './support/moves/stand-in.ts'
 import { gatewayPid } from './support/node-state.ts'
 import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
+import { startPostgres, whyNoPostgres } from './support/postgres/server.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import { askHub, operatorAt, PASSPHRASE, type RunningHub, startHub } from './support/programs.ts'
 import { missingForReader, readStore } from './support/second-reader.ts'
@@ -29,6 +30,12 @@ interface Verified {
 }
 interface Scrub {
   readonly damage: readonly { readonly pack: string; readonly kind: string }[]
+}
+
+/** Path of a file with this line in it. */
+function written(folder: string, name: string, text: string): string {
+  writeFileSync(join(folder, name), `${text}\n`)
+  return join(folder, name)
 }
 
 /** What a hub says that is to be started like this. */
@@ -99,18 +106,13 @@ describe.skipIf(why !== undefined)(
       catalog.close()
     }
 
-    function fileOf(name: string, text: string): string {
-      writeFileSync(join(ground, name), `${text}\n`)
-      return join(ground, name)
-    }
-
     /** The same hub, with keys as a container is handed them. */
     async function restart(meanwhile: () => void = () => undefined): Promise<void> {
       await hub.stop()
       meanwhile()
       const env = {
-        AWS_ACCESS_KEY_ID_FILE: fileOf('key-id', bucket.keys.id),
-        AWS_SECRET_ACCESS_KEY_FILE: fileOf('key-secret', bucket.keys.secret),
+        AWS_ACCESS_KEY_ID_FILE: written(ground, 'key-id', bucket.keys.id),
+        AWS_SECRET_ACCESS_KEY_FILE: written(ground, 'key-secret', bucket.keys.secret),
       }
       const port = Number(new URL(hub.url).port)
       hub = await startHub(hub.data, { port, more: place, under: { env } })
@@ -230,5 +232,48 @@ describe.skipIf(why !== undefined)(
       await restart()
       expect(await ask<unknown[]>('snapshots', 'ada')).not.toHaveLength(0)
     })
+  },
+)
+
+const whyNotBoth = why ?? whyNoPostgres()
+/** As the compose file hands it all over, of which the engine is the only part that is not here. */
+test.skipIf(whyNotBoth !== undefined)(
+  `a hub as in compose.stores.yaml, with nothing of its own but keys${whyNotBoth === undefined ? '' : ` (${whyNotBoth})`}`,
+  async () => {
+    const [bucket, postgres] = await Promise.all([startBucket(), startPostgres('fsync=off')])
+    const ground = freshMachine('both-stores')
+    const values: Readonly<Record<string, string>> = {
+      '/run/secrets/catalog-url': written(ground, 'catalog-url', postgres.remote()),
+      '/run/secrets/s3-key-id': written(ground, 's3-key-id', bucket.keys.id),
+      '/run/secrets/s3-secret': written(ground, 's3-secret', bucket.keys.secret),
+      'http://garage:3900/ocm-packs': bucket.url,
+      garage: bucket.region,
+    }
+    const compose = readFileSync(
+      new URL('../deploy/container/compose.stores.yaml', import.meta.url),
+    )
+    const [, block = ''] = /  hub:\n[^]*? environment:\n((?: {6}.*\n)+)/.exec(String(compose)) ?? []
+    const env = Object.fromEntries(
+      [...block.matchAll(/(\w+): (\S+)/g)].map(([, name, value = '']) => [name, values[value]]),
+    ) as Record<string, string>
+    expect(Object.values(env)).toEqual(expect.arrayContaining(Object.values(values)))
+    let fleet: Fleet | undefined
+    try {
+      fleet = await startFleet(ground, undefined, { under: { env } })
+      const home = smallHome(join(ground, 'home', 'ada'), PORT)
+      await fleet.enrol('ada', home, ground, standIn(join(ground, 'stand-in')))
+      await fleet.operator.json('nodes', 'confirm')
+      expect(await fleet.operator.json('backup', 'ada')).toMatchObject({ state: 'done' })
+      expect(await fleet.operator.json('verify', 'ada')).toMatchObject({ ok: true })
+      const kept = readdirSync(fleet.hub.data).toSorted()
+      expect(kept).toEqual(['catalog-in-postgres', 'keys', 'packs-bucket', 'spool'])
+      expect(fleet.hub.output()).not.toContain(bucket.keys.secret)
+      const argv = readFileSync(`/proc/${fleet.hub.process.pid}/cmdline`, 'utf8')
+      expect(argv).not.toContain(bucket.keys.secret)
+    } finally {
+      await fleet?.stop()
+      await postgres.stop()
+      await bucket.stop()
+    }
   },
 )

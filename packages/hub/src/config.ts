@@ -90,18 +90,17 @@ export function configFrom(
   }
 }
 
-function bucketFrom(
-  { packsS3, packsS3Region, packsS3Keys }: ServeOptions,
-  env: NodeJS.ProcessEnv,
-): Config['bucket'] {
-  if (packsS3 === undefined) {
-    if (packsS3Region === undefined && packsS3Keys === undefined) return undefined
+/** From the environment too, where several files put one container together. */
+function bucketFrom(options: ServeOptions, env: NodeJS.ProcessEnv): Config['bucket'] {
+  const address = options.packsS3 ?? env['OCM_PACKS_S3']
+  if (address === undefined || address === '') {
+    if (options.packsS3Region === undefined && options.packsS3Keys === undefined) return undefined
     throw new OcmError('wrong-use', {
       what: '--packs-s3-region and --packs-s3-keys go with --packs-s3',
     })
   }
-  const region = packsS3Region ?? env['AWS_REGION'] ?? 'us-east-1'
-  return { place: readBucketPlace(packsS3, region), keys: readBucketKeys(packsS3Keys, env) }
+  const region = options.packsS3Region ?? env['AWS_REGION'] ?? 'us-east-1'
+  return { place: readBucketPlace(address, region), keys: readBucketKeys(options.packsS3Keys, env) }
 }
 
 /** @throws OcmError 'wrong-use' */
