@@ -155,9 +155,10 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     rehome: (urls: readonly string[]) => enrolment.rehome(urls),
     isPressing: apply.isPressing,
     checkAtRest: apply.checkAtRest,
-    /** Answers when nothing live is being changed any more. */
+    /** Answers when nothing is being changed any more. */
     async unchanging(): Promise<void> {
       while (changes.size > 0) await Promise.allSettled(changes)
+      await apply.tidied()
     },
     /** Answers when what was at work has noticed that the link is gone. */
     atRest: () => inTurn(async () => {}),

@@ -91,6 +91,7 @@ async function activate(): Promise<string> {
   if (work === 'move' && !isFenced) await apply.discard(job)
   const fenced = isFenced ? new Uint8Array(readFileSync(fencedFile)) : NOTHING
   const done = await answerOf(apply.activate({ job, fenced, header: final.header }))
+  await apply.tidied()
   return typeof done === 'string' ? done : done.code || 'spoke'
 }
 
@@ -163,6 +164,7 @@ async function act() {
   if (mode === 'prepare') return { outcome: await applyToUndo() }
   if (mode === undefined) return { outcome: await begin() }
   await apply.recover()
+  await apply.tidied()
   const settled = digestOf(place.home)
   const outcome = await { fence, undo, clone: activate, move: activate }[work]()
   return { settled, outcome, digest: digestOf(place.home) }

@@ -120,8 +120,10 @@ export class Stand {
     })
   }
 
-  activate(job = JOB) {
-    return this.apply.activate({ job, fenced: NOTHING, header: NOTHING })
+  async activate(job = JOB) {
+    const done = await this.apply.activate({ job, fenced: NOTHING, header: NOTHING })
+    await this.apply.tidied()
+    return done
   }
 
   /** The live trees, and what lies beside them. */

@@ -8,13 +8,7 @@ import type { ActivateRequest } from './asked.ts'
 import { compareInventories } from './compare.ts'
 import { noteTakenOver, setTakenOver, takenOver } from './continues.ts'
 import { exists } from './disk.ts'
-import {
-  forgetOld,
-  newestApply,
-  removeOldCopies,
-  restoreFence,
-  supersedeFence,
-} from './leftovers.ts'
+import { newestApply, restoreFence, supersedeFence } from './leftovers.ts'
 import type { TargetRecord } from './journal.ts'
 import { readFenced, readNamedSnapshot } from './orders.ts'
 import { swapBack, swapForward } from './renames.ts'
@@ -22,16 +16,7 @@ import { mergeStaged } from './stage-graft.ts'
 import { stageFinal } from './stage.ts'
 import { planSwap } from './swap.ts'
 import { tombstoneOf } from './tombstone.port.ts'
-import {
-  type Held,
-  type Work,
-  abort,
-  clearScraps,
-  failure,
-  makeSpeak,
-  passes,
-  report,
-} from './work.ts'
+import { type Held, type Work, abort, failure, makeSpeak, passes, report } from './work.ts'
 
 const READY_MS = 240_000
 
@@ -246,9 +231,6 @@ async function finish(work: Work, swapped: TargetRecord): Promise<TargetRecord> 
     inventory: null,
     outcome,
   })
-  await clearScraps(record)
-  await removeOldCopies(work, record)
-  await forgetOld(work)
   report(work, job, 'finished', 1)
   return record
 }

@@ -8,7 +8,7 @@ import type { Apply, ByOperator, StageRequest, StageResult, TrialOutcome } from 
 import { type Offer, describe } from './describe.ts'
 import { fence, keepStill } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
-import { forgetOld } from './leftovers.ts'
+import { forgetOld, newestApply, removeOldCopies } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
 import { isPressing } from './pressing.ts'
@@ -182,6 +182,7 @@ export function createApply(parts: ApplyParts): Apply {
       case 'spoke':
       case 'rolling-back':
         await goOn(work, record)
+        tidyLater(job)
         return
       case 'committed':
       case 'aborted':
@@ -203,6 +204,28 @@ export function createApply(parts: ApplyParts): Apply {
         failure(work, record.job, 'recovery', error)
       }
     }
+    const [any] = await journal.all()
+    if (any) tidyLater(any.job)
+  }
+
+  let tidying: Promise<unknown> = Promise.resolve()
+  /** @param job whose log is told when it cannot be done */
+  function tidyLater(job: string): void {
+    tidying = once('tidy', job, tidy).catch((error: unknown) =>
+      failure(work, job, 'tidying', error),
+    )
+  }
+
+  /**
+   * Removes what is needless by now, when whoever asked has been answered: a large tree takes as long to remove as to
+   * write. Cut off, it is done at the next start.
+   */
+  async function tidy(): Promise<void> {
+    const records = await journal.all()
+    for (const record of records)
+      if (record.role === 'target' && isOver(record)) await clearScraps(record)
+    const newest = newestApply(records)
+    if (newest) await removeOldCopies(work, newest)
     await forgetOld(work)
   }
 
@@ -222,7 +245,7 @@ export function createApply(parts: ApplyParts): Apply {
     switch (record.state) {
       case 'committed':
       case 'aborted':
-        return clearScraps(record)
+        return
       case 'staged':
         // Of a move the last delta cannot be opened any more; what else is staged needs no key.
         return endTrial(work, record)
@@ -235,7 +258,10 @@ export function createApply(parts: ApplyParts): Apply {
       case 'spoke':
       case 'rolling-back': {
         const settled = await settle(work, record)
-        later('activate', record.job, () => goOn(work, settled))
+        later('activate', record.job, async () => {
+          await goOn(work, settled)
+          tidyLater(record.job)
+        })
         return
       }
       case 'undoing':
@@ -250,6 +276,9 @@ export function createApply(parts: ApplyParts): Apply {
 
   return {
     recover,
+    async tidied() {
+      await tidying
+    },
     async describe(record, wish) {
       const asked = wish === undefined ? undefined : { wish, offer }
       const made = await describe(work, await work.vault.acceptRecord(record), asked)
@@ -264,8 +293,9 @@ export function createApply(parts: ApplyParts): Apply {
         if (!record) throw new OcmError('not-found', { what: 'job' })
         const done = await activate(work, held.get(request.job), record, request)
         held.delete(request.job)
-        return done
-      }).then(outcomeOf),
+        tidyLater(request.job)
+        return outcomeOf(done)
+      }),
     fence: (request) =>
       once('fence', request.job, async () => {
         const verified = await read(request.order, request.record, request.job)
@@ -307,6 +337,8 @@ export function createApply(parts: ApplyParts): Apply {
     },
   }
 }
+
+const isOver = ({ state }: TargetRecord): boolean => state === 'committed' || state === 'aborted'
 
 const resultOf = ({ bytes, lost = 0 }: TargetRecord): StageResult => ({ bytes, lost })
 

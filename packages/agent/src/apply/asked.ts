@@ -53,9 +53,11 @@ export interface ByOperator {
 export interface Apply {
   /**
    * To be called once, before the link is up. When it answers, everything live is wholly old or wholly new; a job that
-   * has still to start its gateway goes on by itself.
+   * has still to start its gateway goes on by itself, and what is needless is removed meanwhile.
    */
   recover(): Promise<void>
+  /** Answers when what jobs have left behind that nobody needs is gone; they themselves answer before. */
+  tidied(): Promise<void>
   /** A signed Description with a new nonce and a new job key. @param record the newest vault record */
   /** @param wish what a plan asks, sealed to the job key of the description before. */
   describe(record: Uint8Array, wish?: Uint8Array): Promise<Uint8Array>

@@ -277,6 +277,7 @@ test('of jobs that are over the journal keeps the newest few, and the one that c
     await stand.apply.discard(job)
   }
   await stand.apply.recover()
+  await stand.apply.tidied()
   const kept = await readdir(path.join(stand.place.agent, 'journal'))
   expect(kept).toHaveLength(17)
   expect(kept).toContain('f0'.repeat(16))

@@ -1,13 +1,12 @@
 /** One way to look at an installation, whether it lies live on the disk or in what a capture took of it. */
-import { readdirSync } from 'node:fs'
 import type { DatabaseSync } from 'node:sqlite'
-import { type Layout, type PlacedPath, absoluteOf, pathFromBytes, pathToBytes } from '@ocm/protocol'
+import { type Layout, type PlacedPath, absoluteOf } from '@ocm/protocol'
 import type { DatabaseSource } from '../installation.port.ts'
 import { type Config, readFromDisk } from './config.ts'
 import { type ConfigListing, listConfig } from './config-listing.ts'
 import { isDatabaseError, withLive } from './databases.ts'
-import { errno } from './errno.ts'
 import { type AgentListing, type StateListing, listAgent, listState } from './listing.ts'
+import { namesIn } from './names.ts'
 import { noPrint } from './prints.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
 
@@ -47,7 +46,10 @@ export function liveSight(
     config: listConfig(config),
     state,
     agents,
-    names: (directory) => namesOnDisk(absoluteOf(layout, directory)),
+    names(directory) {
+      const absolute = absoluteOf(layout, directory)
+      return absolute === undefined ? [] : namesIn(absolute)
+    },
     told(kind, file) {
       const bytes = readFromDisk(absoluteOf(layout, file) ?? '')
       return bytes === undefined ? undefined : LIST[kind](new TextDecoder().decode(bytes), noPrint)
@@ -68,16 +70,5 @@ function listLive<T>(
     if (!isDatabaseError(error)) throw error
     warnings.push({ code: 'database-unreadable', detail: `${name}: ${error.message}` })
     return undefined
-  }
-}
-
-function namesOnDisk(directory: string | undefined): readonly string[] {
-  if (directory === undefined) return []
-  try {
-    const names = readdirSync(Buffer.from(pathToBytes(directory)), { encoding: 'buffer' })
-    return names.map(pathFromBytes).toSorted()
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errno(error) ?? '')) return []
-    throw error
   }
 }

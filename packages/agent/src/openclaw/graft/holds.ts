@@ -1,12 +1,11 @@
 /** What is here that a graft must not meet, and what it can stand on. */
-import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { type TargetFacts, pathFromBytes, pathToBytes } from '@ocm/protocol'
+import type { TargetFacts } from '@ocm/protocol'
 import type { DatabaseSource } from '../../installation.port.ts'
-import { errno } from '../errno.ts'
 import { stateDatabaseOf } from '../implied.ts'
 import { inventoryOf } from '../inventory.ts'
 import { type Located, agentDatabaseOf } from '../layout.ts'
+import { namesIn } from '../names.ts'
 import { liveSight } from '../sight.ts'
 import { tiesOf } from './ties.ts'
 
@@ -29,7 +28,7 @@ export function holdsOf(located: Located): NonNullable<TargetFacts['holds']> {
     ties: tiesOf(sight, personas, undefined).filter(({ way }) => way === 'brings'),
     names: Object.fromEntries(
       rooms.flatMap(([room, directory]) => {
-        const names = namesIn(directory)
+        const names = namesIn(directory).filter((name) => name.isWellFormed())
         return names.length > MAX_NAMES ? [] : [[room, names]]
       }),
     ),
@@ -51,17 +50,4 @@ function databasesOf({ where, personas }: Located): readonly DatabaseSource[] {
     source('state', stateDatabaseOf(where.state)),
     ...personas.map(({ id, directory }) => source('agent', agentDatabaseOf(directory), id)),
   ]
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    const names = readdirSync(Buffer.from(pathToBytes(directory)), { encoding: 'buffer' })
-    return names
-      .map(pathFromBytes)
-      .filter((name) => name.isWellFormed())
-      .toSorted()
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errno(error) ?? '')) return []
-    throw error
-  }
 }
