@@ -148,7 +148,7 @@ describe.skipIf(why)(`copies of PostgreSQL${why === undefined ? '' : `: ${why}`}
     await copyOutOfPostgres(url, `${ground}/second`)
     const after = rowsOf(`${ground}/second`)
     expect([...after.keys()].toSorted()).toEqual([...before.keys()].toSorted())
-    for (const [table, rows] of before) expect(after.get(table), table).toEqual(rows)
+    for (const [table, rows] of before) expect([table, after.get(table)]).toEqual([table, rows])
 
     // And a hub goes on with it, numbers too.
     const { audit, jobs, close } = await openPostgres({ url, data: ground })
@@ -170,7 +170,9 @@ describe.skipIf(why)(`copies of PostgreSQL${why === undefined ? '' : `: ${why}`}
     broken.close()
     // The tables are there, the rows are not: the text is one that PostgreSQL does not take.
     await copyOf('broken', "update nodes set label = 'a' || char(0) || 'b'")
-    await expect(copyIntoPostgres(url, `${ground}/broken`)).rejects.toThrow()
+    await expect(copyIntoPostgres(url, `${ground}/broken`)).rejects.toMatchObject({
+      code: 'malformed',
+    })
     await copyIntoPostgres(url, `${ground}/first`)
     await expect(copyIntoPostgres(url, `${ground}/first`)).rejects.toMatchObject({
       code: 'target-not-empty',

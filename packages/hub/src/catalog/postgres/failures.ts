@@ -12,10 +12,12 @@ const NOT_THE_QUESTION = ['08', '25', '28', '3D', '42501', '53', '55', '57', '58
 const codeOf = (error: unknown): string | undefined =>
   error instanceof DatabaseError ? error.code : undefined
 
-/** @returns an OcmError 'catalog-failed' when it is the database and not the question; else what was given */
+/** @returns an OcmError 'catalog-failed' when it is the database and not the question, 'malformed'; else what was given */
 export function failureOf(error: unknown): unknown {
   if (error instanceof OcmError) return error
   const code = codeOf(error)
+  // A zero byte in text, which SQLite takes.
+  if (code === '22021') return new OcmError('malformed', { what: 'text' }, { cause: error })
   const isAnswer = code !== undefined && !NOT_THE_QUESTION.some((kind) => code.startsWith(kind))
   return isAnswer ? error : new OcmError('catalog-failed', { why: whyOf(error) }, { cause: error })
 }
