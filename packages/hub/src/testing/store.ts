@@ -14,7 +14,7 @@ import { bodyOf, emptyHeader, idOf, listed } from './agent.ts'
 
 export const DAY = 86_400_000
 export const HOUR = 3_600_000
-const VAULT = newId(p)
+export const VAULT = newId(p)
 
 export class TestStore {
   readonly root: string
@@ -43,10 +43,11 @@ export class TestStore {
     })
   }
 
-  static async open(): Promise<TestStore> {
+  /** @param given a catalog in PostgreSQL that the test has made */
+  static async open(given?: TestCatalog): Promise<TestStore> {
     const root = await mkdtemp(`${tmpdir()}/ocm-store-`)
     const packs = await openPackDirectory(`${root}/packs`)
-    const place = await testCatalog()
+    const place = given ?? (await testCatalog())
     const { catalogUrl: url } = place
     const catalog =
       url === undefined
