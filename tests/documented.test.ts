@@ -3,7 +3,7 @@
  * starts. What would change this machine or takes minutes is named here with its reason, and checked for being there.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -13,6 +13,7 @@ import {
   ROOT,
 } from './support/documented/commands.ts'
 import { openScene, type Scene } from './support/documented/scene.ts'
+import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import { programOf } from './support/programs.ts'
 import { until } from './support/until.ts'
@@ -35,6 +36,9 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
     'changes this machine',
     ([, unit]) => existsSync(`${ROOT}deploy/${unit}.service`),
   ],
+  ...(whyNoObjectStore() === undefined
+    ? []
+    : [[/--packs-s3 /, 'needs an S3 server', () => true] as const]),
   [/^git pull$/, 'changes this checkout', () => true],
   [/^npm test$/, 'is what runs this', () => 'test' in scripts],
   [
@@ -77,7 +81,10 @@ let snapshot = ''
 beforeAll(() => {
   scene = openScene(freshMachine('documented'))
 })
-afterAll(() => scene?.stop())
+afterAll(async () => {
+  await scene?.stop()
+  await bucket?.stop()
+})
 
 async function done(command: string, as?: Parameters<Scene['run']>[1]): Promise<string> {
   const { code, out, err } = await scene.run(command, as)
@@ -152,7 +159,7 @@ async function playOne(text: string): Promise<void> {
   if (command.startsWith('node ocm-agent.mjs')) return void (await done(command, study))
   if (command.startsWith('ocm-hub serve')) {
     // A hub of its own for each: the one that is there goes on.
-    const own = command.replace('--data data', `--data of-${command.length}`)
+    const own = (await inBucket(command)).replace('--data data', `--data of-${command.length}`)
     const certificate = 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
     if (own.includes('cert.pem')) {
       await done(`${certificate} -keyout key.pem -out cert.pem -subj /CN=hub -days 2 2>/dev/null`)
@@ -165,6 +172,20 @@ async function playOne(text: string): Promise<void> {
   if (/^ocm (setup|vault epoch)/.test(command)) scene.keepCode(code ?? '')
   if (/^ocm vault (recover|passphrase)/.test(command)) scene.changed()
   if (command.startsWith('ocm ticket')) joinString = /ocm1\.\S+/.exec(said)?.[0] ?? ''
+}
+
+let bucket: TestBucket | undefined
+
+/** The bucket of the page is one that is there. */
+async function inBucket(command: string): Promise<string> {
+  if (!command.includes('--packs-s3')) return command
+  bucket ??= await startBucket()
+  const { id, secret } = bucket.keys
+  const lines = `AWS_ACCESS_KEY_ID=${id}\nAWS_SECRET_ACCESS_KEY=${secret}\n`
+  writeFileSync(join(scene.folder, 's3.keys'), lines, { mode: 0o600 })
+  return command
+    .replace('https://s3.example.net/ocm-packs', bucket.url)
+    .replace(/(--packs-s3-region) \S+/, `$1 ${bucket.region}`)
 }
 
 describe.each(PAGES)('%s', (page) => {

@@ -229,6 +229,9 @@ describe.skipIf(why !== undefined)(
       expect(await started(hub.data, ['--packs-s3', ...elsewhere])).toContain(
         "nothing of this hub's",
       )
+      written(hub.data, 'packs-lost', '')
+      expect(await started(hub.data, ['--packs-s3', ...elsewhere])).toBe('started')
+      expect(existsSync(join(hub.data, 'packs-lost'))).toBe(false)
       await restart()
       expect(await ask<unknown[]>('snapshots', 'ada')).not.toHaveLength(0)
     })

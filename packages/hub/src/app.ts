@@ -138,6 +138,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const adopting = opened.isFar ? adoptsAhead(catalog.adopting) : catalog.adopting
   const { live, tombstoned } = await keeping.packCounts()
   await checkIsOurs(opened, {
+    data,
     isSetUp: (await catalog.vault.root()) !== undefined,
     known: live.packs + tombstoned.packs,
   })

@@ -25,6 +25,8 @@ export interface TestBucket {
   put(name: string, bytes: Uint8Array): Promise<void>
   remove(name: string): Promise<void>
   removeBucket(): Promise<void>
+  /** From now on what is written over or removed stays as a version. */
+  keepVersions(): Promise<void>
   /** On the same server. */
   another(): Promise<TestBucket>
   /** Empties what this test has made, and ends the server if it is ours. */
@@ -91,6 +93,10 @@ async function bucketOn(
     put: async (name, bytes) => void (await ask('PUT', `/${name}`, bytes)),
     remove: async (name) => void (await ask('DELETE', `/${name}`)),
     removeBucket: async () => void (await ask('DELETE', '')),
+    keepVersions: async () => {
+      const wish = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
+      await ask('PUT', '?versioning', Buffer.from(wish))
+    },
     another: () => bucketOn(on),
     async stop() {
       await server?.stop()

@@ -46,9 +46,9 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
     await rm(ground, { recursive: true, force: true })
   })
 
-  async function open(): Promise<ObjectStore> {
-    const { endpoint, region, keys } = bucket
-    const place = { endpoint, bucket: bucket.bucket, prefix, region }
+  async function open(at: TestBucket = bucket): Promise<ObjectStore> {
+    const { endpoint, region, keys } = at
+    const place = { endpoint, bucket: at.bucket, prefix, region }
     const store = await openObjectStore({ place, keys, spool: `${ground}/spool` })
     opened.push(store)
     return store
@@ -56,7 +56,10 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
   const names = async () =>
     (await bucket.names(prefix)).map((name) => name.slice(prefix.length)).toSorted()
 
-  packsContract(open, open)
+  packsContract(
+    () => open(),
+    () => open(),
+  )
 
   test('knows what the server can do', async () => {
     const { abilities } = await open()
@@ -152,6 +155,23 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
     expect(header?.id).toBe('cd'.repeat(32))
     expect(Math.abs((header?.at ?? 0) - began)).toBeLessThan(60_000)
     expect(await store.header('cd'.repeat(32))).toEqual(three)
+  })
+
+  test('in a bucket that keeps versions it puts, damages, mends and removes as in any other', async () => {
+    const other = await bucket.another()
+    await other.keepVersions()
+    const store = await open(other)
+    const bytes = randomBytes(3000)
+    const id = await put(store, bytes)
+    await other.put(`${prefix}${id.slice(0, 2)}/${id}`, bytes.with(1, 0))
+    expect(await store.check(id, bytes.length)).toBe('damaged')
+    await put(store, bytes)
+    expect(await store.check(id, bytes.length)).toBe('whole')
+    await store.remove([id, idOf(Buffer.from('never'))])
+    expect(await store.size(id)).toBeUndefined()
+    expect(await store.check(id, bytes.length)).toBe('missing')
+    await put(store, bytes)
+    expect(await store.check(id, bytes.length)).toBe('whole')
   })
 
   test('lists more headers than a server names at once', async () => {

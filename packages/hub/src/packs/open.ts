@@ -1,4 +1,6 @@
 /** Where this hub keeps its packs: in its data directory, or in a bucket. */
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { OcmError } from '@ocm/protocol'
 import type { Logger } from 'pino'
 import type { Contents } from '../nodes/adopt.port.ts'
@@ -45,16 +47,18 @@ export async function openPacks({ data, bucket, log }: PacksWish): Promise<Opene
 
 /**
  * A new hub would write its vault over that of whoever was here, whose backups nobody could open then; and a hub at an
- * empty place would take all that it has for lost.
+ * empty place would take all that it has for lost. If it is, somebody says so with a file `packs-lost`.
  * @throws OcmError 'packs-of-another-hub', 'store-not-found'
  */
 export async function checkIsOurs(
   { packs, where }: OpenedPacks,
-  { isSetUp, known }: { readonly isSetUp: boolean; readonly known: number },
+  hub: { readonly data: string; readonly isSetUp: boolean; readonly known: number },
 ): Promise<void> {
   const hasVault = (await packs.vault()) !== undefined
-  if (hasVault && !isSetUp) throw new OcmError('packs-of-another-hub', { where })
-  if (!hasVault && known > 0) {
+  if (hasVault && !hub.isSetUp) throw new OcmError('packs-of-another-hub', { where })
+  const lost = `${hub.data}/packs-lost`
+  if (!hasVault && hub.known > 0 && !existsSync(lost)) {
     throw new OcmError('store-not-found', { what: `nothing of this hub's is in ${where}` })
   }
+  await rm(lost, { force: true })
 }
