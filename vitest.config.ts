@@ -16,7 +16,7 @@ const unit = (name: string, more: object = {}) => ({
 const CATALOG_NEAR = [
   'catalog/*.test.ts',
   'jobs/runner.test.ts',
-  'keeping/collect.test.ts',
+  'keeping/{collect,interleavings}.test.ts',
   'nodes/commit.test.ts',
   'nodes/vault.test.ts',
 ]

@@ -24,7 +24,7 @@ export interface Patience {
 export const PATIENCE: Patience = { statement: 30_000, answer: 40_000, connect: 10_000, lock: 3000 }
 
 export interface OneConnection extends PostgresPool {
-  /** Statements that were asked and not answered yet. */
+  /** What was asked of PostgreSQL and is not answered yet. */
   readonly asking: number
   /** As when the cable is pulled; the next one who asks has a new one. */
   cut(): void
@@ -92,11 +92,14 @@ export function oneConnection({
     if (live) return live
     // Whoever waited while it was tried has waited long enough.
     if (failed && failed.at > since) throw failed.error
+    asking++
     try {
       live = await opened()
     } catch (error) {
       failed = { at: performance.now(), error: failureOf(error) }
       throw failed.error
+    } finally {
+      asking--
     }
     const isBack = before !== undefined
     before = live

@@ -1,29 +1,13 @@
 /** One random order of what a hub and its nodes can do to the store, by a seed. */
-import { DatabaseSync } from 'node:sqlite'
-import { Kysely } from 'kysely'
-import { nodeSqliteDialect } from '../../catalog/dialect.ts'
-import { migrate } from '../../catalog/steps/all.ts'
-import type { Schema } from '../../catalog/schema.ts'
+import type { Ground } from './ground.ts'
 import { World } from './world.ts'
 
 const HOUR = 3_600_000
 const STEPS = 70
 
-/** The tables as the steps make them, once: taking the steps takes longer than a whole order. */
-export async function schemaOf(): Promise<string> {
-  const database = new DatabaseSync(':memory:')
-  const db = new Kysely<Schema>({ dialect: nodeSqliteDialect(database) })
-  await migrate(db)
-  const rows = database
-    .prepare("select sql from sqlite_master where sql is not null and name not like 'kysely%'")
-    .all()
-  await db.destroy()
-  return rows.map((row) => String(row['sql'])).join(';\n')
-}
-
 /** @returns how often each thing happened. @throws what did not hold, with the seed in its message */
-export async function interleave(seed: number, schema: string): Promise<Record<string, number>> {
-  const world = new World(seed, schema)
+export async function interleave(seed: number, ground: Ground): Promise<Record<string, number>> {
+  const world = await World.open(seed, ground)
   try {
     for (let step = 0; step < STEPS; step++) {
       begin(world)
@@ -31,17 +15,17 @@ export async function interleave(seed: number, schema: string): Promise<Record<s
       const turns = world.upTo(7)
       for (let turn = 0; turn < turns; turn++) {
         await world.turns.take()
-        world.look()
+        await world.look()
       }
     }
     await world.turns.drain()
-    world.look()
+    await world.look()
     await world.settle()
     return world.counts
   } catch (error) {
     throw new Error(`seed ${seed}: ${String(error)}`, { cause: error })
   } finally {
-    world.close()
+    await ground.close()
   }
 }
 

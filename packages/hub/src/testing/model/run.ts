@@ -1,6 +1,7 @@
 /** `node run.ts --cases N --seed N [--step N]`: prints each order that fails, then one line of JSON with the counts. */
 import { parseArgs } from 'node:util'
-import { interleave, schemaOf } from './interleave.ts'
+import { sqliteGround, sqliteSchema } from './ground.ts'
+import { interleave } from './interleave.ts'
 
 const { values } = parseArgs({
   options: {
@@ -10,12 +11,14 @@ const { values } = parseArgs({
   },
 })
 const [cases, seed, step] = [Number(values.cases), Number(values.seed), Number(values.step)]
-const schema = await schemaOf()
+const schema = await sqliteSchema()
 const counts: Record<string, number> = {}
 let failed = 0
 for (let i = 0; i < cases; i++) {
   try {
-    for (const [what, times] of Object.entries(await interleave(seed + i * step, schema))) {
+    for (const [what, times] of Object.entries(
+      await interleave(seed + i * step, await sqliteGround(schema)),
+    )) {
       counts[what] = (counts[what] ?? 0) + times
     }
   } catch (error) {

@@ -17,8 +17,12 @@ export class Turns {
   #running = new Set<string>()
   readonly failed: unknown[] = []
 
-  constructor(next: () => number) {
+  /** Until every task stands at a gate or waits for another. */
+  readonly rest: () => Promise<void>
+
+  constructor(next: () => number, rest: () => Promise<void>) {
     this.#next = next
+    this.rest = rest
   }
 
   /** For one process: after `die` it is never passed again. */
@@ -35,9 +39,6 @@ export class Turns {
   isRunning(prefix: string): boolean {
     return [...this.#running].some((name) => name.startsWith(prefix))
   }
-
-  /** Until every task stands at a gate or waits for another: SQLite answers at once, the rest are promises. */
-  rest = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
   /** Lets one of those go on that stand at a gate. False when nobody does. */
   async take(): Promise<boolean> {

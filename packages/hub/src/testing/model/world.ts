@@ -2,18 +2,15 @@
  * A hub's store with nodes that back up, prune, collect and scrub in any order, and crash at any moment; and what has to
  * hold at each of them. The catalog, the commit, the collector and the repair are those that ship; the disk is paper.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { type KeyPair, judgeRetention, OcmError, signSnapshot } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
-import { Kysely } from 'kysely'
-import { nodeSqliteDialect } from '../../catalog/dialect.ts'
 import { type Catalog, catalogOver } from '../../catalog/catalog.ts'
-import type { Schema } from '../../catalog/schema.ts'
 import { collect, repair } from '../../keeping/collect.ts'
 import { createCommit } from '../../nodes/commit.ts'
 import type { Packs } from '../../nodes/ports.ts'
 import { emptyHeader } from '../agent.ts'
 import { Disk, paperPacks } from './paper-packs.ts'
+import type { Ground } from './ground.ts'
 import { numbers, Turns } from './turns.ts'
 
 const HOUR = 3_600_000
@@ -33,7 +30,7 @@ export class World {
   readonly next: () => number
   readonly turns: Turns
   readonly disk = new Disk()
-  readonly #database = new DatabaseSync(':memory:')
+  readonly #ground: Ground
   catalog!: Catalog
   packs!: Packs
   #commit!: ReturnType<typeof createCommit>
@@ -45,34 +42,33 @@ export class World {
   /** Taken away behind the hub's back and not put again. */
   readonly #stolen = new Set<string>()
   readonly counts: Record<string, number> = {}
-  readonly #asking = new Map<string, StatementSync>()
   /** When something was pruned since the last look. */
   #prunes: number[] = []
   /** Of what the last look was. */
   #looked = ''
   #made = 0
 
-  constructor(seed: number, schema: string) {
+  private constructor(seed: number, ground: Ground) {
     this.next = numbers(seed)
-    this.turns = new Turns(this.next)
-    this.#database.exec(`pragma foreign_keys = on; ${schema}`)
-    this.#database.exec(
-      'insert into keeping (id, lock_days, lock_last, grace_hours) values (1, 0, 1, 72)',
-    )
-    for (const [index, node] of NODES.entries()) {
-      this.#database
-        .prepare(
-          `insert into nodes (id, key, label, state, seq_stored, boot, ticket, enrolment, agent_version, enrolled_at)
-           values (?, ?, '', 'active', 0, '', x'', x'', '', 0)`,
-        )
-        .run(node, String(index))
-    }
+    this.turns = new Turns(this.next, ground.rest)
+    this.#ground = ground
     this.#boot()
+  }
+
+  static async open(seed: number, ground: Ground): Promise<World> {
+    const db = ground.boot()
+    await db.updateTable('keeping').set({ lock_days: 0, lock_last: 1 }).execute()
+    const empty = new Uint8Array()
+    const blank = { label: '', boot: '', ticket: empty, enrolment: empty, agent_version: '' }
+    const row = { ...blank, state: 'active', seq_stored: 0, enrolled_at: 0 } as const
+    const rows = NODES.map((id, index) => ({ ...row, id, key: String(index) }))
+    await db.insertInto('nodes').values(rows).execute()
+    return new World(seed, ground)
   }
 
   #boot(): void {
     const now = () => this.at
-    this.catalog = catalogOver(new Kysely<Schema>({ dialect: nodeSqliteDialect(this.#database) }))
+    this.catalog = catalogOver(this.#ground.boot())
     this.packs = paperPacks(this.disk, this.turns.gate)
     const record = { vault: VAULT, epoch: 1 }
     this.#commit = createCommit({
@@ -83,10 +79,6 @@ export class World {
       publish: () => undefined,
       now,
     })
-  }
-
-  close(): void {
-    this.#database.close()
   }
 
   upTo(n: number): number {
@@ -204,7 +196,6 @@ export class World {
   /** The process dies where it stands, what it had begun is rolled back, and another one begins. */
   crash(): void {
     this.turns.die()
-    if (this.#database.isTransaction) this.#database.exec('rollback')
     this.disk.crash(this.next)
     this.count('crashed')
     this.#boot()
@@ -213,21 +204,23 @@ export class World {
   }
 
   /** @throws what does not hold at this moment */
-  look(): void {
+  async look(): Promise<void> {
     const [failed] = this.turns.failed
     if (failed !== undefined) throw failed as Error
     for (const [id, { there, synced }] of this.disk.packs) {
       if (there && synced) this.#stolen.delete(id)
     }
-    if (this.#database.isTransaction) return
-    const [changes] = this.#rows<{ n: number }>('select total_changes() as n')
-    const now = `${changes?.n} ${this.disk.changes}`
+    if (this.#ground.isHalf()) return
+    const now = `${this.#ground.changes()} ${this.disk.changes}`
     if (now === this.#looked) return
     this.#looked = now
-    const rows = this.#rows<{ id: string; node: string; seq: number; pruned_at: number | null }>(
-      'select id, node, seq, pruned_at from snapshots',
-    )
-    const used = this.#rows<{ snapshot: string; pack: string; state: string }>(
+    const rows = await this.#ground.rows<{
+      id: string
+      node: string
+      seq: number
+      pruned_at: number | null
+    }>('select id, node, seq, pruned_at from snapshots')
+    const used = await this.#ground.rows<{ snapshot: string; pack: string; state: string }>(
       `select u.snapshot, u.pack, p.state from snapshot_packs u
        left join packs p on p.node = u.node and p.id = u.pack`,
     )
@@ -290,11 +283,12 @@ export class World {
       await this.#run(() => this.collect())
       this.at += GRACE
     }
-    this.look()
-    const rows = new Set(this.#rows<{ id: string }>('select id from packs').map(({ id }) => id))
-    const used = new Set(
-      this.#rows<{ pack: string }>('select pack from snapshot_packs').map(({ pack }) => pack),
-    )
+    await this.look()
+    const { rows: ask } = this.#ground
+    const packs = await ask<{ id: string }>('select id from packs')
+    const rows = new Set(packs.map(({ id }) => id))
+    const references = await ask<{ pack: string }>('select pack from snapshot_packs')
+    const used = new Set(references.map(({ pack }) => pack))
     for (const id of rows) if (!used.has(id)) throw new Error(`pack ${id} was not collected`)
     const loose = [...this.disk.headers].filter(([id, { there }]) => there && !this.#known.has(id))
     if (loose.length > 0) throw new Error(`${loose.length} headers without a snapshot`)
@@ -308,15 +302,9 @@ export class World {
   async #done(what: string): Promise<void> {
     while (this.turns.isRunning(what)) {
       await this.turns.take()
-      this.look()
+      await this.look()
     }
-    this.look()
-  }
-
-  #rows<T>(statement: string): T[] {
-    const prepared = this.#asking.get(statement) ?? this.#database.prepare(statement)
-    this.#asking.set(statement, prepared)
-    return prepared.all() as T[]
+    await this.look()
   }
 }
 
