@@ -59,7 +59,10 @@ function crewOf(count: number, tops: readonly string[]): Crew {
     size: count,
     carryOut: (order) => crew.carryOut(order),
     room: (bytes) => crew.room(bytes),
-    end: () => crew.end(),
+    async end() {
+      await crew.end()
+      giveBack()
+    },
   }
 }
 

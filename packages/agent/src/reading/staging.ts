@@ -3,7 +3,7 @@
  * are, sealed. Until they are sealed they are for their owner alone and not durable.
  */
 import type { Entry, Primitives } from '@ocm/protocol'
-import { crewFor } from './crew.ts'
+import { type Crew, crewFor } from './crew.ts'
 import type { NewEntry } from './entries.ts'
 import { durably, notDurably } from './make-durable.ts'
 import type { Spot } from './orders.ts'
@@ -62,19 +62,27 @@ export function stageTrees(p: Primitives, trees: readonly NewTree[], durable = t
     })
   })
   const work = placings.reduce((sum, { entry, twin }) => sum + (twin ? FILE : FILE + entry.size), 0)
-  const crew = crewFor(p, tops, work)
+  let crew: Crew | undefined
+  const atWork = () => (crew ??= crewFor(p, tops, work))
+  /** Between writing and sealing others are at work, and need the memory. */
+  const rest = async () => {
+    const resting = crew
+    crew = undefined
+    await resting?.end()
+  }
   const onDisk = durable ? durably(trees.map(({ root }) => root)) : notDurably
   let written = placings
   return {
     async write(source, options) {
-      const damages = await writeFiles(p, source, placings, crew, options)
+      const damages = await writeFiles(p, source, placings, atWork(), options)
+      await rest()
       const lost = new Set(damages.map(({ entry }) => entry))
       written = placings.filter(({ entry }) => !lost.has(entry))
       onDisk.begin()
       return damages
     },
-    seal: () => sealFiles(written, crew, onDisk),
-    end: () => crew.end(),
+    seal: () => sealFiles(written, atWork(), onDisk),
+    end: rest,
   }
 }
 

@@ -2,7 +2,7 @@
  * Manifest ↔ pages. Which entries share a page depends on their names alone, so a change dirties the page it lies in
  * and no other, and sections have pages of their own, because the secret ones change with every run.
  */
-import { compareBytes, utf8 } from '../bytes.ts'
+import { compareBytes, equal, hex, utf8 } from '../bytes.ts'
 import { toCbor } from '../cbor.ts'
 import { OcmError } from '../errors.ts'
 import { type Layout, RootId } from '../layout.ts'
@@ -144,6 +144,7 @@ function walk(pages: Iterable<Uint8Array>, take: (entry: Entry, name: string) =>
   const closed = new Set<string>()
   const omissions: Omission[] = []
   const mentions: Mention[] = []
+  const ids = new Map<string, Uint8Array>()
   for (const bytes of pages) {
     const page = check(ManifestPage, fromCbor(bytes, 'manifest page'), 'manifest page')
     switch (page[0]) {
@@ -155,6 +156,7 @@ function walk(pages: Iterable<Uint8Array>, take: (entry: Entry, name: string) =>
         for (const entry of page[1]) {
           if (!staysInside(entry.path) || !isWhole(entry)) throw malformed()
           const name = nameOf(entry)
+          shareIds(entry, ids)
           roots.add(entry.root)
           names.push(name)
           if (entry.kind !== 'directory') closed.add(name)
@@ -173,6 +175,20 @@ function walk(pages: Iterable<Uint8Array>, take: (entry: Entry, name: string) =>
   for (const root of roots) if (!Object.hasOwn(meta.layout.roots, root)) throw malformed()
   checkNames(names, closed)
   return { meta, omissions, mentions }
+}
+
+/** A pack's id comes with each extent that lies in it; in memory one of them has to do. @param ids by their text */
+function shareIds({ extents = [] }: Entry, ids: Map<string, Uint8Array>): void {
+  let last: Uint8Array | undefined
+  for (const extent of extents) {
+    const [id] = extent
+    if (!last || !equal(id, last)) {
+      const text = hex(id)
+      last = ids.get(text) ?? id
+      ids.set(text, last)
+    }
+    ;(extent as [Uint8Array, ...unknown[]])[0] = last
+  }
 }
 
 /** @throws OcmError 'malformed' for one that occurs twice, or lies below one that is closed */
