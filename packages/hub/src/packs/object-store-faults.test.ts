@@ -19,6 +19,7 @@ import {
 import { whyNoRadosgw } from '../../../../tests/support/object-store/radosgw.ts'
 import { startBucket, type TestBucket } from '../../../../tests/support/object-store/server.ts'
 import { type ObjectStore, openObjectStore } from './object-store.ts'
+import { keepsVaultAgain } from './vault-again.ts'
 import type { BucketKeys, BucketPlace } from './s3/place.ts'
 
 // It has to be one that may be killed.
@@ -200,6 +201,22 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  test('a vault that could not be kept is kept when the server can again, the newest and nothing after it', async () => {
+    const store = await open({ forMs: 0 })
+    const logged: string[] = []
+    const log = { warn: () => void logged.push('not yet'), info: () => void logged.push('kept') }
+    const vault = keepsVaultAgain(store, log, 20)
+    const [one, two] = [randomBytes(9), randomBytes(9)].map((bytes) => new Uint8Array(bytes))
+    if (!one || !two) throw new Error()
+    proxy.next(5, ({ url }) => url?.includes('/vault/') === true, slowDown)
+    const failed = vault.keepVault({ record: one, slots: [one] })
+    await expect(failed).rejects.toMatchObject({ code: 'store-failed' })
+    await expect(vault.keepVault({ record: two, slots: [two] })).rejects.toThrow('asked less')
+    await vi.waitFor(() => expect(logged.at(-1)).toBe('kept'), 5000)
+    expect(await store.vault()).toEqual({ record: two, slots: [two], epochs: [] })
+    vault.stop()
   })
 
   test('a bucket that is gone has lost nothing', async () => {

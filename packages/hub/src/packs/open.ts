@@ -7,6 +7,7 @@ import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import { openPackDirectory } from './directory.ts'
 import { markedBucket, markBucket } from './mark.ts'
+import { keepsVaultAgain } from './vault-again.ts'
 import { type BucketKeys, type BucketPlace, writeBucketPlace } from './s3/place.ts'
 
 export interface PacksWish {
@@ -42,7 +43,12 @@ export async function openPacks({ data, bucket, log }: PacksWish): Promise<Opene
   }
   if (!abilities.guarded) log.warn('the server of the bucket lets in who has another key')
   await markBucket(data, where)
-  return { packs: store, where, isFar: true, close: store.close }
+  const vault = keepsVaultAgain(store, log)
+  const close = () => {
+    vault.stop()
+    store.close()
+  }
+  return { packs: { ...store, keepVault: vault.keepVault }, where, isFar: true, close }
 }
 
 /**

@@ -96,7 +96,7 @@ export function openBucket(
     const ask = { method: 'POST', query: { delete: '' }, body } as const
     const { status, text } = await textOf(ask, [200, ...UNKNOWN_TO_IT], patient)
     removesMany = status === 200
-    return removesMany && readDeletion(text).length === 0 ? [] : names
+    return readDeletion(text)?.length === 0 ? [] : names
   }
 
   return {

@@ -55,8 +55,10 @@ export const writeDeletion = (keys: readonly string[]): string =>
     .map((key) => `<Object><Key>${escaped(key)}</Key></Object>`)
     .join('')}</Delete>`
 
-/** What could not be removed, as the server calls the reasons. */
-export const readDeletion = (xml: string): string[] =>
-  elements(xml, 'Error')
-    .map((inner) => textOf(inner, 'Code') ?? '')
-    .filter((code) => code !== 'NoSuchKey')
+/** What could not be removed, as the server calls the reasons; undefined when this is no such answer. */
+export const readDeletion = (xml: string): string[] | undefined =>
+  xml.includes('<DeleteResult')
+    ? elements(xml, 'Error')
+        .map((inner) => textOf(inner, 'Code') ?? '')
+        .filter((code) => code !== 'NoSuchKey')
+    : undefined
