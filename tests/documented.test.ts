@@ -13,6 +13,7 @@ import {
   ROOT,
 } from './support/documented/commands.ts'
 import { openScene, type Scene } from './support/documented/scene.ts'
+import { startPostgres, type TestPostgres, whyNoPostgres } from './support/postgres/server.ts'
 import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import { programOf } from './support/programs.ts'
@@ -39,6 +40,9 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
   ...(whyNoObjectStore() === undefined
     ? []
     : [[/--packs-s3 /, 'needs an S3 server', () => true] as const]),
+  ...(whyNoPostgres() === undefined
+    ? []
+    : [[/--catalog-url-file /, 'needs PostgreSQL', () => true] as const]),
   [/^git pull$/, 'changes this checkout', () => true],
   [/^npm test$/, 'is what runs this', () => 'test' in scripts],
   [
@@ -84,6 +88,7 @@ beforeAll(() => {
 afterAll(async () => {
   await scene?.stop()
   await bucket?.stop()
+  await postgres?.stop()
 })
 
 async function done(command: string, as?: Parameters<Scene['run']>[1]): Promise<string> {
@@ -150,6 +155,7 @@ async function playOne(text: string): Promise<void> {
   }
   if (link === '') throw new Error('the hub of the page has not started')
   const command = await filledIn(text)
+  if (command.includes('--catalog-url-file')) await namePostgres()
   const study = { home: scene.homes.study }
   if (command.startsWith('node ocm-agent.mjs run')) {
     await scene.serve(`exec ${command}`, /"connected"/, study)
@@ -172,6 +178,14 @@ async function playOne(text: string): Promise<void> {
   if (/^ocm (setup|vault epoch)/.test(command)) scene.keepCode(code ?? '')
   if (/^ocm vault (recover|passphrase)/.test(command)) scene.changed()
   if (command.startsWith('ocm ticket')) joinString = /ocm1\.\S+/.exec(said)?.[0] ?? ''
+}
+
+let postgres: TestPostgres | undefined
+
+/** The database of the page is one that is there. */
+async function namePostgres(): Promise<void> {
+  postgres ??= await startPostgres('fsync=off')
+  writeFileSync(join(scene.folder, 'catalog-url'), postgres.remote(), { mode: 0o600 })
 }
 
 let bucket: TestBucket | undefined
