@@ -6,6 +6,7 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** One request and the answer to it. `next` passes it on, with another body if one is given. */
@@ -27,7 +28,11 @@ export interface FaultProxy {
   close(): Promise<void>
 }
 
-export async function startFaultProxy(target: string): Promise<FaultProxy> {
+/** @param tls what it shows to who comes by https */
+export async function startFaultProxy(
+  target: string,
+  tls?: { readonly key: string; readonly certificate: string },
+): Promise<FaultProxy> {
   const planned: { times: number; fits: (request: IncomingMessage) => boolean; fault: Fault }[] = []
   const seen: string[] = []
   const { hostname, port } = new URL(target)
@@ -64,7 +69,9 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
     // Either side may have gone: the other hears of it.
     serve(request, answer).catch(() => socket.destroy())
   }
-  const server: Server = createServer(handle)
+  const server: Server = tls
+    ? createTlsServer({ key: tls.key, cert: tls.certificate }, handle)
+    : createServer(handle)
   server.on('checkContinue', (request, answer) => {
     answer.writeContinue()
     delete request.headers.expect
@@ -72,7 +79,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: `http${tls ? 's' : ''}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
     next: (times, fits, fault) => void planned.push({ times, fits, fault }),
     close: () =>

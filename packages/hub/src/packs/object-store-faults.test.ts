@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { setTimeout as pause } from 'node:timers/promises'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   cutAfter,
@@ -19,6 +20,7 @@ import {
 import { whyNoRadosgw } from '../../../../tests/support/object-store/radosgw.ts'
 import { startBucket, type TestBucket } from '../../../../tests/support/object-store/server.ts'
 import { type ObjectStore, openObjectStore } from './object-store.ts'
+import { selfSigned } from '../tls/self-signed.ts'
 import { keepsVaultAgain } from './vault-again.ts'
 import type { BucketKeys, BucketPlace } from './s3/place.ts'
 
@@ -200,6 +202,25 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
       await expect(open()).rejects.toThrow('clocks of the hub and of the bucket')
     } finally {
       vi.useRealTimers()
+    }
+  })
+
+  test('by https too, from nobody whose certificate is not vouched for', async () => {
+    const pair = selfSigned(['127.0.0.1'], Date.now())
+    const shut = await startFaultProxy(bucket.endpoint, pair)
+    const before = getCACertificates('default')
+    try {
+      const place = { endpoint: shut.endpoint }
+      await expect(open({ place })).rejects.toThrow('(DEPTH_ZERO_SELF_SIGNED_CERT)')
+      expect(shut.seen).toEqual([])
+      setDefaultCACertificates([...before, pair.certificate])
+      const store = await open({ place })
+      const bytes = randomBytes(MIB)
+      const id = await put(store, bytes)
+      expect(await store.check(id, bytes.length)).toBe('whole')
+    } finally {
+      setDefaultCACertificates(before)
+      await shut.close()
     }
   })
 
