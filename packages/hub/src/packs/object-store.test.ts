@@ -174,6 +174,19 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
     expect(await store.check(id, bytes.length)).toBe('whole')
   })
 
+  test('many who read slowly keep nobody from asking, nor many who write', async () => {
+    const store = await open()
+    const bytes = randomBytes(400_000)
+    const id = await put(store, bytes)
+    const slow = Array.from({ length: 80 }, () => store.get(id, 0, bytes.length))
+    const readers = slow.map((pieces) => pieces[Symbol.asyncIterator]())
+    for (const reader of readers) await reader.next()
+    const others = Array.from({ length: 80 }, () => randomBytes(1000))
+    const ids = await Promise.all(others.map((other) => put(store, other)))
+    expect(await Promise.all(ids.map((one) => store.size(one)))).toEqual(others.map(() => 1000))
+    for (const reader of readers) await reader.return?.()
+  })
+
   test('lists more headers than a server names at once', async () => {
     const store = await open()
     const ids = Array.from({ length: 1003 }, (_, n) => idOf(Buffer.from(String(n))))

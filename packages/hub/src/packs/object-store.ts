@@ -9,8 +9,10 @@ import type { Contents } from '../nodes/adopt.port.ts'
 import type { Packs } from '../nodes/ports.ts'
 import { type Abilities, abilitiesOf } from './s3/abilities.ts'
 import { type Bucket, openBucket, sentOf } from './s3/bucket.ts'
+import { gate } from './s3/gate.ts'
 import type { Patience } from './s3/persist.ts'
 import type { BucketKeys, BucketPlace } from './s3/place.ts'
+import type { Sent } from './s3/send.ts'
 import { openSpool } from './s3/spool.ts'
 
 export interface ObjectStoreWish {
@@ -48,6 +50,9 @@ export async function openObjectStore(wish: ObjectStoreWish): Promise<ObjectStor
   }
 }
 
+/** Of all nodes together. What is sent is in memory piece by piece; what waits is in the spool. */
+const SENT_AT_ONCE = 32
+
 const nameOf = (id: string) => `${id.slice(0, 2)}/${id}`
 
 function packsIn(
@@ -55,19 +60,23 @@ function packsIn(
   spool: Awaited<ReturnType<typeof openSpool>>,
   { conditional, checked }: Abilities,
 ): Packs {
+  const inTurn = gate(SENT_AT_ONCE)
+
+  async function send(id: string, pack: Sent): Promise<void> {
+    const name = nameOf(id)
+    const answer = await bucket.put(name, pack, { isNew: conditional })
+    const isSure = answer === 'stored' && checked
+    if (isSure || (await store.check(id, pack.bytes)) === 'whole') return
+    // What is there under this name is not it.
+    await bucket.put(name, pack)
+    if (!checked && (await store.check(id, pack.bytes)) !== 'whole') {
+      throw new OcmError('store-failed', { why: 'the bucket gives back something else' })
+    }
+  }
+
   const store: Packs = {
     put: (id, bytes, body) =>
-      spool.through(id, bytes, body, async (pack) => {
-        const name = nameOf(id)
-        const answer = await bucket.put(name, pack, { isNew: conditional })
-        const isSure = answer === 'stored' && checked
-        if (isSure || (await store.check(id, bytes)) === 'whole') return
-        // What is there under this name is not it.
-        await bucket.put(name, pack)
-        if (!checked && (await store.check(id, bytes)) !== 'whole') {
-          throw new OcmError('store-failed', { why: 'the bucket gives back something else' })
-        }
-      }),
+      spool.through(id, bytes, body, (pack) => inTurn(() => send(id, pack))),
 
     size: (id) => bucket.size(nameOf(id)),
 

@@ -51,11 +51,13 @@ const NOTHING = createHash('sha256').update('').digest('hex')
 const LARGE = 64 * 1024
 /** A server that does not know the question says nothing. */
 const ASKED_FOR_MS = 1000
-const CONNECTIONS = 64
+/** Open while nobody uses them. */
+const KEPT_CONNECTIONS = 64
 
 export function createSender(place: BucketPlace, keys: BucketKeys): Sender {
   const isTls = place.endpoint.startsWith('https:')
-  const wish = { keepAlive: true, maxSockets: CONNECTIONS, scheduling: 'lifo' } as const
+  // As many as are asked for: one that a slow reader holds must not keep others from asking.
+  const wish = { keepAlive: true, maxFreeSockets: KEPT_CONNECTIONS, scheduling: 'lifo' } as const
   const agent = isTls ? new HttpsAgent(wish) : new HttpAgent(wish)
   /** Of the keys that are derived for a day. */
   const cache = new Map<string, ArrayBuffer>()
