@@ -94,6 +94,8 @@ osd pool default pg autoscale mode = off
 [client.rgw]
 rgw frontends = beast endpoint=127.0.0.1:${ports.gateway} tcp_nodelay=1
 rgw thread pool size = 32
+# So that listings have pages in small buckets too.
+rgw max listing results = 20
 rgw data = ${ground}/rgw
 rgw dns name =
 rgw crypt require ssl = false

@@ -189,11 +189,12 @@ describe.skipIf(why !== undefined)(`a bucket${why === undefined ? '' : ` (${why}
 
   test('lists more headers than a server names at once', async () => {
     const store = await open()
-    const ids = Array.from({ length: 1003 }, (_, n) => idOf(Buffer.from(String(n))))
-    for (let from = 0; from < ids.length; from += 50) {
-      await Promise.all(
-        ids.slice(from, from + 50).map((id) => store.keepHeader(id, Buffer.from('h'))),
-      )
+    // Ours names 20, others 1000.
+    const many = bucket.server ? 45 : 1003
+    const ids = Array.from({ length: many }, (_, n) => idOf(Buffer.from(String(n))))
+    for (let from = 0; from < many; from += 50) {
+      const part = ids.slice(from, from + 50)
+      await Promise.all(part.map((id) => store.keepHeader(id, Buffer.from('h'))))
     }
     expect((await store.headers()).map(({ id }) => id).toSorted()).toEqual(ids.toSorted())
   })
