@@ -128,10 +128,12 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   const place = catalogUrl === undefined ? 'sqlite' : 'postgres'
   checkPlace(data, place)
   const back = () => void catalogIsBack?.().catch(fault)
+  const careless = (off: readonly string[]) =>
+    log.warn({ off }, 'PostgreSQL may lose what it has committed')
   const catalog =
     catalogUrl === undefined
       ? await openCatalog(sqliteFile(data))
-      : await openPostgres({ url: catalogUrl, data, back })
+      : await openPostgres({ url: catalogUrl, data, back, warn: careless })
   await notePlace(data, place)
   const { people, audit, nodes, jobs, keeping, sshNodes } = catalog
   const snapshots = opened.isFar ? looksAhead(catalog.snapshots) : catalog.snapshots

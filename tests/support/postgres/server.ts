@@ -34,8 +34,11 @@ const account = (): { uid: number; gid: number } | undefined => {
 }
 
 /** Why there is none here; undefined when there is. */
-export const whyNoPostgres = (): string | undefined =>
-  binaries() === undefined ? 'PostgreSQL is not installed (Debian: postgresql)' : undefined
+export function whyNoPostgres(): string | undefined {
+  if (binaries() === undefined) return 'PostgreSQL is not installed (Debian: postgresql)'
+  const hasAccount = !isRoot || /^postgres:/m.test(readFileSync('/etc/passwd', 'utf8'))
+  return hasAccount ? undefined : 'root has no account `postgres` to run it under'
+}
 
 export interface TestPostgres {
   /** By the socket, without a password. */

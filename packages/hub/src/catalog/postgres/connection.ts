@@ -207,20 +207,22 @@ async function begun(client: Client, { statement }: Patience): Promise<Session> 
     set synchronous_commit = on; set statement_timeout = ${statement}; set bytea_output = hex;
     set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3`)
   const { rows } = await client.query<
-    Record<'pid' | 'version', number> & Record<'since' | 'encoding', string>
+    Record<'pid' | 'version', number> &
+      Record<'since' | 'encoding', string> & { schema: string | null }
   >(`
     select pid, backend_start::text as since, current_setting('server_encoding') as encoding,
+      current_schema() as schema,
       current_setting('server_version_num')::int as version
     from pg_stat_activity where pid = pg_backend_pid()`)
   const [row] = rows
   if (!row) throw new TypeError('PostgreSQL does not say who we are')
-  if (row.encoding !== 'UTF8' || row.version < OLDEST) {
-    const why =
-      row.version < OLDEST ? 'PostgreSQL is older than 13' : 'the database is not in UTF-8'
-    throw new OcmError('catalog-failed', { why })
-  }
+  if (row.version < OLDEST) throw unfit('PostgreSQL is older than 13')
+  if (row.encoding !== 'UTF8') throw unfit('the database is not in UTF-8')
+  if (row.schema === null) throw unfit('the database has no schema for this account')
   return { client, pid: row.pid, since: row.since }
 }
+
+const unfit = (why: string) => new OcmError('catalog-failed', { why })
 
 /** @throws OcmError 'catalog-in-use' */
 async function lock(

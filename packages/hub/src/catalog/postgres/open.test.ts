@@ -80,6 +80,18 @@ describe.skipIf(why)(`a catalog in PostgreSQL${why === undefined ? '' : `: ${why
     await rm(data, { recursive: true, force: true })
   })
 
+  test('says when it may lose what it has committed', async () => {
+    const said: unknown[] = []
+    const warn = (off: readonly string[]) => said.push(off)
+    await (await open({ warn })).close()
+    expect(said).toEqual([])
+    await told('alter system set full_page_writes = off')
+    await expect.poll(() => server.sql('show full_page_writes')).toBe('off')
+    await open({ warn })
+    expect(said).toEqual([['full_page_writes']])
+    await told('alter system reset full_page_writes')
+  })
+
   test('is there again after it was closed, and lets in one hub at a time', async () => {
     const first = await open()
     await first.audit.note(line(1))
@@ -124,6 +136,9 @@ describe.skipIf(why)(`a catalog in PostgreSQL${why === undefined ? '' : `: ${why
     })
     expect(await refused('postgres://ocm:hunter2@127.0.0.1:99999/ocm')).toMatchObject({
       code: 'wrong-use',
+    })
+    expect(await refused(server.local('nowhere'))).toMatchObject({
+      facts: { why: 'the database has no schema for this account' },
     })
     await server.sql('create database latin encoding SQL_ASCII template template0')
     expect(await refused(server.remote().replace(/ocm$/, 'latin'))).toMatchObject({

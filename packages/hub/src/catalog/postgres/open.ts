@@ -1,6 +1,6 @@
 /** Opens the catalog in PostgreSQL: by the same numbered steps, in a database or schema of its own. */
 import { join } from 'node:path'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { OcmError } from '@ocm/protocol'
 import { type Catalog, catalogOver } from '../catalog.ts'
 import { copyToSqlite } from '../carry.ts'
@@ -17,6 +17,8 @@ export interface PostgresWishes {
   readonly patience?: Patience
   /** A connection was lost, and there is one again. What was answered with an error meanwhile may be done all the same. */
   readonly back?: () => void
+  /** The database is set to lose what it has committed, when its machine loses its power. */
+  readonly warn?: (settings: readonly string[]) => void
 }
 
 /** To go through every row there is. */
@@ -31,7 +33,7 @@ export const over = (pool: OneConnection): Database =>
  * @throws OcmError 'catalog-failed' with `why`, 'catalog-in-use', 'wrong-use' when this is no address
  */
 export async function openPostgres(wishes: PostgresWishes): Promise<Catalog> {
-  const { url, data, steps = STEPS, patience = PATIENCE, back } = wishes
+  const { url, data, steps = STEPS, patience = PATIENCE, back, warn } = wishes
   const upgrading = over(
     oneConnection({
       url,
@@ -44,6 +46,11 @@ export async function openPostgres(wishes: PostgresWishes): Promise<Catalog> {
       await copyToSqlite(upgrading, join(data, `catalog.before-${next}.sqlite`), steps)
     }
     await migrate(upgrading, steps)
+    const careless = await sql<{ name: string }>`
+      select name from pg_settings where name in ('fsync', 'full_page_writes') and setting = 'off'`.execute(
+      upgrading,
+    )
+    if (careless.rows.length > 0) warn?.(careless.rows.map(({ name }) => name))
   } catch (cause) {
     throw cause instanceof OcmError ? cause : new OcmError('catalog-failed', {}, { cause })
   } finally {
