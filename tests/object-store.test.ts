@@ -48,10 +48,22 @@ async function started(data: string, more: readonly string[]): Promise<string> {
   }
 }
 
+let bucket: TestBucket
+beforeAll(async () => {
+  if (why === undefined) bucket = await startBucket()
+})
+afterAll(() => bucket?.stop())
+
+/** Below the prefix, without what only says that it can be written. */
+const names = async () =>
+  (await bucket.names(`${PREFIX}/`))
+    .map((name) => name.slice(PREFIX.length + 1))
+    .filter((name) => name !== '.probe')
+const packs = async () => (await names()).filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
+
 describe.skipIf(why !== undefined)(
   `packs in a bucket${why === undefined ? '' : ` (${why})`}`,
   () => {
-    let bucket: TestBucket
     let ground: string
     let fleet: Fleet
     let hub: RunningHub
@@ -61,13 +73,6 @@ describe.skipIf(why !== undefined)(
 
     const ask = <T>(...args: readonly string[]) => fleet.operator.json<T>(...args)
     const notes = () => join(home, '.openclaw', 'workspace', 'MEMORY.md')
-    /** Below the prefix, without what only says that it can be written. */
-    const names = async () =>
-      (await bucket.names(`${PREFIX}/`))
-        .map((name) => name.slice(PREFIX.length + 1))
-        .filter((name) => name !== '.probe')
-    const packs = async () =>
-      (await names()).filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
     const backUp = async (text: string) => {
       writeFileSync(join(home, '.openclaw', 'workspace', `${text}.bin`), randomBytes(3 << 20))
       writeFileSync(notes(), `${text}\n`)
@@ -77,7 +82,6 @@ describe.skipIf(why !== undefined)(
     }
 
     beforeAll(async () => {
-      bucket = await startBucket()
       ground = freshMachine('object-store')
       home = smallHome(join(ground, 'home', 'ada'), PORT)
       keysFile = join(ground, 'keys')
@@ -97,7 +101,6 @@ describe.skipIf(why !== undefined)(
       // What stands in for OpenClaw runs since the restore.
       const gateway = gatewayPid(home)
       if (gateway !== undefined) process.kill(gateway)
-      await bucket?.stop()
     })
 
     function endGrace(): void {
@@ -240,13 +243,13 @@ const whyNotBoth = why ?? whyNoPostgres()
 test.skipIf(whyNotBoth !== undefined)(
   `a hub as in compose.stores.yaml, with nothing of its own but keys${whyNotBoth === undefined ? '' : ` (${whyNotBoth})`}`,
   async () => {
-    const [bucket, postgres] = await Promise.all([startBucket(), startPostgres('fsync=off')])
+    const [empty, postgres] = await Promise.all([bucket.another(), startPostgres('fsync=off')])
     const ground = freshMachine('both-stores')
     const values: Readonly<Record<string, string>> = {
       '/run/secrets/catalog-url': written(ground, 'catalog-url', postgres.remote()),
       '/run/secrets/s3-key-id': written(ground, 's3-key-id', bucket.keys.id),
       '/run/secrets/s3-secret': written(ground, 's3-secret', bucket.keys.secret),
-      'http://garage:3900/ocm-packs': bucket.url,
+      'http://garage:3900/ocm-packs': empty.url,
       garage: bucket.region,
     }
     const compose = readFileSync(
@@ -273,7 +276,6 @@ test.skipIf(whyNotBoth !== undefined)(
     } finally {
       await fleet?.stop()
       await postgres.stop()
-      await bucket.stop()
     }
   },
 )
