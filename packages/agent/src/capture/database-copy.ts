@@ -98,8 +98,12 @@ const sizeOf = (path: string | Buffer): number =>
   statSync(path, { throwIfNoEntry: false })?.size ?? 0
 
 /** Whoever has a database open in WAL mode has its index of the log open; in the other modes a writer has a journal. */
-export const isBusy = (source: DatabaseSource): boolean =>
+const isBusy = (source: DatabaseSource): boolean =>
   existsSync(beside(source, '-shm')) || existsSync(beside(source, '-journal'))
+
+/** Whether not all of it is in its own file: it has a log with something in it, or somebody was interrupted. */
+export const hasLog = (source: DatabaseSource): boolean =>
+  sizeOf(beside(source, '-wal')) > 0 || existsSync(beside(source, '-journal'))
 
 /** A read transaction; undefined when SQLite cannot open this. */
 function pin(source: DatabaseSource): DatabaseSync | undefined {

@@ -1,6 +1,6 @@
 /**
- * Databases that have changed, into packs. One that nobody has open is read where it lies, between two looks at it; one
- * that is in use, or changed meanwhile, is copied from a read transaction first.
+ * Databases that have changed, into packs. One is read where it lies, between two looks at it: whoever writes to it writes
+ * to a log first, and that shows. One that has a log, or changed meanwhile, is copied from a read transaction first.
  */
 import { statSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import type { DatabaseSource } from '../installation.port.ts'
 import type { Look } from '../store/stat-cache.ts'
 import type { Content } from './contents.ts'
 import { checkOriginals } from './database-check.ts'
-import { type CopyOutcome, copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
+import { type CopyOutcome, copyDatabases, fingerprintOf, hasLog } from './database-copy.ts'
 import { isSettled, lookOf, onDisk } from './on-disk.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { TICK_MS } from './read-file.ts'
@@ -75,9 +75,7 @@ export async function readDatabases(
   looks: readonly DatabaseLook[],
 ): Promise<readonly DatabaseOutcome[]> {
   // Of one that has just been written to, two looks would not show another change: it is copied too.
-  const busy = looks.filter(
-    (look) => isBusy(look.source) || hasLog(look.source) || !isDatabaseSettled(look, TICK_MS),
-  )
+  const busy = looks.filter((look) => hasLog(look.source) || !isDatabaseSettled(look, TICK_MS))
   const quiet = looks.filter((look) => !busy.includes(look))
   const copies = await readCopies(parts, busy)
   const read = await Promise.all(
@@ -88,10 +86,7 @@ export async function readDatabases(
   return [...copies, ...late, ...read.filter((one) => 'content' in one)]
 }
 
-const hasLog = ({ absolute }: DatabaseSource): boolean =>
-  (statSync(onDisk(`${absolute}-wal`), { throwIfNoEntry: false })?.size ?? 0) > 0
-
-/** @returns undefined when somebody began to use it. */
+/** @returns undefined when somebody wrote to it. */
 async function readOriginal(
   parts: ReadingParts,
   look: DatabaseLook,
@@ -103,7 +98,7 @@ async function readOriginal(
     contentOf(parts, source, path, look.look.size),
     checked ? checkOriginals([source.absolute]) : new Map<string, string>(),
   ])
-  const stood = fingerprintOf(source) === look.looks && !isBusy(source)
+  const stood = fingerprintOf(source) === look.looks && !hasLog(source)
   if (!content || !stood) return undefined
   const flaw = checked ? (flaws.get(source.absolute) ?? 'it was not checked') : ''
   return { look, content, flaw, checked, copy: undefined }

@@ -16,7 +16,7 @@ import {
 import type { Captured, DatabaseSource, Findings, Survey } from '../installation.port.ts'
 import { type ContentSink, memoryContent } from './contents.ts'
 import { contentHashOfFile } from './database-hash.ts'
-import { copyDatabases, fingerprintOf, isBusy } from './database-copy.ts'
+import { copyDatabases, fingerprintOf, hasLog } from './database-copy.ts'
 import {
   type DatabaseLook,
   type DatabaseOutcome,
@@ -337,7 +337,7 @@ export class Gathering {
     const copy = this.#copies.get(nameOf(source.place))
     if (copy !== undefined) return copy
     const draft = this.#drafts.find(source.place)
-    const isQuiet = !isBusy(source) && fingerprintOf(source) === draft?.database?.looks
+    const isQuiet = !hasLog(source) && fingerprintOf(source) === draft?.database?.looks
     if (isQuiet) return source.absolute
     const into = await mkdtemp(join(this.#of.staging, 'copies-'))
     const [made] = await copyDatabases([source], into, undefined, () => false)

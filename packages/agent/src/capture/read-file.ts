@@ -22,7 +22,8 @@ const READS = 4
 const COSTLY_BYTES = 64 * 1024 * 1024
 /** Two writes within one tick of the kernel's clock leave the same time behind. */
 export const TICK_MS = 20
-const PAUSE_MS = 5
+/** Between two reads that are to agree: a writer may have to wait for a processor in between. */
+const PAUSE_MS = 20
 
 /** No link is followed, and opening a pipe that was put in the file's place does not wait for a writer. */
 export const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
