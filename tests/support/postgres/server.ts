@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from '../free-port.ts'
+import { until } from '../until.ts'
 
 const run = promisify(execFile)
 
@@ -59,6 +60,14 @@ export interface TestPostgres {
   thaw(): void
   /** Ends it and removes what it had. */
   stop(): Promise<void>
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false // No such process.
+  }
 }
 
 /** @param settings such as `fsync=off` */
@@ -118,10 +127,14 @@ export async function startPostgres(...settings: readonly string[]): Promise<Tes
   const end = async (name: NodeJS.Signals) => {
     const ending = server
     if (!ending || ending.exitCode !== null || ending.signalCode !== null) return
+    const all = processes()
     const gone = once(ending, 'exit')
     if (name === 'SIGKILL') signal(name)
     else ending.kill(name)
     await gone
+    // Its memory is held for as long as one of them is.
+    const areGone = () => all.every((pid) => !isAlive(pid))
+    await until(areGone, { timeoutMs: 10_000, everyMs: 5, what: 'PostgreSQL is gone' })
   }
   const sql = async (text: string) => {
     const args = ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-h', directory, '-p', `${port}`]

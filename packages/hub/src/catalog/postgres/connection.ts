@@ -39,6 +39,7 @@ interface Wishes {
   readonly back?: () => void
 }
 
+const FAREWELL_MS = 2000
 /** 'OCMC'. */
 const LOCK = 0x4f434d43
 
@@ -165,7 +166,7 @@ export function oneConnection({
       const next = await inTurn()
       const ending = live
       live = undefined
-      await ending?.client.end()
+      if (ending) await ended(ending.client)
       next()
     },
   }
@@ -176,13 +177,17 @@ const NOTHING_DONE = { command: 'ROLLBACK', rowCount: 0, rows: [] }
 /** @throws OcmError 'wrong-use', and never says the address, which may hold a password */
 function clientOf(url: string, { connect }: Patience): Client {
   try {
-    return new Client({
+    const client = new Client({
       connectionString: url,
       connectionTimeoutMillis: connect,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 30_000,
       application_name: 'ocm-hub',
       types: typeParsers,
     })
+    // At any moment: who waits for an answer hears of it, and whoever comes next has another connection.
+    client.on('error', () => undefined)
+    return client
   } catch {
     // The error repeats what it could not read.
     throw new OcmError('wrong-use', {
@@ -193,9 +198,15 @@ function clientOf(url: string, { connect }: Patience): Client {
 
 /** Of one that is there, and of one that never came to be: nobody waits for its end. */
 function drop(client: Client): void {
-  client.on('error', () => undefined)
   // Whatever it still waits for is answered with an error, to whoever asked.
   client.connection.stream.destroy()
+}
+
+/** A database that is frozen does not say goodbye. */
+async function ended(client: Client): Promise<void> {
+  const timer = setTimeout(() => drop(client), FAREWELL_MS)
+  await client.end()
+  clearTimeout(timer)
 }
 
 /** PostgreSQL 13, the oldest that is tried. */

@@ -214,6 +214,8 @@ describe.skipIf(why)(`a catalog in PostgreSQL${why === undefined ? '' : `: ${why
   test('that is frozen answers with an error and not never; when it thaws what was left half is not there', async () => {
     const { audit } = await open()
     await audit.note(line(1))
+    await server.sql(`create schema ${schema}_other`)
+    const other = await openPostgres({ url: server.local(`${schema}_other`), data, patience })
     server.freeze()
     try {
       const began = performance.now()
@@ -221,6 +223,7 @@ describe.skipIf(why)(`a catalog in PostgreSQL${why === undefined ? '' : `: ${why
       expect(all.map(({ status }) => status)).toEqual(all.map(() => 'rejected'))
       // Those who waited behind the first one do not wait for as long again, each.
       expect(performance.now() - began).toBeLessThan(2 * (patience.answer + patience.connect))
+      await other.close()
     } finally {
       server.thaw()
     }
