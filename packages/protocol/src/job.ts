@@ -48,6 +48,7 @@ export const PHASES = [
   'writing',
   'rewriting',
   'validating',
+  'sealing',
   'copying',
   'trying',
   'stopping',

@@ -216,6 +216,7 @@ async function write(
     const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)
     work.hub.log(job, `Rewritten: ${counts.join(', ') || 'nothing'}.`)
     await validateOnce(work, held, job, staged, manifest)
+    report(work, job, 'sealing')
     const seen = await staging.seal()
     held.sealed = new Map(
       placed.flatMap(({ absolute, entry }) => {
