@@ -2,7 +2,8 @@
 import { copyFromSqlite, copyToSqlite } from '../carry.ts'
 import type { Database } from '../schema.ts'
 import { oneConnection } from './connection.ts'
-import { PATIENT, over } from './open.ts'
+import { over } from './dialect.ts'
+import { PATIENT } from './open.ts'
 
 /** @throws OcmError 'store-not-found' when there is no catalog, 'version-unsupported', 'catalog-failed', 'wrong-use' */
 export const copyOutOfPostgres = (url: string, file: string): Promise<void> =>

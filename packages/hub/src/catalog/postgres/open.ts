@@ -1,12 +1,12 @@
 /** Opens the catalog in PostgreSQL: by the same numbered steps, in a database or schema of its own. */
 import { join } from 'node:path'
-import { Kysely, PostgresDialect, sql } from 'kysely'
+import { sql } from 'kysely'
 import { OcmError } from '@ocm/protocol'
 import { type Catalog, catalogOver } from '../catalog.ts'
 import { copyToSqlite } from '../carry.ts'
-import type { Database, Schema } from '../schema.ts'
 import { STEPS, type Steps, migrate, standing } from '../steps/all.ts'
-import { type OneConnection, oneConnection, PATIENCE, type Patience } from './connection.ts'
+import { oneConnection, PATIENCE, type Patience } from './connection.ts'
+import { over } from './dialect.ts'
 
 export interface PostgresWishes {
   /** postgres://..., which may hold a password. */
@@ -23,9 +23,6 @@ export interface PostgresWishes {
 
 /** To go through every row there is. */
 export const PATIENT: Patience = { ...PATIENCE, statement: 0, answer: 3_600_000 }
-
-export const over = (pool: OneConnection): Database =>
-  new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) })
 
 /**
  * A catalog of an older OCM is copied to the SQLite file `DATA/catalog.before-STEP.sqlite` before it is changed. All steps

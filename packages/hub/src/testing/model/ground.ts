@@ -1,9 +1,10 @@
 /** What a model's catalog lies in: asked by the hub that is modelled, and looked at from outside between any two steps. */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely } from 'kysely'
 import { Client } from 'pg'
 import { nodeSqliteDialect } from '../../catalog/dialect.ts'
 import { type OneConnection, oneConnection } from '../../catalog/postgres/connection.ts'
+import { over } from '../../catalog/postgres/dialect.ts'
 import { typeParsers } from '../../catalog/postgres/values.ts'
 import type { Database, Schema } from '../../catalog/schema.ts'
 import { migrate } from '../../catalog/steps/all.ts'
@@ -76,7 +77,7 @@ export async function postgresGround(server: string): Promise<Ground> {
   const boot = () => {
     pool?.cut()
     pool = oneConnection({ url })
-    return new Kysely<Schema>({ dialect: new PostgresDialect({ pool }), log: () => void asked++ })
+    return over(pool, { log: () => void asked++ })
   }
   const isAsked = () => pool?.asking !== 0
   await migrate(boot())
