@@ -44,15 +44,14 @@ export function weave(files: readonly NumberedFile[]): Weave {
     for (const [id, segment, offset, length] of file.entry.extents ?? []) {
       if (!gathered || !lastId || !equal(id, lastId)) gathered = packOf(packs, hex(id))
       lastId = id
-      let own = gathered.files.at(-1)
+      const own = gathered.files.at(-1)
       if (own?.file !== file) {
-        own = { file, rows: [] }
-        gathered.files.push(own)
+        // Most files have one piece: a list that is begun empty has room for more.
+        gathered.files.push({ file, rows: [segment, offset, length, at] })
         const before = parts[file.spot.file] as number
         parts[file.spot.file] = before + 1
         if (before > 0) isCut[file.spot.file] = 1
-      }
-      if (length > 0 && isNext(own.rows, segment, offset, at)) {
+      } else if (length > 0 && isNext(own.rows, segment, offset, at)) {
         ;(own.rows[own.rows.length - 2] as number) += length
       } else own.rows.push(segment, offset, length, at)
       gathered.segments.add(segment)
