@@ -13,9 +13,6 @@ import {
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { openCatalog } from './catalog/open.ts'
-import { checkPlace, notePlace, sqliteFile } from './catalog/place.ts'
-import { openPostgres } from './catalog/postgres/open.ts'
 import type { Config } from './config.ts'
 import { delegateKey } from './delegate-key.ts'
 import { createEvents } from './events.ts'
@@ -55,14 +52,13 @@ import { createPresence } from './nodes/presence.ts'
 import { createRoster } from './nodes/roster.ts'
 import { createTwins } from './nodes/twins.ts'
 import { createVaultKeeper } from './nodes/vault.ts'
-import { adoptsAhead, looksAhead } from './packs/ahead.ts'
-import { checkIsOurs, openPacks } from './packs/open.ts'
 import { createPasswords } from './people/password.ts'
 import { createSessions } from './people/sessions.ts'
 import { createThrottle } from './people/throttle.ts'
 import { openReleases } from './releases/releases.ts'
 import { createSchedules, schedulesOf } from './schedules/schedules.ts'
 import { serveSession } from './session.ts'
+import { openStores } from './stores.ts'
 import { certificateOf } from './tls/certificate.ts'
 
 export interface HubOptions extends Partial<Omit<Config, 'data'>> {
@@ -110,8 +106,6 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
 
   await mkdir(data, { recursive: true, mode: 0o700 })
   const identity = await hubIdentity(p, data)
-  const opened = await openPacks({ data, bucket: options.bucket, log })
-  const { packs } = opened
   const readCertificate = async () =>
     tls && certificateOf(tls, { data, publicName: publicUrl?.hostname, now: now() })
   const certificate = await readCertificate()
@@ -124,26 +118,16 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
   setPin(certificate?.pin)
   if (options.insecure) reached.insecure = true
   let catalogIsBack: (() => Promise<void>) | undefined
-  const { catalogUrl } = options
-  const place = catalogUrl === undefined ? 'sqlite' : 'postgres'
-  checkPlace(data, place)
   const back = () => void catalogIsBack?.().catch(fault)
-  const careless = (off: readonly string[]) =>
-    log.warn({ off }, 'PostgreSQL may lose what it has committed')
-  const catalog =
-    catalogUrl === undefined
-      ? await openCatalog(sqliteFile(data))
-      : await openPostgres({ url: catalogUrl, data, back, warn: careless })
-  await notePlace(data, place)
-  const { people, audit, nodes, jobs, keeping, sshNodes } = catalog
-  const snapshots = opened.isFar ? looksAhead(catalog.snapshots) : catalog.snapshots
-  const adopting = opened.isFar ? adoptsAhead(catalog.adopting) : catalog.adopting
-  const { live, tombstoned } = await keeping.packCounts()
-  await checkIsOurs(opened, {
+  const { bucket, catalogUrl } = options
+  const { catalog, packs, snapshots, adopting, closeStores } = await openStores({
     data,
-    isSetUp: (await catalog.vault.root()) !== undefined,
-    known: live.packs + tombstoned.packs,
+    bucket,
+    catalogUrl,
+    back,
+    log,
   })
+  const { people, audit, nodes, jobs, keeping, sshNodes } = catalog
 
   const events = createEvents()
   const { publish } = events
@@ -409,8 +393,7 @@ export async function buildHub(options: HubOptions): Promise<Hub> {
     await scrub.stop()
     await rounds.stop()
     await server.close()
-    await catalog.close()
-    opened.close()
+    await closeStores()
   }
   let url: string
   try {
