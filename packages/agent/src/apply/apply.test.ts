@@ -42,6 +42,7 @@ test('a snapshot takes the place of the old tree, is at home there, and its gate
     'writing',
     'rewriting',
     'validating',
+    'sealing',
     'stopping',
     'swapping',
     'checking',
