@@ -61,7 +61,8 @@ describe.skipIf(why)(`a hub on PostgreSQL${why === undefined ? '' : `: ${why}`}`
     until(async () => (await isReady()) === wanted, { timeoutMs: 20_000, what: `ready: ${wanted}` })
   const online = (operator = fleet.operator) =>
     until(async () => (await operator.json<NodeState[]>('nodes')).every((node) => node.online), {
-      timeoutMs: 30_000,
+      // An agent that found nobody there a few times tries again once in a minute.
+      timeoutMs: 90_000,
       what: 'the node is connected',
       everyMs: 300,
     })
