@@ -16,7 +16,7 @@ export class DurableDriver extends SqliteDriver {
   /** Of the write-ahead log, from the first time that it is made durable. */
   #log: number | undefined
   #connection: DatabaseConnection | undefined
-  /** What the disk said once. What it has lost since then it would not say again, so nothing is written any more. */
+  /** What the disk said once. What it has lost since then it would not say again, so nothing is answered any more. */
   #failure: unknown
 
   /** @param database in WAL mode, or in memory */
@@ -61,4 +61,9 @@ export class DurableDriver extends SqliteDriver {
   }
 }
 
-const failed = (cause: unknown) => new OcmError('catalog-failed', {}, { cause })
+const failed = (cause: unknown) =>
+  new OcmError(
+    'catalog-failed',
+    { why: 'its disk has failed; mend it and start the hub again' },
+    { cause },
+  )

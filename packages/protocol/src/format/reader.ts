@@ -76,7 +76,8 @@ export class Packs {
   }
 
   /** For whoever wants most of a pack, so that it is fetched at one go. @throws OcmError 'pack-damaged', 'seal-broken' */
-  async openWhole(id: PackId): Promise<void> {
+  async openWhole(id: PackId, inClass: PackClass): Promise<void> {
+    if (this.#known.get(id)?.class !== inClass) throw notThere(id)
     await kept(this.#open, id, KEPT_PACKS, () => this.#openPack(id, PACK_MAX_BYTES))
   }
 
@@ -175,7 +176,7 @@ export async function readPages(packs: Packs): Promise<readonly Uint8Array[]> {
   checkPages(pages)
   const needed = [...new Set(pages.flatMap(({ extents }) => extents.map(([id]) => hex(id))))]
   for (let at = 0; at < needed.length; at += PACKS_AT_ONCE) {
-    await Promise.all(needed.slice(at, at + PACKS_AT_ONCE).map((id) => packs.openWhole(id)))
+    await Promise.all(needed.slice(at, at + PACKS_AT_ONCE).map((id) => packs.openWhole(id, 'tree')))
   }
   const read: Uint8Array[] = []
   for (const page of pages) read.push(await readPage(packs, page))
