@@ -61,9 +61,12 @@ describe.skipIf(why !== undefined)('over ssh', () => {
 
   /** The ports that connections came from, of all of them or of those logged after `since` characters. */
   const callers = (since = 0): readonly string[] =>
-    [...sshd.log().slice(since).matchAll(/^Connection from 127\.0\.0\.1 port (\d+) /gm)].map(
-      ([, port = '']) => port,
-    )
+    [
+      ...sshd
+        .log()
+        .slice(since)
+        .matchAll(/^Connection from 127\.0\.0\.1 port (\d+) /gm),
+    ].map(([, port = '']) => port)
 
   /** What sshd has logged after `since`, once it has seen the end of every connection of that time. */
   async function loggedOfEnded(since: number): Promise<string> {
