@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { hex } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
-import { type IndexedPack, IndexFile, type IndexOwner, isDue, keepPacks } from './extent-index.ts'
+import { type IndexedPack, IndexFile, type IndexOwner, isDue } from './extent-index.ts'
 import { ExtentTable } from './extent-table.ts'
 
 let dir = ''
@@ -112,12 +112,16 @@ test('a record that was cut is forgotten, and the log goes on behind the last wh
   expect(extents.size).toBe(2)
 })
 
-test('extents of packs that may not be referred to are left out', async () => {
-  const { packs, extents } = keepPacks(indexOf(10), (pack) => pack.bytes === 102)
-  expect(packs.map((pack) => pack.bytes)).toEqual([102])
-  expect(extents.size).toBe(5)
-  expect(extents.find(idOf(3))).toEqual(place(0, 3))
-  expect(extents.find(idOf(4))).toBeUndefined()
+test('extents that do not stay are found no more, and all others are, under their new numbers', () => {
+  const { extents } = indexOf(5000)
+  const stays = (n: number) => n % 3 !== 0
+  const kept = extents.keep(({ pack, offset }) => (stays(offset) ? pack + 5 : undefined))
+  expect(kept.size).toBe(3333)
+  for (let n = 0; n < 5000; n++) {
+    const found = stays(n) ? { ...place(n % 2, n), pack: (n % 2) + 5 } : undefined
+    expect(kept.find(idOf(n))).toEqual(found)
+  }
+  expect(extents.keep(({ pack }) => pack).find(idOf(0))).toEqual(place(0, 0))
 })
 
 test('packs come due between 60 and 90 days, not all at once', () => {

@@ -66,14 +66,6 @@ export interface ExtentIndex {
   readonly extents: ExtentTable
 }
 
-/** What remains when only some packs may be referred to. */
-export function keepPacks(
-  index: ExtentIndex,
-  mayStay: (pack: IndexedPack) => boolean,
-): ExtentIndex {
-  return merge([{ ...index, packs: index.packs.map((pack) => (mayStay(pack) ? pack : undefined)) }])
-}
-
 /** A pack is not referred to for ever: what nobody reads for years would be lost unnoticed. */
 const REFER_DAYS = 60
 const SPREAD_DAYS = 30
@@ -110,7 +102,7 @@ export class IndexFile {
     const committed = await readDurable(this.#path)
     const index = committed && this.#decode(committed)
     const logged = await this.#loadLog()
-    return merge([...(index ? [index] : []), ...logged])
+    return index && logged.length === 0 ? index : merge([...(index ? [index] : []), ...logged])
   }
 
   /** To be called when the hub holds the pack. Answers when it is on disk. */
@@ -198,18 +190,13 @@ function headOf(bytes: Uint8Array): Head | undefined {
   }
 }
 
-/** One index out of several, with the extents of packs that are undefined left out. */
-function merge(
-  indexes: readonly {
-    readonly packs: readonly (IndexedPack | undefined)[]
-    readonly extents: ExtentTable
-  }[],
-): ExtentIndex {
+function merge(indexes: readonly ExtentIndex[]): ExtentIndex {
   const packs: IndexedPack[] = []
-  const extents = new ExtentTable()
+  const extents = new ExtentTable(indexes.reduce((sum, index) => sum + index.extents.size, 0))
   for (const index of indexes) {
-    const numbers = index.packs.map((pack) => (pack ? packs.push(pack) - 1 : undefined))
-    extents.addAll(index.extents, (pack) => numbers[pack])
+    const first = packs.length
+    packs.push(...index.packs)
+    extents.addAll(index.extents, (pack) => first + pack)
   }
   return { packs, extents }
 }

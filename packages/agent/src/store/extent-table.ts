@@ -45,7 +45,7 @@ export class ExtentTable {
 
   find(id: Uint8Array): ExtentPlace | undefined {
     const words = this.#words
-    const at = this.#slotOf(idWords(id))
+    const at = this.#slotOf(...idWords(id))
     const pack = words[at + 4] as number
     if (pack === 0) return undefined
     return {
@@ -58,50 +58,51 @@ export class ExtentTable {
 
   /** Replaces what was there for this id. */
   add(id: Uint8Array, place: ExtentPlace): void {
-    const [a, b, c, d] = idWords(id)
-    this.#put([a, b, c, d, place.pack + 1, place.segment, place.offset, place.length])
+    const record = [...idWords(id), 0, place.segment, place.offset, place.length]
+    this.#put(Uint32Array.from(record), 0, place.pack + 1)
   }
 
   /** Adds what another table holds, under the numbers that `packOf` gives its packs; undefined leaves an extent out. */
   addAll(other: ExtentTable, packOf: (pack: number) => number | undefined): void {
-    for (let at = 0; at < other.#words.length; at += WORDS) {
-      const record = other.#words.subarray(at, at + WORDS)
-      const pack = record[4] === 0 ? undefined : packOf((record[4] as number) - 1)
-      if (pack === undefined) continue
-      const copy = record.slice()
-      copy[4] = pack + 1
-      this.#put(copy)
+    const words = other.#words
+    for (let at = 0; at < words.length; at += WORDS) {
+      const held = words[at + 4] as number
+      const pack = held === 0 ? undefined : packOf(held - 1)
+      if (pack !== undefined) this.#put(words, at, pack + 1)
     }
   }
 
   /** Takes out those that are not to stay, and gives the others the number that `packOf` says. */
   keep(packOf: (place: ExtentPlace) => number | undefined): ExtentTable {
-    const kept = new ExtentTable(this.#count)
-    for (let at = 0; at < this.#words.length; at += WORDS) {
-      const record = this.#words.subarray(at, at + WORDS)
-      if (record[4] === 0) continue
+    const kept = new ExtentTable()
+    const words = this.#words.slice()
+    let gone = 0
+    for (let at = 0; at < words.length; at += WORDS) {
+      const held = words[at + 4] as number
+      if (held === 0) continue
       const pack = packOf({
-        pack: (record[4] as number) - 1,
-        segment: record[5] as number,
-        offset: record[6] as number,
-        length: record[7] as number,
+        pack: held - 1,
+        segment: words[at + 5] as number,
+        offset: words[at + 6] as number,
+        length: words[at + 7] as number,
       })
-      if (pack === undefined) continue
-      const copy = record.slice()
-      copy[4] = pack + 1
-      kept.#put(copy)
+      words[at + 4] = pack === undefined ? 0 : pack + 1
+      if (pack === undefined) gone++
     }
-    return kept
+    kept.#words = words
+    kept.#count = this.#count - gone
+    // Where one is taken out of a row of neighbours, those behind it would not be found.
+    return gone === 0 ? kept : kept.#anew(this.#count - gone)
   }
 
   /** One record after the other, in this machine's byte order. */
   toBytes(): Uint8Array {
     const records = new Uint32Array(this.#count * WORDS)
+    const words = this.#words
     let to = 0
-    for (let at = 0; at < this.#words.length; at += WORDS) {
-      if (this.#words[at + 4] === 0) continue
-      records.set(this.#words.subarray(at, at + WORDS), to)
-      to += WORDS
+    for (let at = 0; at < words.length; at += WORDS) {
+      if (words[at + 4] === 0) continue
+      for (let word = 0; word < WORDS; word++) records[to++] = words[at + word] as number
     }
     return new Uint8Array(records.buffer)
   }
@@ -114,43 +115,54 @@ export class ExtentTable {
     for (let at = 0; at < records.length; at += WORDS) {
       const pack = records[at + 4] as number
       if (pack === 0 || pack > packs) return undefined
-      table.#put(records.subarray(at, at + WORDS))
+      table.#put(records, at, pack)
     }
     return table
   }
 
-  #put(record: ArrayLike<number>): void {
+  #anew(count: number): ExtentTable {
+    const table = new ExtentTable(count)
+    table.addAll(this, (pack) => pack)
+    return table
+  }
+
+  /** Word by word: there are a hundred thousand of them, and a view of each would cost more than all else. */
+  #put(from: Uint32Array, at: number, pack: number): void {
     if (this.#count + 1 > (this.#words.length / WORDS) * MAX_LOAD) this.#grow()
-    const at = this.#slotOf(record)
-    if (this.#words[at + 4] === 0) this.#count++
-    this.#words.set(record, at)
+    const to = this.#slotFor(from, at)
+    const words = this.#words
+    if (words[to + 4] === 0) this.#count++
+    for (let word = 0; word < WORDS; word++) words[to + word] = from[at + word] as number
+    words[to + 4] = pack
   }
 
   #grow(): void {
     const old = this.#words
-    this.#words = new Uint32Array(old.length * 2)
+    const words = new Uint32Array(old.length * 2)
+    this.#words = words
     for (let at = 0; at < old.length; at += WORDS) {
       if (old[at + 4] === 0) continue
-      const record = old.subarray(at, at + WORDS)
-      this.#words.set(record, this.#slotOf(record))
+      const to = this.#slotFor(old, at)
+      for (let word = 0; word < WORDS; word++) words[to + word] = old[at + word] as number
     }
   }
 
+  #slotFor(from: Uint32Array, at: number): number {
+    const [a, b] = [from[at] as number, from[at + 1] as number]
+    return this.#slotOf(a, b, from[at + 2] as number, from[at + 3] as number)
+  }
+
   /** Where a record with this id is, or would be put. An id is a keyed hash, so its own bits are spread well enough. */
-  #slotOf(record: ArrayLike<number>): number {
+  #slotOf(a: number, b: number, c: number, d: number): number {
     const words = this.#words
-    const slots = words.length / WORDS
-    let slot = (record[0] as number) % slots
+    const end = words.length
+    let at = (a % (end / WORDS)) * WORDS
     for (;;) {
-      const at = slot * WORDS
-      const isFree = words[at + 4] === 0
       const isSame =
-        words[at] === record[0] &&
-        words[at + 1] === record[1] &&
-        words[at + 2] === record[2] &&
-        words[at + 3] === record[3]
-      if (isFree || isSame) return at
-      slot = (slot + 1) % slots
+        words[at] === a && words[at + 1] === b && words[at + 2] === c && words[at + 3] === d
+      if (words[at + 4] === 0 || isSame) return at
+      at += WORDS
+      if (at === end) at = 0
     }
   }
 }
