@@ -11,7 +11,7 @@ import {
 } from '@ocm/protocol'
 import { onPath } from './path-failed.ts'
 import type { Packing } from './packing.ts'
-import { NO_REFS, RefList, type Refs } from './refs.ts'
+import { NO_REFS, RefList, type Refs } from '../store/refs.ts'
 
 export interface Content {
   readonly size: number

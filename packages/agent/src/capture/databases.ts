@@ -15,7 +15,7 @@ import { isSettled, lookOf, onDisk } from './on-disk.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { TICK_MS } from './read-file.ts'
 import { type Reader, databaseUnits } from './reader.ts'
-import { RefList } from './refs.ts'
+import { RefList } from '../store/refs.ts'
 
 /** How a database looked before anything was read of it. */
 export interface DatabaseLook {

@@ -4,7 +4,7 @@ import type { Placement } from '../installation.port.ts'
 import type { Look, StatCache } from '../store/stat-cache.ts'
 import type { Content } from './contents.ts'
 import { modifiedAtOf, permissionsOf } from './on-disk.ts'
-import { NO_REFS, type Refs } from './refs.ts'
+import { NO_REFS, type Refs } from '../store/refs.ts'
 
 export interface Draft {
   readonly place: PlacedPath

@@ -5,7 +5,7 @@ import { ExtentTable } from '../store/extent-table.ts'
 import { StatCache } from '../store/stat-cache.ts'
 import type { CaptureHub } from './hub.port.ts'
 import { PackBook } from './pack-book.ts'
-import { REF_WORDS, type Refs } from './refs.ts'
+import { REF_WORDS, type Refs } from '../store/refs.ts'
 import { packsToRenew } from './renewal.ts'
 
 interface EarlierParts {

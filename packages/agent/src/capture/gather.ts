@@ -30,7 +30,7 @@ import { isSettled, onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import type { CaptureParts } from './parts.ts'
 import { PathFailed, onPath } from './path-failed.ts'
-import { type Reader, fileUnits } from './reader.ts'
+import { type Starting, fileUnits } from './reader.ts'
 import { Comparison, isSilentChange, markIfSame } from './same.ts'
 import { type Done, OUTCOMES, lookAt as lookOfFile } from './units.ts'
 import { walk } from './walk.ts'
@@ -48,7 +48,7 @@ export interface GatheringParts {
   /** Where this thread stores contents; to be called when the index is loaded, if it is to be. */
   readonly sink: () => ContentSink
   /** @param bytes how much there is to read. */
-  readonly reader: (bytes: number) => { readonly reader: Reader; readonly threads: number }
+  readonly reader: (bytes: number) => Starting
   /** To be awaited after each piece. */
   readonly relieve: () => Promise<void>
 }
@@ -168,9 +168,10 @@ export class Gathering {
       files.reduce((sum, { look }) => sum + look.size, 0)
     this.#totalBytes = bytes
     hub.progress('databases', 0, databases.length, 'items')
-    await earlier.loadIndex()
-    const { reader, threads } = this.#of.reader(bytes)
+    const starting = this.#of.reader(bytes)
     try {
+      await earlier.loadIndex()
+      const reader = starting.reader()
       const reading = {
         p,
         reader,
@@ -183,7 +184,7 @@ export class Gathering {
         const ofClass = files.filter(({ placement }) => placement.class === packClass)
         return fileUnits(
           ofClass.map((draft) => ({ draft, size: draft.look.size })),
-          threads,
+          starting.threads,
         )
       })
       const read = units.map(async (unit) => {
@@ -207,7 +208,7 @@ export class Gathering {
       await reader.finish()
       this.#drafts.drop(this.#gone)
     } finally {
-      await reader.end()
+      await starting.end()
     }
   }
 

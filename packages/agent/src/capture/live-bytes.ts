@@ -1,5 +1,5 @@
 /** How much of each pack is in use, each byte counted once however often it is referred to. */
-import { REF_WORDS, type Refs } from './refs.ts'
+import { REF_WORDS, type Refs } from '../store/refs.ts'
 
 const SEGMENT = 2 ** 20
 const PACK = 2 ** 32

@@ -13,7 +13,7 @@ import { ExtentTable } from '../store/extent-table.ts'
 import { PackBook } from './pack-book.ts'
 import { type PackedPack, Packing } from './packing.ts'
 import { readBack } from './read-back.ts'
-import { RefList } from './refs.ts'
+import { RefList } from '../store/refs.ts'
 
 const vault = createVault(p)
 const keys = extentKeys(p, new Uint8Array(32).fill(1))

@@ -17,7 +17,7 @@ import {
 import { ExtentTable } from '../store/extent-table.ts'
 import { takeNumber } from './pack-book.ts'
 import { type Sample, readBack } from './read-back.ts'
-import type { RefList } from './refs.ts'
+import type { RefList } from '../store/refs.ts'
 
 /** A pack of this run, ready to be sent. */
 export interface PackedPack extends FinishedPack {

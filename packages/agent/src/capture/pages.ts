@@ -12,7 +12,7 @@ import { type CachedPage } from '../store/stat-cache.ts'
 import { type ContentSink, memoryContent } from './contents.ts'
 import type { Draft, Drafts } from './draft.ts'
 import type { Earlier } from './earlier.ts'
-import type { Refs } from './refs.ts'
+import type { Refs } from '../store/refs.ts'
 
 export interface PageMade {
   /** How many entries are on it; 0: something else is. */

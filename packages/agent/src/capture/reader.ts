@@ -11,6 +11,14 @@ export interface Reader {
   do(unit: Unit): Promise<Done>
   /** Answers when what was read is on its way or sent. Nothing is to be asked afterwards. */
   finish(): Promise<void>
+}
+
+/** A reader on its way: threads start while it is found out what they need to know. */
+export interface Starting {
+  /** 0: this thread reads by itself. */
+  readonly threads: number
+  /** To be called once, when the index is loaded. */
+  reader(): Reader
   /** Answers when nothing of it is left, whatever it was doing. */
   end(): Promise<void>
 }
@@ -22,35 +30,49 @@ const MOST_THREADS = 2
 export const threadsFor = (bytes: number): number =>
   bytes < ALONE_BYTES ? 0 : Math.min(MOST_THREADS, availableParallelism())
 
-/** @param relieve lets other work go on between units. */
-export function inThisThread(
-  sink: ContentSink,
+/**
+ * @param sink asked for when the index is loaded
+ * @param relieve lets other work go on between units.
+ */
+export const inThisThread = (
+  sink: () => ContentSink,
   now: () => number,
   relieve: () => Promise<void>,
-): Reader {
-  let last: Promise<unknown> = Promise.resolve()
-  return {
-    do(unit) {
-      const done = last.then(async () => {
-        await relieve()
-        return doUnit(sink, unit, now)
-      })
-      last = done
-      return done
-    },
-    finish: () => Promise.resolve(),
-    end: () => Promise.resolve(),
-  }
-}
+): Starting => ({
+  threads: 0,
+  reader() {
+    const into = sink()
+    let last: Promise<unknown> = Promise.resolve()
+    return {
+      do(unit) {
+        const done = last.then(async () => {
+          await relieve()
+          return doUnit(into, unit, now)
+        })
+        last = done
+        return done
+      },
+      finish: () => Promise.resolve(),
+    }
+  },
+  end: () => Promise.resolve(),
+})
 
-export function inThreads(parts: CrewParts): Reader {
+/** @param begin what may be referred to; asked for when the index is loaded */
+export function inThreads(parts: CrewParts, begin: () => Parameters<Crew['begin']>[0]): Starting {
   const crew = new Crew(parts)
   return {
-    do: (unit) => crew.do(unit),
-    async finish() {
-      await crew.finish()
-      await crew.end()
-      collectAll()
+    threads: parts.threads,
+    reader() {
+      crew.begin(begin())
+      return {
+        do: (unit) => crew.do(unit),
+        async finish() {
+          await crew.finish()
+          await crew.end()
+          collectAll()
+        },
+      }
     },
     end: () => crew.end(),
   }

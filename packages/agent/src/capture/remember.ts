@@ -3,7 +3,7 @@ import { type IndexedPack, indexedPack } from '../store/extent-index.ts'
 import type { CacheContent, CacheEntry, CachedPack } from '../store/stat-cache.ts'
 import type { Drafts } from './draft.ts'
 import type { PagesMade } from './pages.ts'
-import { REF_WORDS, type Refs } from './refs.ts'
+import { REF_WORDS, type Refs } from '../store/refs.ts'
 import type { Placements } from './same.ts'
 
 /** Nothing to be remembered has changed: the page of what the run found out about itself is new each time. */
@@ -26,36 +26,45 @@ export function cacheContentOf(of: {
 }): CacheContent {
   const { drafts, made, placements, day } = of
   const positions = new Map(of.packs.map(({ number }, position) => [number, position]))
-  const renumbered = (refs: Refs): Refs => {
-    const copy = refs.slice()
-    for (let at = 0; at < copy.length; at += REF_WORDS) {
-      copy[at] = positions.get(copy[at] as number) as number
-    }
-    return copy
-  }
-  const entries = drafts.all.map((draft, n): CacheEntry => ({
-    root: draft.place.root,
-    path: draft.place.path,
-    kind: draft.kind,
-    look: draft.look,
-    placement: placements.numberOf(draft.placement),
-    page: made.pageOf[n] as number,
-    size: drafts.sizeOf(draft),
-    sha256: drafts.sha256Of(draft),
-    refs: renumbered(drafts.refsOf(draft)),
-    isTrusted: draft.isTrusted,
-    isUnstable: draft.isUnstable,
-  }))
+  const positionOf = (pack: number) => positions.get(pack) as number
+  const renumbered = (refs: Refs) =>
+    Array.from(refs, (word, at) => (at % REF_WORDS === 0 ? positionOf(word) : word))
   return {
     packs: of.packs.map(cachedPack),
+    // Some get their numbers while the entries are made.
     placements: placements.all,
-    pages: made.pages.map((page) => ({ ...page, refs: [...renumbered(page.refs)] })),
+    pages: made.pages.map((page) => ({ ...page, refs: renumbered(page.refs) })),
     databases: drafts.all.flatMap(({ database }, entry) =>
       database ? [{ entry, ...database }] : [],
     ),
     targets: drafts.all.flatMap(({ target }, entry) => (target ? [{ entry, target }] : [])),
     day,
-    entries,
+    positionOf,
+    count: drafts.all.length,
+    refWords: drafts.all.reduce((sum, draft) => sum + drafts.refsOf(draft).length, 0),
+    entries: entriesOf(drafts, made, placements),
+  }
+}
+
+function* entriesOf(
+  drafts: Drafts,
+  made: PagesMade,
+  placements: Placements,
+): Generator<CacheEntry> {
+  for (const [n, draft] of drafts.all.entries()) {
+    yield {
+      root: draft.place.root,
+      path: draft.place.path,
+      kind: draft.kind,
+      look: draft.look,
+      placement: placements.numberOf(draft.placement),
+      page: made.pageOf[n] as number,
+      size: drafts.sizeOf(draft),
+      sha256: drafts.sha256Of(draft),
+      refs: drafts.refsOf(draft),
+      isTrusted: draft.isTrusted,
+      isUnstable: draft.isUnstable,
+    }
   }
 }
 

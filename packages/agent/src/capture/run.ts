@@ -35,8 +35,8 @@ import { pacer } from './pace.ts'
 import { type PackedPack, Packing, isIndexed } from './packing.ts'
 import { Pages, type PagesMade } from './pages.ts'
 import type { CaptureParts } from './parts.ts'
-import { type Reader, inThisThread, inThreads, threadsFor } from './reader.ts'
-import { REF_WORDS, type Refs } from './refs.ts'
+import { type Starting, inThisThread, inThreads, threadsFor } from './reader.ts'
+import { REF_WORDS, type Refs } from '../store/refs.ts'
 import { cacheContentOf, isAsBefore } from './remember.ts'
 import { SHARES } from './same.ts'
 import { Uploads } from './uploads.ts'
@@ -290,20 +290,21 @@ export class CaptureRun {
     return this.#earlier
   }
 
-  #readerFor(bytes: number): { readonly reader: Reader; readonly threads: number } {
+  #readerFor(bytes: number): Starting {
     const threads = this.#parts.threads ?? threadsFor(bytes)
     const { now, identity } = this.#parts
     if (threads === 0) {
-      return { reader: inThisThread(this.#here(), now, () => this.#relieve()), threads }
+      const here = () => this.#here()
+      return inThisThread(here, now, () => this.#relieve())
     }
-    const { known, book } = this.#opened
     const send = async (pack: PackedPack) => {
       this.#take(pack)
       await this.#uploads.sendWhole(pack)
     }
-    const idKey = identity.idKey
-    const crew = { run: this.#run, idKey, known, next: book.next, threads, send }
-    return { reader: inThreads(crew), threads }
+    return inThreads({ run: this.#run, idKey: identity.idKey, threads, send }, () => {
+      const { known, book } = this.#opened
+      return { known, next: book.next }
+    })
   }
 
   /** Where this thread stores contents. */
@@ -358,13 +359,9 @@ export class CaptureRun {
   #resolve(refs: Refs): ExtentRef[] {
     const found: ExtentRef[] = []
     for (let at = 0; at < refs.length; at += REF_WORDS) {
-      const [pack, segment, offset, length] = refs.subarray(at, at + REF_WORDS)
-      found.push([
-        this.#idOf(pack as number),
-        segment as number,
-        offset as number,
-        length as number,
-      ])
+      const [segment, offset, length] = [refs[at + 1], refs[at + 2], refs[at + 3]]
+      const id = this.#idOf(refs[at] as number)
+      found.push([id, segment as number, offset as number, length as number])
     }
     return found
   }

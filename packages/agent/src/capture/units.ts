@@ -9,7 +9,7 @@ import type { Look } from '../store/stat-cache.ts'
 import { markFinder } from './mark-finder.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { READ_FLAGS, readFile } from './read-file.ts'
-import type { Refs } from './refs.ts'
+import type { Refs } from '../store/refs.ts'
 
 /** For node:fs. */
 type Path = string | Uint8Array

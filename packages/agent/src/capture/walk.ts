@@ -38,6 +38,8 @@ interface Inside {
   readonly device: number
 }
 
+const parentOf = (absolute: string) => absolute.slice(0, Math.max(0, absolute.lastIndexOf('/')))
+
 class Walking implements Walked {
   readonly found: Found[] = []
   readonly omissions: Omission[] = []
@@ -47,6 +49,8 @@ class Walking implements Walked {
   readonly #visited = new Set<string>()
   /** The root that begins at an absolute path. */
   readonly #rootAt = new Map<string, string>()
+  /** Directories in which a root begins, or what is left out lies: in all others names are nothing but names. */
+  readonly #notable = new Set<string>()
 
   constructor(survey: Survey, without: string, pace: Pace) {
     this.#survey = survey
@@ -54,7 +58,9 @@ class Walking implements Walked {
     this.#pace = pace
     for (const [root, absolute] of Object.entries(survey.layout.roots)) {
       if (!this.#rootAt.has(absolute)) this.#rootAt.set(absolute, root)
+      this.#notable.add(parentOf(absolute))
     }
+    this.#notable.add(parentOf(without))
   }
 
   async tree({ root, absolute }: Survey['trees'][number]): Promise<void> {
@@ -62,25 +68,26 @@ class Walking implements Walked {
     // That a root is reached over a link is a matter of this machine: what is behind it belongs to the snapshot.
     const stats = this.#try(place, () => statSync(onDisk(absolute)))
     const open: Inside[] = []
-    if (stats) this.#meet(place, absolute, stats, undefined, open)
+    if (stats && !isWithin(this.#without, absolute)) {
+      this.#meet(place, absolute, stats, undefined, true, open)
+    }
     for (let here = open.pop(); here; here = open.pop()) {
       const { device } = here
+      const isNotable = this.#notable.has(here.absolute)
+      const before = here.place.path === '' ? '' : `${here.place.path}/`
       for (const name of this.#namesIn(here)) {
-        const path = `${here.absolute}/${name}`
-        const inside = this.#placeOf(here.place, path, name)
-        const met = this.#try(inside, () => lstatSync(onDisk(path)))
-        if (met) this.#meet(inside, path, met, device, open)
         const pause = this.#pace()
         if (pause) await pause
+        const path = `${here.absolute}/${name}`
+        if (isNotable && path === this.#without) continue
+        // A root that begins here names everything below it.
+        const root = isNotable ? this.#rootAt.get(path) : undefined
+        const inside =
+          root === undefined ? { root: here.place.root, path: before + name } : { root, path: '' }
+        const met = this.#try(inside, () => lstatSync(onDisk(path)))
+        if (met) this.#meet(inside, path, met, device, root !== undefined, open)
       }
     }
-  }
-
-  /** A root that begins here names everything below it. */
-  #placeOf(parent: PlacedPath, absolute: string, name: string): PlacedPath {
-    const root = this.#rootAt.get(absolute)
-    if (root !== undefined) return { root, path: '' }
-    return { root: parent.root, path: parent.path === '' ? name : `${parent.path}/${name}` }
   }
 
   /** In one order whenever it is asked for, so that two captures find things alike. */
@@ -97,9 +104,9 @@ class Walking implements Walked {
     absolute: string,
     stats: Stats,
     device: number | undefined,
+    isRoot: boolean,
     open: Inside[],
   ): void {
-    if (isWithin(this.#without, absolute)) return
     const kind = kindOf(stats)
     // Another root that is a mount of its own is walked when its turn comes.
     if (kind === 'directory' && device !== undefined && stats.dev !== device) {
@@ -107,7 +114,7 @@ class Walking implements Walked {
       return
     }
     // Only what is entered, or is a root of its own, can be met twice.
-    if (kind === 'directory' || this.#rootAt.has(absolute)) {
+    if (kind === 'directory' || isRoot) {
       if (this.#visited.has(absolute)) return
       this.#visited.add(absolute)
     }

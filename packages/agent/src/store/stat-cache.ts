@@ -23,6 +23,7 @@ import {
 } from '@ocm/protocol'
 import { readDurable, writeDurable } from './durable.ts'
 import { IndexOwner, IndexedPack } from './extent-index.ts'
+import { REF_WORDS, type Refs } from './refs.ts'
 
 /** In the order of their numbers in the file. */
 export const KINDS = ['file', 'directory', 'link', 'database'] as const
@@ -101,8 +102,8 @@ export interface CacheEntry {
   readonly page: number
   readonly size: number
   readonly sha256: Uint8Array | undefined
-  /** Pack numbers are positions in the packs. */
-  readonly refs: Uint32Array
+  /** Pack numbers as the run has them, see `positionOf`. */
+  readonly refs: Refs
   /** Not changed so recently that a later change could look the same. */
   readonly isTrusted: boolean
   readonly isUnstable: boolean
@@ -127,7 +128,11 @@ export class StatCache {
   /** Where the next name is likely to be. */
   #likely = 0
 
-  constructor(head: Omit<Head, 'v' | 'owner' | 'refs' | 'names'>, columns: Columns) {
+  constructor(
+    head: Omit<Head, 'v' | 'owner' | 'refs' | 'names'>,
+    columns: Columns,
+    names: Uint8Array,
+  ) {
     this.packs = head.packs
     this.placements = head.placements
     this.pages = head.pages
@@ -140,12 +145,12 @@ export class StatCache {
     this.#sizes = columns.sizes
     this.#words = columns.words
     this.#hashes = columns.hashes
-    this.#names = namesIn(columns.names, head.count)
+    this.#names = namesIn(names, head.count)
   }
 
   static empty(): StatCache {
     const head = { packs: [], placements: [], pages: [], databases: [], targets: [], day: 0 }
-    return new StatCache({ ...head, count: 0 }, columnsOf(0, 0, new Uint8Array(0)))
+    return new StatCache({ ...head, count: 0 }, columnsOf(0, 0), new Uint8Array(0))
   }
 
   /** The entry of this name, -1 if there is none. Fastest when asked for in the order in which entries were put in. */
@@ -211,21 +216,18 @@ interface Columns {
   readonly words: Uint32Array<ArrayBuffer>
   readonly refs: Uint32Array<ArrayBuffer>
   readonly hashes: Uint8Array<ArrayBuffer>
-  readonly names: Uint8Array
 }
 
-const columnsOf = (count: number, refs: number, names: Uint8Array): Columns => ({
+const columnsOf = (count: number, refs: number): Columns => ({
   stats: new Float64Array(count * LOOK_WORDS),
   sizes: new Float64Array(count),
   words: new Uint32Array(count * ENTRY_WORDS),
   refs: new Uint32Array(refs),
   hashes: new Uint8Array(count * 32),
-  names,
 })
 
 const nameOf = (root: string, path: string) => `${root}\t${path}`
 
-/** Names end with a zero byte, which none of them holds. */
 function namesIn(bytes: Uint8Array, count: number): readonly string[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   if (count === 0) return []
@@ -246,8 +248,54 @@ export interface CacheContent {
   readonly databases: readonly CachedDatabase[]
   readonly targets: readonly { readonly entry: number; readonly target: Uint8Array }[]
   readonly day: number
-  readonly entries: readonly CacheEntry[]
+  /** Of a pack among the packs, by the number that it has in the refs of entries. */
+  readonly positionOf: (pack: number) => number
+  readonly count: number
+  /** Of all refs together. */
+  readonly refWords: number
+  /** So many as `count`, made one by one: of a large node there are tens of thousands. */
+  readonly entries: Iterable<CacheEntry>
 }
+
+function columnsOfEntries({ count, refWords, entries, positionOf }: CacheContent) {
+  const columns = columnsOf(count, refWords)
+  const { stats, sizes, words, refs, hashes } = columns
+  const names: string[] = []
+  let [n, end] = [0, 0]
+  for (const entry of entries) {
+    names.push(nameOf(entry.root, entry.path))
+    const { look } = entry
+    const at = n * LOOK_WORDS
+    stats[at] = look.dev
+    stats[at + 1] = look.ino
+    stats[at + 2] = look.size
+    stats[at + 3] = look.mtime
+    stats[at + 4] = look.ctime
+    stats[at + 5] = look.mode
+    sizes[n] = entry.size
+    if (entry.sha256) hashes.set(entry.sha256, n * 32)
+    const own = entry.refs
+    for (let word = 0; word < own.length; word++) {
+      const value = own[word] as number
+      refs[end++] = word % REF_WORDS === 0 ? positionOf(value) : value
+    }
+    const flags = (entry.isTrusted ? TRUSTED : 0) | (entry.isUnstable ? UNSTABLE : 0)
+    const first = n * ENTRY_WORDS
+    words[first] = KINDS.indexOf(entry.kind) | flags
+    words[first + 1] = entry.placement
+    words[first + 2] = entry.page
+    words[first + 3] = end
+    n++
+  }
+  return { columns, names: bytesOfNames(names) }
+}
+
+/** Names end with a zero byte, which none of them holds. */
+function bytesOfNames(names: readonly string[]): Uint8Array {
+  const text = names.map((name) => `${name}\0`).join('')
+  return text.isWellFormed() ? Buffer.from(text) : Buffer.concat(names.map(nameBytes))
+}
+const nameBytes = (name: string) => Buffer.concat([pathToBytes(name), Buffer.from([0])])
 
 const MAGIC = utf8('OCMSTAT1')
 const BODY_AT = MAGIC.length + 32
@@ -274,29 +322,8 @@ export class StatCacheFile {
   }
 
   #encode(content: CacheContent): Uint8Array {
-    const { entries, packs, placements, pages, databases, targets, day } = content
-    const names = Buffer.concat(
-      entries.map(({ root, path }) => {
-        const name = nameOf(root, path)
-        return name.isWellFormed()
-          ? Buffer.from(`${name}\0`)
-          : Buffer.concat([pathToBytes(name), Buffer.from([0])])
-      }),
-    )
-    const refs = entries.reduce((sum, entry) => sum + entry.refs.length, 0)
-    const columns = columnsOf(entries.length, refs, names)
-    let end = 0
-    for (const [n, entry] of entries.entries()) {
-      const { dev, ino, size, mtime, ctime, mode } = entry.look
-      columns.stats.set([dev, ino, size, mtime, ctime, mode], n * LOOK_WORDS)
-      columns.sizes[n] = entry.size
-      if (entry.sha256) columns.hashes.set(entry.sha256, n * 32)
-      columns.refs.set(entry.refs, end)
-      end += entry.refs.length
-      const flags = (entry.isTrusted ? TRUSTED : 0) | (entry.isUnstable ? UNSTABLE : 0)
-      const kind = KINDS.indexOf(entry.kind) | flags
-      columns.words.set([kind, entry.placement, entry.page, end], n * ENTRY_WORDS)
-    }
+    const { count, refWords, packs, placements, pages, databases, targets, day } = content
+    const { columns, names } = columnsOfEntries(content)
     const head = toCbor({
       v: 1,
       owner: this.#owner,
@@ -306,8 +333,8 @@ export class StatCacheFile {
       databases: [...databases],
       targets: [...targets],
       day,
-      count: entries.length,
-      refs,
+      count,
+      refs: refWords,
       names: names.length,
     } satisfies Head)
     const length = Buffer.alloc(4)
@@ -335,14 +362,15 @@ export class StatCacheFile {
     const length = new DataView(body.buffer, body.byteOffset).getUint32(0)
     const head = headOf(body.subarray(4, 4 + length))
     if (!head || !equal(toCbor(head.owner), toCbor(this.#owner))) return undefined
-    const columns = columnsOf(head.count, head.refs, new Uint8Array(head.names))
-    const { stats, sizes, words, refs, hashes, names } = columns
+    const columns = columnsOf(head.count, head.refs)
+    const { stats, sizes, words, refs, hashes } = columns
+    const names = new Uint8Array(head.names)
     let at = 4 + length
     for (const { buffer, byteLength } of [stats, sizes, words, refs, hashes, names]) {
       new Uint8Array(buffer).set(body.subarray(at, at + byteLength))
       at += byteLength
     }
-    return new StatCache(head, columns)
+    return new StatCache(head, columns, names)
   }
 }
 

@@ -12,10 +12,6 @@ export interface CrewParts {
   readonly run: Run
   /** Names extents. */
   readonly idKey: Uint8Array
-  /** What may be referred to, under numbers of the PackBook. */
-  readonly known: ExtentTable
-  /** `PackBook.next` */
-  readonly next: SharedArrayBuffer
   readonly threads: number
   /** Answers when the pack need not be held any longer. */
   readonly send: (pack: PackedPack) => Promise<void>
@@ -54,19 +50,27 @@ export class Crew {
 
   constructor(parts: CrewParts) {
     this.#parts = parts
-    // What it took to find out what is to be read is not needed beside the threads.
-    giveBack()
     // Whoever waits for this crew hears of it; nobody has to.
     this.#failure.promise.catch(() => undefined)
     const start: Omit<ThreadStart, 'rooms'> = {
       run: parts.run,
       idKey: parts.idKey,
-      known: parts.known.toShared(),
-      next: parts.next,
       waiting: this.#waiting,
       mayWait: MAY_WAIT,
     }
     this.#threads = Array.from({ length: parts.threads }, () => this.#start(start))
+    // While they start: what it took to find out what is to be read is not needed beside them.
+    giveBack()
+  }
+
+  /**
+   * To be called once, before anything is asked for.
+   * @param of.known what may be referred to, under numbers of the PackBook
+   * @param of.next `PackBook.next`
+   */
+  begin({ known, next }: { readonly known: ExtentTable; readonly next: SharedArrayBuffer }): void {
+    const table = known.toShared()
+    for (const thread of this.#threads) tell(thread, { kind: 'begin', known: table, next })
   }
 
   #start(start: Omit<ThreadStart, 'rooms'>): Thread {

@@ -15,10 +15,6 @@ export interface ThreadStart {
   readonly run: Run
   /** Names extents; 32 bytes. */
   readonly idKey: Uint8Array
-  /** An ExtentTable's memory. */
-  readonly known: SharedArrayBuffer
-  /** `PackBook.next` */
-  readonly next: SharedArrayBuffer
   /** Two numbers: how many packs have been handed over and not yet sent; 1 when nobody wants any more. */
   readonly waiting: SharedArrayBuffer
   /** How many of them may wait, of all threads together. */
@@ -28,6 +24,12 @@ export interface ThreadStart {
 }
 
 export type ToThread =
+  /** The first message: an ExtentTable's memory, and `PackBook.next`. */
+  | {
+      readonly kind: 'begin'
+      readonly known: SharedArrayBuffer
+      readonly next: SharedArrayBuffer
+    }
   | { readonly kind: 'unit'; readonly id: number; readonly unit: Unit }
   /** Close all packs. */
   | { readonly kind: 'finish' }
@@ -66,30 +68,38 @@ const isEnded = () => Atomics.load(waiting, 1) === 1
 /** So often a thread that waits looks whether it is to end. */
 const LOOK_MS = 1000
 
-const packing = new Packing({
+/** Where contents go: there from the first message on. */
+let sink: ContentSink | undefined
+
+const sinkOver = (known: SharedArrayBuffer, next: SharedArrayBuffer): ContentSink => ({
   p,
-  run: start.run,
   keys,
-  known: ExtentTable.over(start.known),
-  next: start.next,
-  // In the middle of a unit, too: a unit fills several packs.
-  room: () => {
-    const given = receiveMessageOnPort(start.rooms)
-    return new Uint8Array((given?.message as SharedArrayBuffer) ?? new SharedArrayBuffer(PACK_ROOM))
-  },
-  deliver(pack) {
-    // What waits to be sent lies in memory: a slow line slows the reading down.
-    for (let held = Atomics.load(waiting, 0); held >= start.mayWait && !isEnded();) {
-      Atomics.wait(waiting, 0, held, LOOK_MS)
-      held = Atomics.load(waiting, 0)
-    }
-    if (isEnded()) throw new Ended()
-    Atomics.add(waiting, 0, 1)
-    const { extents, ...rest } = pack
-    say({ kind: 'pack', pack: { ...rest, extents: extents.toBytes() } })
-  },
+  packing: new Packing({
+    p,
+    run: start.run,
+    keys,
+    known: ExtentTable.over(known),
+    next,
+    // In the middle of a unit, too: a unit fills several packs.
+    room: () => {
+      const given = receiveMessageOnPort(start.rooms)
+      return new Uint8Array(
+        (given?.message as SharedArrayBuffer) ?? new SharedArrayBuffer(PACK_ROOM),
+      )
+    },
+    deliver(pack) {
+      // What waits to be sent lies in memory: a slow line slows the reading down.
+      for (let held = Atomics.load(waiting, 0); held >= start.mayWait && !isEnded();) {
+        Atomics.wait(waiting, 0, held, LOOK_MS)
+        held = Atomics.load(waiting, 0)
+      }
+      if (isEnded()) throw new Ended()
+      Atomics.add(waiting, 0, 1)
+      const { extents, ...rest } = pack
+      say({ kind: 'pack', pack: { ...rest, extents: extents.toBytes() } })
+    },
+  }),
 })
-const sink: ContentSink = { p, packing, keys }
 
 // oxlint-disable-next-line no-restricted-properties -- a clock cannot be handed from one thread to another
 const clock = () => Date.now()
@@ -98,16 +108,21 @@ const clock = () => Date.now()
 let current: PackClass | undefined
 
 function act(asked: Exclude<ToThread, { kind: 'end' }>): void {
+  if (asked.kind === 'begin') {
+    sink = sinkOver(asked.known, asked.next)
+    return
+  }
+  if (sink === undefined) throw new TypeError('begin comes first')
   switch (asked.kind) {
     case 'unit': {
       const { unit, id } = asked
-      if (current !== undefined && unit.class !== current) packing.finish([current])
+      if (current !== undefined && unit.class !== current) sink.packing.finish([current])
       current = unit.class
       say({ kind: 'done', id, done: doUnit(sink, unit, clock) })
       break
     }
     case 'finish':
-      packing.finish(['secret', 'state', 'bulk'])
+      sink.packing.finish(['secret', 'state', 'bulk'])
       say({ kind: 'finished' })
       break
   }

@@ -33,10 +33,18 @@ const PAGE_TARGET_BYTES = 192 * 1024
 
 /** FNV-1a over root and path. */
 function nameHash({ root, path }: Named): number {
-  let hash = 0x811c9dc5
-  for (const byte of utf8(root)) hash = Math.imul(hash ^ byte, 0x01000193)
-  for (const byte of path) hash = Math.imul(hash ^ byte, 0x01000193)
+  if (root !== hashedRoot.root) hashedRoot = { root, hash: fnv(0x811c9dc5, utf8(root)) }
+  const hash = fnv(hashedRoot.hash, path)
   return (hash ^ (hash >>> 15)) >>> 0
+}
+
+/** Names come root by root. */
+let hashedRoot = { root: '', hash: 0x811c9dc5 }
+
+function fnv(hash: number, bytes: Uint8Array): number {
+  let now = hash
+  for (let at = 0; at < bytes.length; at++) now = Math.imul(now ^ (bytes[at] as number), 0x01000193)
+  return now
 }
 
 const roughBytes = (item: Entry | Mention | Omission) =>
