@@ -87,7 +87,7 @@ export class Earlier {
       return number !== undefined && this.#mayRefer[number] === true ? number : undefined
     })
     this.#index = index
-    this.#known = index.extents.keep(({ pack }) => numbers[pack])
+    this.#known = index.extents.keep((pack) => numbers[pack])
   }
 
   /** What may be referred to, under numbers of the book; empty before the index is loaded. */

@@ -1,7 +1,10 @@
 /** What the next run is told of this one. */
-import { type IndexedPack, indexedPack } from '../store/extent-index.ts'
+import { type ExtentIndex, type IndexedPack, indexedPack } from '../store/extent-index.ts'
+import type { ExtentTable } from '../store/extent-table.ts'
 import type { CacheContent, CacheEntry, CachedPack } from '../store/stat-cache.ts'
 import type { Drafts } from './draft.ts'
+import type { LiveBytes } from './live-bytes.ts'
+import { isIndexed } from './packing.ts'
 import type { PagesMade } from './pages.ts'
 import { REF_WORDS, type Refs } from '../store/refs.ts'
 import type { Placements } from './same.ts'
@@ -66,6 +69,32 @@ function* entriesOf(
       isUnstable: draft.isUnstable,
     }
   }
+}
+
+/** Where the extents lie that the snapshot refers to. */
+export function indexOf(of: {
+  readonly known: ExtentTable
+  /** What this run has stored, by the number of its pack. */
+  readonly stored: readonly { readonly number: number; readonly extents: ExtentTable }[]
+  readonly live: LiveBytes
+  /** Those the snapshot refers to. */
+  readonly packs: readonly (IndexedPack & { readonly number: number })[]
+}): ExtentIndex {
+  const packs = of.packs.filter((pack) => isIndexed(pack.class))
+  const positions = new Map(packs.map(({ number }, position) => [number, position]))
+  const covers = of.live.covers()
+  const extents = of.known.keep((pack, segment, offset, length) =>
+    covers(pack, segment, offset, length) ? positions.get(pack) : undefined,
+  )
+  for (const { number, extents: stored } of of.stored) {
+    const position = positions.get(number)
+    if (position === undefined) continue
+    const kept = stored.keep((_, segment, offset, length) =>
+      covers(number, segment, offset, length) ? position : undefined,
+    )
+    extents.addAll(kept, (pack) => pack)
+  }
+  return { packs: packs.map(indexedPack), extents }
 }
 
 const cachedPack = (pack: IndexedPack & { readonly liveBytes: number }): CachedPack => ({

@@ -1,5 +1,6 @@
 /** One try to make a snapshot: what is found, what is stored of it, and the header that makes it count. */
 import { mkdir, rm } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import { join } from 'node:path'
 import {
   type ExtentRef,
@@ -22,7 +23,7 @@ import {
   toCbor,
 } from '@ocm/protocol'
 import type { Chain, ChainLink } from '../store/chain.ts'
-import { type IndexFile, type IndexedPack, indexedPack } from '../store/extent-index.ts'
+import type { IndexFile, IndexedPack } from '../store/extent-index.ts'
 import { ExtentTable } from '../store/extent-table.ts'
 import type { KeptFile } from '../store/kept.ts'
 import type { StatCacheFile } from '../store/stat-cache.ts'
@@ -37,7 +38,7 @@ import { Pages, type PagesMade } from './pages.ts'
 import type { CaptureParts } from './parts.ts'
 import { type Starting, inThisThread, inThreads, threadsFor } from './reader.ts'
 import { REF_WORDS, type Refs } from '../store/refs.ts'
-import { cacheContentOf, isAsBefore } from './remember.ts'
+import { cacheContentOf, indexOf, isAsBefore } from './remember.ts'
 import { SHARES } from './same.ts'
 import { Uploads } from './uploads.ts'
 
@@ -232,10 +233,14 @@ export class CaptureRun {
       packs: packs.map(({ id }) => id),
     }
     await this.#chain.send(link)
-    const { snapshot, missing } = await hub.commit(this.#wish.job, statement)
+    const [{ snapshot, missing }, memory] = await Promise.all([
+      hub.commit(this.#wish.job, statement),
+      this.#memoryOf(gathered, made, live, packs, day),
+    ])
     if (snapshot === null) return { missing }
     if (snapshot !== link.snapshot) throw new OcmError('snapshot-refused', { why: 'another id' })
-    await this.#remember(gathered, made, live, packs, day)
+    if (memory.cache) await this.#files.cache.replace(memory.cache)
+    if (memory.index) await this.#files.index.replace(memory.index)
     if (findings.remember !== recall) await this.#files.examined.replace(findings.remember)
     await this.#chain.committed(link)
     hub.progress('finished', 1, 1, 'items')
@@ -247,42 +252,27 @@ export class CaptureRun {
     }
   }
 
-  /** For the next run: what it may refer to and need not read. */
-  async #remember(
+  /** For the next run: what it may refer to and need not read. Made while the hub commits; undefined stays as it is. */
+  async #memoryOf(
     { drafts, comparison }: Gathered,
     made: PagesMade,
     live: LiveBytes,
     packs: readonly (IndexedPack & { readonly liveBytes: number; readonly number: number })[],
     day: number,
-  ): Promise<void> {
-    const earlier = this.#opened
-    if (!isAsBefore(drafts, made, day)) {
-      const content = cacheContentOf({
-        drafts,
-        made,
-        packs,
-        placements: comparison.placements,
-        day,
-      })
-      await this.#files.cache.replace(content)
+  ): Promise<{ readonly cache?: Uint8Array; readonly index?: Uint8Array }> {
+    // First of all the commit is sent.
+    await setImmediate()
+    const { cache, index } = this.#files
+    const { placements } = comparison
+    const { known, isIndexLoaded } = this.#opened
+    return {
+      ...(isAsBefore(drafts, made, day)
+        ? {}
+        : { cache: cache.encode(cacheContentOf({ drafts, made, packs, placements, day })) }),
+      ...(isIndexLoaded
+        ? { index: index.encode(indexOf({ known, stored: this.#stored, live, packs })) }
+        : {}),
     }
-    if (!earlier.isIndexLoaded) return
-    const indexed = packs.filter((pack) => isIndexed(pack.class))
-    const positions = new Map(indexed.map(({ number }, position) => [number, position]))
-    const covers = live.covers()
-    const stays = (place: { pack: number; segment: number; offset: number; length: number }) =>
-      covers(place.pack, place.segment, place.offset, place.length)
-        ? positions.get(place.pack)
-        : undefined
-    const extents = earlier.known.keep(stays)
-    for (const { number, extents: stored } of this.#stored) {
-      const kept = stored.keep((place) => stays({ ...place, pack: number }))
-      extents.addAll(kept, (pack) => pack)
-    }
-    await this.#files.index.replace({
-      packs: indexed.map(indexedPack),
-      extents,
-    })
   }
 
   get #opened(): Earlier {

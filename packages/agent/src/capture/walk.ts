@@ -81,11 +81,13 @@ class Walking implements Walked {
         const path = `${here.absolute}/${name}`
         if (isNotable && path === this.#without) continue
         // A root that begins here names everything below it.
-        const root = isNotable ? this.#rootAt.get(path) : undefined
+        const begun = isNotable ? this.#rootAt.get(path) : undefined
         const inside =
-          root === undefined ? { root: here.place.root, path: before + name } : { root, path: '' }
+          begun === undefined
+            ? { root: here.place.root, path: before + name }
+            : { root: begun, path: '' }
         const met = this.#try(inside, () => lstatSync(onDisk(path)))
-        if (met) this.#meet(inside, path, met, device, root !== undefined, open)
+        if (met) this.#meet(inside, path, met, device, begun !== undefined, open)
       }
     }
   }

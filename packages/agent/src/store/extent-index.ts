@@ -107,7 +107,7 @@ export class IndexFile {
 
   /** To be called when the hub holds the pack. Answers when it is on disk. */
   acknowledged(pack: IndexedPack, extents: ExtentTable): Promise<void> {
-    const record = this.#encode({ packs: [pack], extents })
+    const record = this.encode({ packs: [pack], extents })
     const append = () => this.#append(record)
     const appended = this.#appending.then(append, append)
     this.#appending = appended
@@ -129,9 +129,9 @@ export class IndexFile {
     }
   }
 
-  /** What the snapshot just committed refers to. */
-  async replace(index: ExtentIndex): Promise<void> {
-    await writeDurable(this.#path, this.#encode(index))
+  /** @param encoded what the snapshot just committed refers to */
+  async replace(encoded: Uint8Array): Promise<void> {
+    await writeDurable(this.#path, encoded)
     await removeDurable(this.#logPath)
     this.#isLogThere = false
   }
@@ -153,7 +153,8 @@ export class IndexFile {
     return found
   }
 
-  #encode(index: ExtentIndex): Uint8Array {
+  /** As it lies in the file. */
+  encode(index: ExtentIndex): Uint8Array {
     const head = toCbor({ v: 2, owner: this.#owner, packs: [...index.packs] } satisfies Head)
     const body = concat(u32(head.length), head, index.extents.toBytes())
     return concat(MAGIC, this.#p.sha256(body), body)

@@ -8,6 +8,8 @@ export interface ExtentPlace {
   readonly length: number
 }
 
+type Place = readonly [pack: number, segment: number, offset: number, length: number]
+
 /** Id (its first 128 bits), pack + 1 (0: the slot is free), segment, offset, length. */
 const WORDS = 8
 const RECORD_BYTES = 4 * WORDS
@@ -73,19 +75,15 @@ export class ExtentTable {
   }
 
   /** Takes out those that are not to stay, and gives the others the number that `packOf` says. */
-  keep(packOf: (place: ExtentPlace) => number | undefined): ExtentTable {
+  keep(packOf: (...place: Place) => number | undefined): ExtentTable {
     const kept = new ExtentTable()
     const words = this.#words.slice()
     let gone = 0
     for (let at = 0; at < words.length; at += WORDS) {
       const held = words[at + 4] as number
       if (held === 0) continue
-      const pack = packOf({
-        pack: held - 1,
-        segment: words[at + 5] as number,
-        offset: words[at + 6] as number,
-        length: words[at + 7] as number,
-      })
+      const [segment, offset] = [words[at + 5] as number, words[at + 6] as number]
+      const pack = packOf(held - 1, segment, offset, words[at + 7] as number)
       words[at + 4] = pack === undefined ? 0 : pack + 1
       if (pack === undefined) gone++
     }

@@ -317,11 +317,12 @@ export class StatCacheFile {
   }
 
   /** Answers when it is on disk. */
-  async replace(content: CacheContent): Promise<void> {
-    await writeDurable(this.#path, this.#encode(content))
+  async replace(encoded: Uint8Array): Promise<void> {
+    await writeDurable(this.#path, encoded)
   }
 
-  #encode(content: CacheContent): Uint8Array {
+  /** As it lies in the file. */
+  encode(content: CacheContent): Uint8Array {
     const { count, refWords, packs, placements, pages, databases, targets, day } = content
     const { columns, names } = columnsOfEntries(content)
     const head = toCbor({
