@@ -23,13 +23,19 @@ const hasPostgres = whyNoPostgres() === undefined
 const isWholeHub = process.env['OCM_TEST_CATALOG'] === 'postgres'
 
 const NO_TESTS = ['tests/bench/**', 'tests/proof/**', '**/node_modules/**']
-/** They use the populated home that tests/line.test.ts uses, and it is at one path. */
-const LATER_USERS = [
-  'tests/archives.test.ts',
-  'tests/compare-real.test.ts',
-  'tests/graft.test.ts',
-  'tests/moves.test.ts',
-]
+/**
+ * They use the populated home that tests/line.test.ts uses, and it is at one path: they run after it and one by one, each
+ * with about as much beside it as it takes itself.
+ */
+const LATER_USERS = {
+  archives: ['trial'],
+  'compare-real': ['cli'],
+  graft: ['ssh-move', 'ssh-adopt'],
+  moves: ['ssh-people'],
+}
+const laterGroups = Object.entries(LATER_USERS).map(([user, beside]) =>
+  [user, ...beside].map((name) => `tests/${name}.test.ts`),
+)
 
 const systems = (name: string, groupOrder: number, more: object) => ({
   test: {
@@ -62,8 +68,8 @@ export default defineConfig({
       unit('operator'),
       unit('ui'),
       // After the unit tests: whole systems want the machine for themselves.
-      systems('e2e', 1, { exclude: [...NO_TESTS, ...LATER_USERS] }),
-      ...LATER_USERS.map((file, i) => systems(`e2e-${i + 2}`, i + 2, { include: [file] })),
+      systems('e2e', 1, { exclude: [...NO_TESTS, ...laterGroups.flat()] }),
+      ...laterGroups.map((include, i) => systems(`e2e-${i + 2}`, i + 2, { include })),
     ],
   },
 })
