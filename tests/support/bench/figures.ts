@@ -7,6 +7,8 @@ export interface Figure extends Taken {
   readonly tool: string
   readonly step: Step
   readonly run: number
+  /** Seconds that a command which only opens took just before. */
+  readonly opening?: number
   readonly load: string
   readonly stored: number
   readonly growth: number

@@ -26,10 +26,14 @@ const LEAST = 0.01
 
 /** Median seconds without start and key derivation. */
 function seconds(figures: Figures, tool: Tool, step: Step): number | undefined {
-  const wall = median(figures.of(tool, step).figures.map((one) => one.seconds))
-  if (wall === undefined) return undefined
-  if (tool === 'ocm' && JOBS.has(step)) return wall
-  return Math.max(LEAST, wall - figures.openingOf(tool))
+  const isJob = tool === 'ocm' && JOBS.has(step)
+  const beside = figures.openingOf(tool)
+  const taken = median(
+    figures
+      .of(tool, step)
+      .figures.map((one) => (isJob ? one.seconds : one.seconds - (one.opening ?? beside))),
+  )
+  return taken === undefined ? undefined : Math.max(LEAST, taken)
 }
 
 const of = (figures: Figures, tool: Tool, step: Step, what: (one: Figure) => number) =>

@@ -7,7 +7,7 @@ import {
   pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
-import { openSnapshot, readOne } from '../snapshots/open.ts'
+import { askFor, openSnapshot, readOne } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short, table, time } from './format.ts'
 import { nodeNamed, snapshotNamed } from './names.ts'
@@ -89,9 +89,13 @@ function line(entry: Entry): string {
 
 export async function cat(context: Context, name: string, place: string): Promise<void> {
   const { terminal, ports } = context
+  const at = placeNamed(place)
   const { id } = await snapshotNamed(ports.api, name)
+  const asked = askFor(ports, id)
+  // Whoever waits for it hears of it; the vault may not open at all.
+  asked.catch(() => undefined)
   await withVault(context, async (unlocked) => {
-    const { entry, content } = await readOne(ports, unlocked, id, placeNamed(place))
+    const { entry, content } = await readOne(ports, unlocked, await asked, at)
     if (terminal.json) {
       terminal.result({ path: place, size: entry.size, content: base64url(content) }, '')
     } else {

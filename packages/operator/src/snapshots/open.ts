@@ -63,15 +63,22 @@ export async function openSnapshot(
   return { ...root, manifest, read: (entry) => readEntry(packs, entry) }
 }
 
+/** What the hub says of a snapshot. It needs no key, so it can be asked for while a vault opens. */
+export async function askFor({ api }: Pick<Ports, 'api'>, id: string): Promise<Served> {
+  const [{ node }, served] = await Promise.all([api.snapshot(id), api.snapshotHeader(id)])
+  return { node, id, served }
+}
+
 /** @throws OcmError 'signature-invalid', 'node-unconfirmed', 'epoch-unknown', 'malformed' */
-export async function openRoot(
+export const openRoot = async (
   ports: Ports,
   unlocked: Unlocked,
   id: string,
-): Promise<SnapshotRoot> {
-  const { p, api } = ports
-  const [{ node }, served] = await Promise.all([api.snapshot(id), api.snapshotHeader(id)])
-  const { header, statement, retired } = headerFrom(p, unlocked, { node, id, served })
+): Promise<SnapshotRoot> => rootOf(ports, unlocked, await askFor(ports, id))
+
+function rootOf({ p, api }: Ports, unlocked: Unlocked, asked: Served): SnapshotRoot {
+  const { node, id } = asked
+  const { header, statement, retired } = headerFrom(p, unlocked, asked)
   const sealing = unlocked.epochs.of(header.epoch)
   const root = decodeRoot(openManifestRoot(p, sealing, header))
   const fetch: FetchRange = (...range) => api.packBytes(...range)
@@ -81,16 +88,17 @@ export async function openRoot(
 
 /**
  * The content of one file or database, whole and verified, without reading the rest of the manifest.
+ * @param asked what `askFor` answered
  * @param at its root and the bytes of its path.
  * @throws OcmError 'not-found', and what `openRoot` and the packs throw
  */
 export async function readOne(
   ports: Ports,
   unlocked: Unlocked,
-  id: string,
+  asked: Served,
   at: Pick<Entry, 'root' | 'path'>,
 ): Promise<{ readonly entry: Entry; readonly content: Uint8Array }> {
-  const { packs } = await openRoot(ports, unlocked, id)
+  const { packs } = rootOf(ports, unlocked, asked)
   const entry = await findEntry(packs, at)
   if (entry?.extents === undefined) throw new OcmError('not-found', { what: 'file' })
   const parts: Uint8Array[] = []
@@ -119,7 +127,7 @@ export const readHeader = async (
   id: string,
 ): Promise<Header> => headerFrom(p, unlocked, { node, id, served: await api.snapshotHeader(id) })
 
-interface Served {
+export interface Served {
   readonly node: string
   readonly id: string
   readonly served: Awaited<ReturnType<Ports['api']['snapshotHeader']>>

@@ -52,7 +52,7 @@ export interface Unlocked extends OpenedVault {
  */
 export async function openVault(ports: Ports, passphrase: string): Promise<Unlocked> {
   const { p } = ports
-  const [{ state, id }, me] = [await servedVault(ports), await ports.api.me()]
+  const [{ state, id }, me] = await Promise.all([servedVault(ports), ports.api.me()])
   const slot = slotOf(state, 'passphrase', me.operator)
   if (slot === undefined) throw new OcmError('not-found', { what: 'slot of this operator' })
   const opened = await openPassphraseSlot(p, id, slot, passphrase)
