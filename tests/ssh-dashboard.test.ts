@@ -57,6 +57,14 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
     await page.locator(at('add-node')).locator('visible=true').first().click()
     await page.click(at('reach-ssh'))
     await page.fill(at('node-label'), 'kitchen')
+    for (const [wrong, why] of [
+      ['127.0.0.1', 'user is refused: there is none'],
+      ['x@-oProxyCommand=x', 'host is refused: it is not of a plain form'],
+    ] as const) {
+      await page.fill(at('ssh-where'), wrong)
+      await page.click(at('ssh-look'))
+      await page.locator(at('problem')).filter({ hasText: why }).waitFor()
+    }
     await page.fill(at('ssh-where'), `${account.name}@127.0.0.1:${sshd.port}`)
     await page.click(at('ssh-look'))
     expect(await page.innerText(at('host-key'))).toBe(hostKeyFingerprint(p, sshd.hostKeys[0] ?? ''))

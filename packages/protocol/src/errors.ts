@@ -18,6 +18,19 @@ const meaning = (
   retry: Retry = 'never',
 ): Meaning => ({ says: typeof says === 'string' ? () => says : says, next, retry })
 
+/** Each `AddressWhy` in words. */
+const ADDRESS_REFUSED: Readonly<Record<string, string>> = {
+  empty: 'there is none',
+  'too-long': 'it is too long',
+  grammar: 'it is not of a plain form',
+  zone: 'it names a zone',
+  number: 'it is a number that some take for an address',
+  unspecified: 'it is the address of no machine',
+  multicast: 'it is the address of many machines',
+  'link-local': 'it is a link-local address',
+  metadata: 'it is where clouds keep their metadata',
+}
+
 export const MEANINGS = {
   // anywhere
   malformed: meaning(
@@ -198,8 +211,8 @@ export const MEANINGS = {
 
   // nodes without an agent
   'ssh-address-refused': meaning(
-    (f) => `This ${f['what']} is refused (${f['why']}).`,
-    'Give a plain name or address, without options, spaces or a zone; link-local and metadata addresses are never dialled.',
+    (f) => `The ${f['what']} is refused: ${ADDRESS_REFUSED[String(f['why'])] ?? f['why']}.`,
+    'Write user@host or user@host:2222: plain names or an address, without options, spaces or a zone. Link-local and metadata addresses are never dialled.',
   ),
   'ssh-missing': meaning(
     'There is no OpenSSH client (8.5 or newer) on this machine.',
