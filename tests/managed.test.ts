@@ -15,7 +15,7 @@ import { standIn } from './support/moves/stand-in.ts'
 import { type Managed, managedAccount } from './support/moves/user-manager.ts'
 import { isReady, openclawEnv } from './support/openclaw.ts'
 import { spawned } from './support/programs.ts'
-import { freePort } from './support/rig/stand.ts'
+import { freePort } from './support/free-port.ts'
 import { until } from './support/until.ts'
 
 const UNIT = 'openclaw-gateway.service'

@@ -13,7 +13,7 @@ import { runGateway, stopGateway } from './support/moves/row.ts'
 import { type StandIn, standIn } from './support/moves/stand-in.ts'
 import { isReady } from './support/openclaw.ts'
 import type { Under } from './support/programs.ts'
-import { freePort } from './support/rig/stand.ts'
+import { freePort } from './support/free-port.ts'
 import { treeOf } from './support/trees.ts'
 import { until } from './support/until.ts'
 

@@ -16,7 +16,7 @@ import { Pair } from '../support/moves/pair.ts'
 import { standIn } from '../support/moves/stand-in.ts'
 import { OPENCLAW } from '../support/openclaw.ts'
 import { freshMachine, populatedHome } from '../support/openclaw-home.ts'
-import { freePort } from '../support/rig/stand.ts'
+import { freePort } from '../support/free-port.ts'
 
 const { values } = parseArgs({
   options: {

@@ -8,7 +8,7 @@ import { type CleanRoot, cleanRoot, putInto, terminate } from '../clean-root.ts'
 import { OPENCLAW } from '../openclaw.ts'
 import { ALICE } from '../openclaw-home.ts'
 import { operatorAt } from '../programs.ts'
-import { freePort } from '../rig/stand.ts'
+import { freePort } from '../free-port.ts'
 import { until } from '../until.ts'
 import { startedBy } from './units.ts'
 

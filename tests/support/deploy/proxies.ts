@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OPENCLAW } from '../openclaw.ts'
 import { joinAgent, operatorAt, startAgent, startHub } from '../programs.ts'
-import { freePort } from '../rig/stand.ts'
+import { freePort } from '../free-port.ts'
 import { smallHome } from '../small-home.ts'
 import { until } from '../until.ts'
 

@@ -1,6 +1,6 @@
 /** A small node with a bot and cron jobs, under a gateway that stands in for OpenClaw: cheap to move by the dozen. */
 import { join } from 'node:path'
-import { freePort } from '../rig/stand.ts'
+import { freePort } from '../free-port.ts'
 import type { Scene } from './cuts.ts'
 import { JOBS, TOKEN, jobsAt, movedHome } from './moved-home.ts'
 import { Pair } from './pair.ts'

@@ -11,7 +11,7 @@ import type { Scene } from './cut-short.ts'
 import { type Manager, startManager } from './manager.ts'
 import { orderToSource } from './operator.ts'
 import { type Snapshot, snapshotOf } from './snapshots.ts'
-import { freePort } from './stand.ts'
+import { freePort } from '../free-port.ts'
 import { type Place, digestOf, layDown, treeOf } from './trees.ts'
 import { A, B, keys } from './vault.ts'
 

@@ -12,8 +12,6 @@ import { type Snapshot, snapshotOf } from './snapshots.ts'
 import { type Place, type Tree, digestOf, layDown, treeOf } from './trees.ts'
 import { A, B, keys, vaultRecord } from './vault.ts'
 
-export { freePort }
-
 export const JOB = '0c'.repeat(16)
 /** Where the snapshot is from. */
 export const ELSEWHERE = { home: '/src/home', port: 1111 }
