@@ -212,7 +212,7 @@ export const MEANINGS = {
   // nodes without an agent
   'ssh-address-refused': meaning(
     (f) => `The ${f['what']} is refused: ${ADDRESS_REFUSED[String(f['why'])] ?? f['why']}.`,
-    'Write user@host or user@host:2222: plain names or an address, without options, spaces or a zone. Link-local and metadata addresses are never dialled.',
+    'Write user@host or user@host:2222. Names are plain, without options or spaces, addresses without a zone, paths absolute. Link-local and metadata addresses are never dialled.',
   ),
   'ssh-missing': meaning(
     'There is no OpenSSH client (8.5 or newer) on this machine.',

@@ -8,8 +8,6 @@ export interface ExtentPlace {
   readonly length: number
 }
 
-type Place = readonly [pack: number, segment: number, offset: number, length: number]
-
 /** Id (its first 128 bits), pack + 1 (0: the slot is free), segment, offset, length. */
 const WORDS = 8
 const RECORD_BYTES = 4 * WORDS
@@ -75,7 +73,9 @@ export class ExtentTable {
   }
 
   /** Takes out those that are not to stay, and gives the others the number that `packOf` says. */
-  keep(packOf: (...place: Place) => number | undefined): ExtentTable {
+  keep(
+    packOf: (pack: number, segment: number, offset: number, length: number) => number | undefined,
+  ): ExtentTable {
     const kept = new ExtentTable()
     const words = this.#words.slice()
     let gone = 0
@@ -89,8 +89,11 @@ export class ExtentTable {
     }
     kept.#words = words
     kept.#count = this.#count - gone
+    if (gone === 0) return kept
     // Where one is taken out of a row of neighbours, those behind it would not be found.
-    return gone === 0 ? kept : kept.#anew(this.#count - gone)
+    const anew = new ExtentTable(kept.#count)
+    anew.addAll(kept, (pack) => pack)
+    return anew
   }
 
   /** One record after the other, in this machine's byte order. */
@@ -115,12 +118,6 @@ export class ExtentTable {
       if (pack === 0 || pack > packs) return undefined
       table.#put(records, at, pack)
     }
-    return table
-  }
-
-  #anew(count: number): ExtentTable {
-    const table = new ExtentTable(count)
-    table.addAll(this, (pack) => pack)
     return table
   }
 
