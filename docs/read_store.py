@@ -123,8 +123,8 @@ used| id:hash bytes:count class:class liveBytes:count
 root| v:1 pages:[page] packs:[pack]
 page| bytes:count sha256:bytes32 extents:[bytes32,count,count,count]
 pack| id:bytes32 bytes:count class:class header:bytes32
-about| v:1 layout:layout inventory:any config:any holdings:any unknowns?:any views?:any warnings:any ties?:any \
-   startedAt:count
+about| v:1 layout:layout inventory:any config:any holdings:any unknowns?:any blind?:any plugins?:any views?:any \
+   warnings:any ties?:any fenceEpoch?:count startedAt:count
 layout| roots:any platform:any hostname:any user:any uid:any port:any versions:any
 entry| root:name path:bytes kind:kind section:section persona?:text travel:travel mode:count modifiedAt:number \
    size:count sha256?:bytes32 extents?:[bytes32,count,count,count] target?:bytes unstable?:true'''.splitlines())}

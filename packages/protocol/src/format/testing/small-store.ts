@@ -6,7 +6,15 @@ import { concat, fromHex, hex, utf8 } from '../../bytes.ts'
 import { toCbor } from '../../cbor.ts'
 import { nextEpoch, sealEpoch } from '../../epochs.ts'
 import { newId } from '../../ids.ts'
-import type { Entry, ExtentRef, Manifest, ManifestRoot, PackClass } from '../../manifest.ts'
+import type {
+  Entry,
+  ExtentRef,
+  Manifest,
+  ManifestMeta,
+  ManifestRoot,
+  Mention,
+  PackClass,
+} from '../../manifest.ts'
 import type { KeyPair, Primitives } from '../../primitives/primitives.ts'
 import {
   type SnapshotHeader,
@@ -123,7 +131,7 @@ export async function smallStore(p: Primitives): Promise<SmallStore> {
   return { vault, before, operators, node, record, epoch, slots, snapshots: [first, second], files }
 }
 
-const meta: Omit<Manifest, 'entries' | 'omissions' | 'mentions'> = {
+const meta: ManifestMeta = {
   v: 1,
   layout: {
     platform: 'linux',
@@ -139,6 +147,54 @@ const meta: Omit<Manifest, 'entries' | 'omissions' | 'mentions'> = {
   holdings: [{ what: 'pairings', section: 'channels', travel: 'identity', count: 2 }],
   warnings: [{ code: 'survey', detail: 'one' }],
   startedAt: AT,
+}
+
+/** With all that may be in it: whoever reads the format has to know each of these. */
+const fullMeta: Required<ManifestMeta> = {
+  ...meta,
+  inventory: {
+    personas: ['main'],
+    cron: [
+      {
+        id: 'c1',
+        name: 'morning',
+        user: true,
+        enabled: true,
+        persona: 'main',
+        schedule: '0 7 * * *',
+      },
+    ],
+    authProfiles: [],
+    plugins: ['weather'],
+    skills: [],
+    channels: ['telegram'],
+    pairings: 2,
+    sessions: { main: ['s1'] },
+  },
+  unknowns: [{ name: 'state:main.db', schema: 9, known: 4, parts: ['later', 'main.later'] }],
+  blind: {
+    fields: [{ at: '/tools/place', text: '/srv/place' }],
+    texts: 1,
+    first: [{ root: 'state', path: utf8('large'), section: 'workspaces', size: 9_000_000 }],
+  },
+  plugins: [{ id: 'weather', path: '/home/ada/.state/extensions/weather' }],
+  views: {
+    machine: ['/meta'],
+    files: ['state:note'],
+    environment: { LANG: 'C' },
+    cron: { c1: { message: 'wake' } },
+  },
+  ties: [
+    { part: { kind: 'cron', name: 'c1' }, way: 'needs', what: 'persona', name: 'main' },
+    {
+      part: { kind: 'persona', name: 'main' },
+      way: 'brings',
+      what: 'credential',
+      name: 'main',
+      identity: true,
+    },
+  ],
+  fenceEpoch: 3,
 }
 
 const where = (root: string, path: Uint8Array | string) => ({
@@ -254,21 +310,27 @@ function snapshotIn(
     target: utf8('../no/where'),
   })
 
+  const mention: Mention = {
+    ...where('state', 'note'),
+    at: '/path',
+    section: 'gateway',
+    kind: 'path',
+    class: 'structured',
+    text: '/srv/desk',
+    under: 'workspace:main',
+  }
+  const fullMention: Required<Mention> = {
+    ...mention,
+    at: '/command',
+    needed: true,
+    missing: true,
+    implied: '/srv',
+  }
   const manifest: Manifest = {
-    ...meta,
+    ...(before ? fullMeta : meta),
     entries,
     omissions: [{ ...where('state', 'pipe'), why: 'special' }],
-    mentions: [
-      {
-        ...where('state', 'note'),
-        at: '/path',
-        section: 'gateway',
-        kind: 'path',
-        class: 'structured',
-        text: '/srv/desk',
-        under: 'workspace:main',
-      },
-    ],
+    mentions: before ? [mention, fullMention] : [mention],
   }
   const pages = manifestPages(manifest)
   const tree = store('tree', [concat(...pages)])
@@ -331,6 +393,9 @@ function snapshotIn(
       sessions: 0,
     },
     versions: { agent: '0.1.0', openclaw: '1.2.3', schemas: { state: 4 } },
+    ...(before
+      ? { fingerprints: [{ kind: 'bot-token', print: p.random(16) }] }
+      : { continues: { node: newId(p), snapshot: hex(p.random(32)) } }),
   }
   const statement = signSnapshot(p, header, node.key)
   const id = snapshotIdOf(p, statement)
