@@ -178,6 +178,38 @@ describe.skipIf(whyNoSshd() !== undefined)('a node and one without an agent', ()
     await leavesNothing(accounts.loft)
   })
 
+  it('take that back: what was there before it is there again', async () => {
+    const notes = join(accounts.loft.home, '.openclaw/workspace/MEMORY.md')
+    expect(await ocm('undo', 'loft')).toMatchObject({ kind: 'undo', state: 'done' })
+    expect(readFileSync(notes, 'utf8')).toBe('spoilt\n')
+    await until(() => isReady(ports.loft), { ...LONG, what: 'it runs again' })
+    await leavesNothing(accounts.loft)
+  })
+
+  it('compare both as they are now', async () => {
+    const taken = async () => (await node('loft')).lastSnapshot?.id
+    const before = await taken()
+    const compared = await ocm<{ sides: { snapshot: string }[] }>('diff', 'desk', 'loft', '--fresh')
+    expect(await taken()).not.toBe(before)
+    expect(compared.sides[1]?.snapshot).toBe(await taken())
+    await leavesNothing(accounts.loft)
+  })
+
+  it('take the move back: whoever was moved away runs again, as its account', async () => {
+    telegram.forget()
+    expect(await ocm('undo', 'desk')).toMatchObject({ kind: 'undo', state: 'done' })
+    await speaksAlone(ports.shed, 'shed speaks once more')
+    expect(telegram.most(TOKEN)).toBe(1)
+    expect([tombstone(accounts.shed.home), tombstone(desk)]).toEqual([false, true])
+    await leavesNothing(accounts.shed)
+    // Asked over ssh as well: nothing holds it any more.
+    const release = ['release', 'shed', '--target-is-off', '--yes', '--json']
+    expect(JSON.parse((await fleet.operator.ocm(...release)).out)).toMatchObject({
+      code: 'not-found',
+      facts: { what: 'fence on this node' },
+    })
+  })
+
   it('back up one by itself, once that is delegated, and no longer than that', async () => {
     const lender = await logInAs(fleet.hub.url, 'olivia')
     const { id } = await node('loft')

@@ -62,6 +62,7 @@ export { type SignedOrder, signOrder, startOrder } from './work/order.ts'
 export {
   findHeld,
   findUndoable,
+  nodesOfUndo,
   type Held,
   signTargetOff,
   signUndo,

@@ -8,15 +8,18 @@ export type Facts = Readonly<Record<string, string | number | boolean>>
 interface Meaning {
   readonly says: (facts: Facts) => string
   /** What the operator does now. */
-  readonly next: string
+  readonly next: (facts: Facts) => string
   readonly retry: Retry
 }
 
-const meaning = (
-  says: string | ((facts: Facts) => string),
-  next: string,
-  retry: Retry = 'never',
-): Meaning => ({ says: typeof says === 'string' ? () => says : says, next, retry })
+type Said = string | ((facts: Facts) => string)
+const always = (said: Said) => (typeof said === 'string' ? () => said : said)
+
+const meaning = (says: Said, next: Said, retry: Retry = 'never'): Meaning => ({
+  says: always(says),
+  next: always(next),
+  retry,
+})
 
 /** Each `AddressWhy` in words. */
 const ADDRESS_REFUSED: Readonly<Record<string, string>> = {
@@ -169,7 +172,13 @@ export const MEANINGS = {
   ),
   'node-offline': meaning(
     'The node is not connected.',
-    'Start the agent there: ocm-agent run.',
+    ({ reach }) =>
+      [
+        ...(reach === 'ssh' ? [] : ['Start the agent there: ocm-agent run.']),
+        ...(reach === 'agent'
+          ? []
+          : ['Where it is reached over ssh, lend what it takes to log in: ocm lend NODE.']),
+      ].join(' '),
     'later',
   ),
   'node-busy': meaning(
@@ -583,7 +592,7 @@ export class OcmError extends Error {
   }
 
   get next(): string {
-    return MEANINGS[this.code].next
+    return (MEANINGS[this.code] as Meaning).next(this.facts)
   }
 
   get retry(): Retry {
@@ -594,8 +603,8 @@ export class OcmError extends Error {
 /** What a code means whatever its facts are, which are shown by their names: “Port ‹port› is in use.” */
 export function explain(code: ErrorCode): Pick<OcmError, 'message' | 'next' | 'retry'> {
   const names = new Proxy<Record<string, string>>({}, { get: (_, name) => `‹${String(name)}›` })
-  const { next, retry } = MEANINGS[code]
-  return { message: (MEANINGS[code] as Meaning).says(names), next, retry }
+  const { says, next, retry } = MEANINGS[code] as Meaning
+  return { message: says(names), next: next(names), retry }
 }
 
 /** Every code there is. */

@@ -34,6 +34,7 @@ test.each([
       'move',
       'clone',
       'restore',
+      'undo',
       'lend',
       'connection',
       'adopt',
@@ -41,6 +42,11 @@ test.each([
       'forget',
       'retire',
     ],
+  ],
+  [
+    'one over ssh that moved away',
+    { reach: 'ssh', online: false, movedTo: 'b' },
+    ['clone', 'restore', 'release', 'lend', 'connection', 'adopt', 'rename', 'forget', 'retire'],
   ],
   [
     'one without a snapshot',

@@ -31,18 +31,16 @@ export function mayDo(
   if (node.movedTo !== null && (act === 'backup' || act === 'move')) return false
   switch (act) {
     case 'backup':
-      return node.state === 'active' && (node.online || isToBeLent(node)) && node.job === null
+      return node.state === 'active' && canBeHad(node) && node.job === null
     case 'move':
       // One that is off can be moved out of its last snapshot.
       return (
-        node.state === 'active' &&
-        node.confirmed &&
-        (node.online || isToBeLent(node) || node.lastSnapshot !== null)
+        node.state === 'active' && node.confirmed && (canBeHad(node) || node.lastSnapshot !== null)
       )
     case 'undo':
-      return node.state === 'active' && node.confirmed && node.online && !isStopped(node)
+      return node.state === 'active' && node.confirmed && canBeHad(node) && !isStopped(node)
     case 'release':
-      return node.state === 'active' && node.confirmed && node.online && isStopped(node)
+      return node.state === 'active' && node.confirmed && canBeHad(node) && isStopped(node)
     case 'clone':
     case 'restore':
       return node.confirmed && node.lastSnapshot !== null
@@ -70,6 +68,9 @@ const isStopped = ({ movedTo, fence }: Pick<NodeState, 'movedTo' | 'fence'>): bo
 /** Reached over ssh, and not connected at this moment. */
 export const isToBeLent = ({ reach, online }: Pick<NodeState, 'reach' | 'online'>): boolean =>
   reach === 'ssh' && !online
+
+const canBeHad = (node: Pick<NodeState, 'reach' | 'online'>): boolean =>
+  node.online || isToBeLent(node)
 
 /** Of nodes that are reached over ssh. */
 const SSH_ACTS: readonly Act[] = ['lend', 'connection', 'adopt', 'forget']

@@ -3,12 +3,17 @@ import { expect, test, vi } from 'vitest'
 import { problemOf } from './problem.ts'
 
 test('an error of OCM keeps its code, its sentence and the next step', () => {
-  expect(problemOf(new OcmError('node-offline', { requestId: 'r1' }))).toEqual({
+  expect(problemOf(new OcmError('node-offline', { reach: 'agent', requestId: 'r1' }))).toEqual({
     code: 'node-offline',
     says: 'The node is not connected.',
     next: 'Start the agent there: ocm-agent run.',
     requestId: 'r1',
   })
+})
+
+test('the next step is that of a node which is reached as this one is', () => {
+  const lend = 'Where it is reached over ssh, lend what it takes to log in: ocm lend NODE.'
+  expect(problemOf(new OcmError('node-offline', { reach: 'ssh' })).next).toBe(lend)
 })
 
 test('a code that only a newer hub knows is shown as it came', () => {

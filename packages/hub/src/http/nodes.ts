@@ -102,9 +102,9 @@ export function nodeRoutes(api: FastifyInstance, needs: NodeNeeds): void {
     '/nodes/:id/describe',
     { params: ById, body: DescribeRequest, answer: DescribeAnswer },
     async (request) => {
-      const { id } = await roster.one(request.params.id)
+      const { id, reach = 'agent' } = await roster.one(request.params.id)
       const conversation = presence.get(id)
-      if (!conversation) throw new OcmError('node-offline')
+      if (!conversation) throw new OcmError('node-offline', { reach })
       const { result } = await conversation.request(
         'describe',
         { record: base64url(vault.needed().statement), ...request.body },

@@ -190,7 +190,7 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
 
   function connected(id: string) {
     const conversation = presence.get(id)
-    if (!conversation) throw new OcmError('node-offline')
+    if (!conversation) throw new OcmError('node-offline', { reach: 'ssh' })
     return conversation
   }
 

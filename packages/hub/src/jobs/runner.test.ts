@@ -473,6 +473,6 @@ test('relays what a node says of itself, and says when it is not there', async (
   agent.cut()
   await agent.session?.closed
   const gone = await hub.call('POST', `/api/nodes/${agent.id}/describe`, {})
-  expect(gone.body.code).toBe('node-offline')
+  expect(gone.body).toMatchObject({ code: 'node-offline', facts: { reach: 'agent' } })
   expect(gone.status).toBe(503)
 })

@@ -1,17 +1,18 @@
 /** `ocm diff`: what differs between two nodes, two snapshots, or one and the other. */
-import { OcmError } from '@ocm/protocol'
+import { type NodeState, OcmError } from '@ocm/protocol'
 import { type Comparison, type ConfigChange, countOf } from '../compare/changes.ts'
 import { type TextDiff, compareSnapshots, textDiff } from '../compare/contents.ts'
 import { type ComparedSide, sideOfNode, sideOfSnapshot } from '../compare/sides.ts'
 import { openSnapshot } from '../snapshots/open.ts'
-import { doneOrThrow, followJob } from '../work/follow.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short, time } from './format.ts'
+import { backUpWith } from './jobs.ts'
 import { findNode, snapshotNamed } from './names.ts'
 import { sectionNamed } from './sections.ts'
-import { tellSteps } from './steps.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
 
-export interface DiffOptions {
+export interface DiffOptions extends CredentialOptions {
   readonly section?: string
   readonly text?: boolean
   readonly showSecrets?: boolean
@@ -28,12 +29,12 @@ export async function diff(
   const { terminal, ports } = context
   const { all, fresh = false, showSecrets = false } = options
   const section = options.section === undefined ? undefined : sectionNamed(options.section)
-  const sides = [
-    await sideNamed(context, names[0], fresh),
-    await sideNamed(context, names[1], fresh),
-  ] as const
-  for (const side of sides) terminal.say(sideLine(side, ports.now()))
+  const named = [await found(context, names[0]), await found(context, names[1])] as const
+  // Said before the passphrase is asked for, unless that is what a new snapshot takes.
+  const before = fresh ? undefined : await sidesOf(context, named)
   await withVault(context, async (unlocked) => {
+    if (fresh) await backUpAnew(context, unlocked, named, options)
+    const sides = before ?? (await sidesOf(context, named))
     const a = await openSnapshot(ports, unlocked, sides[0].snapshot)
     const b = await openSnapshot(ports, unlocked, sides[1].snapshot)
     const compared = await compareSnapshots(a, b, {
@@ -56,16 +57,39 @@ export async function diff(
   })
 }
 
+/** Of a node it is its newest snapshot that is compared. */
+type Named = { readonly node: NodeState } | { readonly side: ComparedSide }
+
 /** A node by its label or id, else a snapshot by its id. @throws OcmError 'not-found', 'wrong-use' */
-async function sideNamed(context: Context, name: string, fresh: boolean): Promise<ComparedSide> {
-  const { api } = context.ports
+async function found({ ports: { api } }: Context, name: string): Promise<Named> {
   const nodes = await api.nodes()
   const node = await orUndefined(() => findNode(nodes, name))
-  if (node === undefined) return sideOfSnapshot(await snapshotNamed(api, name), nodes)
-  if (!fresh) return sideOfNode(node)
-  const { id } = await api.startJob({ kind: 'backup', node: node.id })
-  doneOrThrow(await followJob(api, id, tellSteps(context.terminal)))
-  return sideOfNode(findNode(await api.nodes(), node.id))
+  if (node !== undefined) return { node }
+  return { side: sideOfSnapshot(await snapshotNamed(api, name), nodes) }
+}
+
+async function backUpAnew(
+  context: Context,
+  unlocked: Unlocked,
+  named: readonly Named[],
+  options: CredentialOptions,
+): Promise<void> {
+  const nodes = new Map(
+    named.flatMap((one) => ('node' in one ? [[one.node.id, one.node] as const] : [])),
+  )
+  for (const node of nodes.values()) await backUpWith(context, unlocked, node, options)
+}
+
+async function sidesOf(
+  { terminal, ports }: Context,
+  [a, b]: readonly [Named, Named],
+): Promise<readonly [ComparedSide, ComparedSide]> {
+  const nodes = await ports.api.nodes()
+  const sideOf = (one: Named) =>
+    'side' in one ? one.side : sideOfNode(findNode(nodes, one.node.id))
+  const sides = [sideOf(a), sideOf(b)] as const
+  for (const side of sides) terminal.say(sideLine(side, ports.now()))
+  return sides
 }
 
 async function orUndefined<T>(find: () => T): Promise<T | undefined> {

@@ -1,5 +1,6 @@
 /** `ocm backup`, `ocm jobs` and `ocm audit`. */
 import { type Job, type NodeState, OcmError, isFinal } from '@ocm/protocol'
+import type { Unlocked } from '../vault/unlock.ts'
 import { doneOrThrow, followJob, readJobLog } from '../work/follow.ts'
 import { type Context, withVault } from './context.ts'
 import { count, factsText, seconds, short, table, time } from './format.ts'
@@ -14,10 +15,10 @@ export async function backup(
   options: CredentialOptions,
 ): Promise<void> {
   const { terminal, ports } = context
-  const { api } = ports
-  const node = await nodeNamed(api, name)
-  const job = await (isToBeLent(node) && (await api.sshOf(node.id)).delegation === null
-    ? backUpLent(context, node, options)
+  const node = await nodeNamed(ports.api, name)
+  // The passphrase is for how the node is reached; a backup itself needs no key.
+  const job = await ((await asksCredential(context, node))
+    ? withVault(context, (unlocked) => backUpLent(context, unlocked, node, options))
     : backUpNow(context, node))
   const { warnings = 0 } = job
   const how =
@@ -45,17 +46,34 @@ async function backUpNow(
   )
 }
 
-/** The passphrase is for how the node is reached; a backup itself needs no key. */
-const backUpLent = (context: Context, node: NodeState, options: CredentialOptions): Promise<Job> =>
-  withVault(context, async (unlocked) => {
-    const lender = lenderAt(context, unlocked, options)
-    try {
-      await lender.connect([node.id])
-      return await backUpNow(context, node, (job) => lender.heed(job))
-    } finally {
-      await lender.close()
-    }
-  })
+const asksCredential = async ({ ports: { api } }: Context, node: NodeState): Promise<boolean> =>
+  isToBeLent(node) && (await api.sshOf(node.id)).delegation === null
+
+/** A new snapshot of a node, whichever way it is reached. */
+export const backUpWith = async (
+  context: Context,
+  unlocked: Unlocked,
+  node: NodeState,
+  options: CredentialOptions,
+): Promise<Job> =>
+  (await asksCredential(context, node))
+    ? backUpLent(context, unlocked, node, options)
+    : backUpNow(context, node)
+
+async function backUpLent(
+  context: Context,
+  unlocked: Unlocked,
+  node: NodeState,
+  options: CredentialOptions,
+): Promise<Job> {
+  const lender = lenderAt(context, unlocked, options)
+  try {
+    await lender.connect([node.id])
+    return await backUpNow(context, node, (job) => lender.heed(job))
+  } finally {
+    await lender.close()
+  }
+}
 
 const lasted = ({ startedAt, endedAt }: Job) =>
   startedAt === null || endedAt === null ? '-' : seconds(endedAt - startedAt)

@@ -156,12 +156,14 @@ function describe(proc: NodeJS.Process, version: string): Command {
     .argument('<place>', 'root:path, as ls shows it')
     .action(does((at, snapshot: string, place: string) => cat(at, snapshot, place)))
 
-  program
-    .command('diff')
-    .summary('what differs between two nodes or snapshots; answers 0 either way')
-    .argument('<a>', 'a node, which stands for its newest snapshot, or a snapshot')
-    .argument('<b>', 'the same')
-    .argument('[place]', 'a root, or root:path; its text files are compared line by line')
+  withCredentials(
+    program
+      .command('diff')
+      .summary('what differs between two nodes or snapshots; answers 0 either way')
+      .argument('<a>', 'a node, which stands for its newest snapshot, or a snapshot')
+      .argument('<b>', 'the same')
+      .argument('[place]', 'a root, or root:path; its text files are compared line by line'),
+  )
     .option('--section <name>', 'only this part')
     .option('--fresh', 'back a node up first')
     .option('--all', 'databases, conversations and what is of one machine too, byte for byte')
@@ -187,15 +189,15 @@ function describe(proc: NodeJS.Process, version: string): Command {
   const plan = program.command('plan').summary('show what a move, clone or restore would do')
   applying(plan, (named, options) => context().then((at) => showPlan(at, named, options)))
 
-  program
-    .command('undo')
-    .summary('take back what was last applied to a node')
-    .argument('<node>')
-    .action(does((at, node: string) => undo(at, node)))
-  program
-    .command('release')
-    .summary('run a node again that was stopped for a move whose target is off for good')
-    .argument('<node>')
+  withCredentials(
+    program.command('undo').summary('take back what was last applied to a node').argument('<node>'),
+  ).action(does((at, node: string, options: CredentialOptions) => undo(at, node, options)))
+  withCredentials(
+    program
+      .command('release')
+      .summary('run a node again that was stopped for a move whose target is off for good')
+      .argument('<node>'),
+  )
     .option('--target-is-off', 'sign that the target is off')
     .action(does((at, node: string, options: ReleaseOptions) => release(at, node, options)))
 
@@ -327,8 +329,6 @@ function applying(
       .summary('set a node back to a snapshot of its own')
       .argument('<node>')
       .argument('<snapshot>', "its id, or 'latest'"),
-  ).action((node: string, snapshot: string, options: ApplyOptions) =>
-    work({ kind: 'restore', source: node, target: node, snapshot }, options),
   )
 }
 

@@ -1,24 +1,40 @@
 /** `ocm undo` and `ocm release`: what was done last on a node is taken back, and a fenced node is let go. */
-import { type NodeState, OcmError } from '@ocm/protocol'
+import { type Job, type NodeState, OcmError } from '@ocm/protocol'
+import type { Lender } from '../ssh/lender.ts'
+import type { Unlocked } from '../vault/unlock.ts'
 import { doneOrThrow, followJob } from '../work/follow.ts'
 import { type SignedOrder, startOrder } from '../work/order.ts'
-import { findHeld, findUndoable, signTargetOff, signUndo, type Undoable } from '../work/undo.ts'
+import {
+  type Undoable,
+  findHeld,
+  findUndoable,
+  nodesOfUndo,
+  signTargetOff,
+  signUndo,
+} from '../work/undo.ts'
 import { type Context, withVault } from './context.ts'
 import { short, time } from './format.ts'
+import { lenderAt } from './lending.ts'
 import { findNode } from './names.ts'
+import type { CredentialOptions } from './ssh-secrets.ts'
 import { tellSteps } from './steps.ts'
 
-export async function undo(context: Context, name: string): Promise<void> {
+export async function undo(
+  context: Context,
+  name: string,
+  options: CredentialOptions,
+): Promise<void> {
   const { terminal, ports } = context
   const nodes = await ports.api.nodes()
   const node = findNode(nodes, name)
-  const order = await withVault(context, async (unlocked) => {
+  const job = await ordered(context, options, async (unlocked, lender) => {
+    await lender.connect([node.id])
     const found = await findUndoable(ports, unlocked, node.id)
+    await lender.connect(await nodesOfUndo(ports, found))
     terminal.say(`\n${whatIsUndone(found, node, nodes)}\n`)
     const sure = await terminal.approve(`Take it back on ${node.label}?`)
     return sure ? signUndo(ports, unlocked, found) : undefined
   })
-  const job = await carryOut(context, order)
   terminal.result(job, `${node.label} is as it was before.`)
 }
 
@@ -43,7 +59,7 @@ function whatIsUndone({ last }: Undoable, node: NodeState, nodes: readonly NodeS
   )
 }
 
-export interface ReleaseOptions {
+export interface ReleaseOptions extends CredentialOptions {
   readonly targetIsOff?: boolean
 }
 
@@ -60,7 +76,8 @@ export async function release(
   }
   const nodes = await ports.api.nodes()
   const node = findNode(nodes, name)
-  const order = await withVault(context, async (unlocked) => {
+  const job = await ordered(context, options, async (unlocked, lender) => {
+    await lender.connect([node.id])
     const held = await findHeld(ports, unlocked, node.id)
     const target = labelIn(nodes, held.fence.target)
     terminal.say(
@@ -70,12 +87,33 @@ export async function release(
     const sure = await terminal.approve(`${target} is off. Run ${node.label} again?`)
     return sure ? signTargetOff(ports, unlocked, held) : undefined
   })
-  const job = await carryOut(context, order)
   terminal.result(job, `${node.label} runs again as it was when it was stopped.`)
 }
 
-async function carryOut({ terminal, ports }: Context, order: SignedOrder | undefined) {
-  if (order === undefined) throw new OcmError('declined')
-  const { id } = await startOrder(ports.api, order)
-  return doneOrThrow(await followJob(ports.api, id, tellSteps(terminal)))
+/**
+ * The vault is closed as soon as the order is signed; what is lent lasts as long as its job.
+ * @throws OcmError 'declined', and what ended the job
+ */
+async function ordered(
+  context: Context,
+  options: CredentialOptions,
+  sign: (unlocked: Unlocked, lender: Lender) => Promise<SignedOrder | undefined>,
+): Promise<Job> {
+  const { terminal, ports } = context
+  let lender: Lender | undefined
+  try {
+    const order = await withVault(context, (unlocked) =>
+      sign(unlocked, (lender = lenderAt(context, unlocked, options))),
+    )
+    if (order === undefined) throw new OcmError('declined')
+    const { id } = await startOrder(ports.api, order)
+    const tell = tellSteps(terminal)
+    const job = await followJob(ports.api, id, (now) => {
+      tell(now)
+      lender?.heed(now)
+    })
+    return doneOrThrow(job)
+  } finally {
+    await lender?.close()
+  }
 }

@@ -32,6 +32,18 @@ export async function findUndoable(
   return { node: described, last: lastApply }
 }
 
+/** Which nodes have to be there for it. The source of a move runs again; one that was attested to be off is not waited for. */
+export async function nodesOfUndo(
+  { api }: Ports,
+  { node, last }: Undoable,
+): Promise<readonly string[]> {
+  if (last.kind !== 'move') return [node.node]
+  const move = (await api.jobs()).find(
+    (job) => job.kind === 'move' && job.node === node.node && job.source === last.source,
+  )
+  return move?.unfenced === 'owed' ? [node.node] : [node.node, last.source]
+}
+
 export function signUndo(ports: Ports, unlocked: Unlocked, { node, last }: Undoable): SignedOrder {
   const body: Undo = {
     ...signedBy(ports, unlocked, node),
