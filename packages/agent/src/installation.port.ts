@@ -275,6 +275,11 @@ export interface Installation {
   inventory(layout: Layout): Promise<Inventory | null>
   /** Names under the state directory that are made anew and are carried over from the old tree when a new one is swapped in. */
   readonly regenerable: readonly string[]
+  /**
+   * Paths below the state directory `live` of what is made anew inside of what is captured, and that `fresh`, which takes
+   * its place, has the same use for: carried over too. None when not given.
+   */
+  regenerableInside?(live: string, fresh: string): Promise<readonly string[]>
   /** Changes a staged tree in place: paths, port, identities, rows that do not travel. */
   rewrite(staged: Staged): Promise<Rewritten>
   /**

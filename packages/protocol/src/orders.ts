@@ -65,6 +65,15 @@ export const TargetFacts = Strict({
       ports: Type.Array(Type.Tuple([Type.Integer(), Type.Boolean()])),
     }),
   ),
+  /**
+   * What is made anew inside of what a snapshot may bring, and the file that says what it is made for, with its content:
+   * an apply that brings that very file carries it over. Absolute paths; absent when there is nothing.
+   */
+  remade: Type.Optional(
+    Type.Array(
+      Strict({ path: Type.String(), by: Type.String(), sha256: Type.Optional(Bytes(32)) }),
+    ),
+  ),
   /** How a copy can be tried here: with or without a network of its own. Absent: this agent cannot try one. */
   trial: Type.Optional(Strict({ isolated: Type.Boolean() })),
 })

@@ -42,6 +42,8 @@ export interface PlanReport {
     | 'localhost-silent'
     | 'host'
     | 'plugin-missing'
+    /** What a package manager has put beside a plugin: neither in the snapshot nor carried over on the target. */
+    | 'dependencies-left'
     | 'field-unknown'
     | 'text-unscanned'
     | 'table-unknown'

@@ -251,6 +251,50 @@ test('a plugin whose files stay behind is asked for on the target, and told when
   expect(made.hash).toBe(plan(of).hash)
 })
 
+const there = (name: string, sha256?: Uint8Array) => ({
+  path: `/srv/bob/.claw/plugins/${name}/modules`,
+  by: `/srv/bob/.claw/plugins/${name}/package.json`,
+  ...(sha256 && { sha256 }),
+})
+
+describe('dependencies of plugins, which no snapshot has,', () => {
+  const declaration = new Uint8Array(32).fill(1)
+  const of = manifest([], {
+    entries: [
+      entry('state', 'plugins/p', { kind: 'directory', section: 'plugins' }),
+      entry('state', 'plugins/p/package.json', { section: 'plugins', sha256: declaration }),
+      entry('state', 'plugins/q', { kind: 'directory', section: 'plugins' }),
+    ],
+    omissions: [
+      { root: 'state', path: utf8('plugins/p/modules'), why: 'regenerable' },
+      { root: 'state', path: utf8('plugins/q/modules'), why: 'regenerable' },
+      { root: 'state', path: utf8('cache'), why: 'regenerable' },
+    ],
+    plugins: [{ id: 'the-p', path: '/home/al/.claw/plugins/p' }],
+  })
+
+  test('are told as left behind where the target has none', () => {
+    const made = plan(of, {})
+    expect(told(made)).toEqual([
+      ['dependencies-left', 'the-p'],
+      ['dependencies-left', 'q'],
+    ])
+    expect(finding(made, 'dependencies-left')).toMatchObject({
+      weight: 'warning',
+      facts: { count: 2, first: 'the-p' },
+    })
+  })
+
+  test('stay where the target has them for what comes along, byte for byte', () => {
+    const same = plan(of, {}, { remade: [there('p', declaration), there('q')] })
+    expect(told(same)).toEqual([])
+    const other = plan(of, {}, { remade: [there('p', new Uint8Array(32)), there('q')] })
+    expect(told(other)).toEqual([['dependencies-left', 'the-p']])
+    // The order is not bound to what the target happens to have.
+    expect(same.hash).toBe(other.hash)
+  })
+})
+
 const largeText = (path: string) => ({
   root: 'workspace:work',
   path: utf8(path),

@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from 'typebox'
 import { toCbor } from './cbor.ts'
+import { dependenciesLeft } from './dependencies.ts'
 import { keyOf, travels } from './fates.ts'
 import { isWithin, pathFromBytes } from './layout.ts'
 import type { Manifest, Mention } from './manifest.ts'
@@ -72,7 +73,7 @@ const some = <T>(of: ReadonlySet<T>): T[] => [...of].slice(0, MOST)
 export function reportsOf(
   manifest: Manifest,
   part: Part,
-  facts: Pick<TargetFacts, 'has' | 'layout' | 'portsInUse'>,
+  facts: Pick<TargetFacts, 'has' | 'layout' | 'portsInUse' | 'remade'>,
 ): readonly PlanReport[] {
   const answers = answersOf(facts)
   const found = askedOf(manifest, part).flatMap((asked): PlanReport[] => {
@@ -90,6 +91,7 @@ export function reportsOf(
   return [
     ...found,
     ...missingPlugins(manifest, part, answers),
+    ...dependenciesLeft(manifest, part, facts.remade ?? []),
     ...unknown,
     ...blindSpots(manifest, part),
   ]
@@ -311,6 +313,7 @@ const WEIGHTS: readonly (readonly [PlanReport['why'], string, Finding['weight']]
   ['schema-unknown', 'schema-unknown', 'warning'],
   ['table-unknown', 'tables-unknown', 'warning'],
   ['plugin-missing', 'plugins-missing', 'warning'],
+  ['dependencies-left', 'dependencies-left', 'warning'],
   ['field-unknown', 'fields-unknown', 'warning'],
   ['command-missing', 'commands-missing', 'warning'],
   ['path-missing', 'paths-missing', 'warning'],

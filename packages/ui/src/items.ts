@@ -42,6 +42,7 @@ const WHYS: readonly PlanReport['why'][] = [
   'schema-unknown',
   'table-unknown',
   'plugin-missing',
+  'dependencies-left',
   'field-unknown',
   'command-missing',
   'path-missing',

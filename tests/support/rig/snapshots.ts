@@ -69,6 +69,7 @@ export function snapshotOf(
     readonly base?: Snapshot
     readonly entries?: readonly Entry[]
     readonly ties?: Manifest['ties']
+    readonly omissions?: Manifest['omissions']
   },
 ): Snapshot {
   const run = startRun(p, {
@@ -117,7 +118,7 @@ export function snapshotOf(
     const entry = {
       root: rootId,
       path: utf8(inside),
-      section: rootId === 'state' ? 'gateway' : 'workspaces',
+      section: sectionOf(key),
       travel: 'always',
       mode: content === null ? 0o755 : modeOf(key),
       modifiedAt: MODIFIED,
@@ -145,7 +146,7 @@ export function snapshotOf(
     ...(of.ties ? { ties: of.ties } : {}),
     startedAt: 0,
     entries: [...entries, ...(of.entries ?? [])],
-    omissions: [],
+    omissions: of.omissions ?? [],
     mentions: [],
   }
   const treePack = new PackWriter(p, run, 'tree')
@@ -195,6 +196,13 @@ export function snapshotOf(
     listed,
   }
 }
+
+const sectionOf = (key: string): Entry['section'] =>
+  key.startsWith('state:extensions')
+    ? 'plugins'
+    : key.startsWith('state:')
+      ? 'gateway'
+      : 'workspaces'
 
 export const deltaOf = (snapshot: Snapshot): Delta => ({
   snapshot: snapshot.id,

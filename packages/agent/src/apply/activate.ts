@@ -172,7 +172,7 @@ async function swap(work: Work, staged: TargetRecord): Promise<TargetRecord> {
     // A service manager may have started it between the two.
     if (await gateway.isRunning()) await gateway.stop()
     if (record.graft) record = await mergeStaged(work, record)
-    const renames = await planSwap(record, was, installation.regenerable)
+    const renames = await planSwap(record, was, installation)
     report(work, job, 'swapping')
     record = await journal.write<TargetRecord>({ ...record, state: 'swapping', renames })
     record = await settle(work, record)
@@ -254,7 +254,7 @@ async function compared(work: Work, record: TargetRecord): Promise<boolean | nul
   const { equal, lost } = compareInventories(inventory, now, kind)
   if (lost.length > 0) work.hub.log(job, `missing: ${lost.join('; ')}`)
   // Which credentials come with a part is not known before.
-  return record.graft ? lost.length === 0 : equal
+  return record.graft ? lost.length === 0 : equal && record.bare === undefined
 }
 
 /** To the exact old tree, with its gateway running if it ran. @throws OcmError when even that fails; to be tried again */

@@ -112,6 +112,8 @@ export interface TargetRecord {
   /** What OpenClaw listed when the snapshot was captured, without what does not come along. */
   readonly inventory: Inventory | null
   readonly bytes: number
+  /** Plugins that come without their dependencies; absent when there are none. */
+  readonly bare?: readonly string[]
   /** Files that could not be read and were left out, as the operator had chosen; absent in older records. */
   readonly lost?: number
   /** Only where parts were chosen. */

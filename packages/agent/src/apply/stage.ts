@@ -149,6 +149,9 @@ function checkSamePlaces(approved: Plan | undefined, now: Plan): void {
   if (!isKnown || approved?.port.to !== now.port.to) throw new OcmError('plan-changed')
 }
 
+const bareIn = ({ reports }: Plan): readonly string[] =>
+  reports.flatMap(({ why, text }) => (why === 'dependencies-left' ? [text] : []))
+
 interface Where {
   /** Goes into the names of the stages. */
   readonly mark: string
@@ -216,6 +219,10 @@ async function write(
     const counts = Object.entries(changed).map(([what, count]) => `${what} ${count}`)
     work.hub.log(job, `Rewritten: ${counts.join(', ') || 'nothing'}.`)
     await validateOnce(work, held, job, staged, manifest)
+    const bare = bareIn(plan)
+    if (bare.length > 0) {
+      work.hub.log(job, `Plugins that come without their dependencies: ${bare.join(', ')}.`)
+    }
     report(work, job, 'sealing')
     const seen = await staging.seal()
     held.sealed = new Map(
@@ -234,6 +241,7 @@ async function write(
       inventory: damages.length > 0 ? null : manifest.inventory,
       bytes: progress.total,
       lost: damages.length,
+      ...(bare.length > 0 && { bare }),
     })
   } finally {
     await staging.end()

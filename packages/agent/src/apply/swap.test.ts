@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Layout } from '@ocm/protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Installation } from '../installation.port.ts'
+import { dependenciesFor } from '../openclaw/dependencies.ts'
 import { planSwap } from './swap.ts'
 import type { Unit } from './units.ts'
 
@@ -22,9 +24,13 @@ const put = (name: string) => {
   mkdirSync(path.dirname(`${home}/${name}`), { recursive: true })
   writeFileSync(`${home}/${name}`, '')
 }
-async function plan(units: readonly Unit[], regenerable: readonly string[] = []) {
+async function plan(
+  units: readonly Unit[],
+  regenerable: readonly string[] = [],
+  regenerableInside: NonNullable<Installation['regenerableInside']> = async () => [],
+) {
   const was = { roots: { home, state: `${home}/app` } } as unknown as Layout
-  const renames = await planSwap({ units, job: 'J' }, was, regenerable)
+  const renames = await planSwap({ units, job: 'J' }, was, { regenerable, regenerableInside })
   return renames.map(({ from, to }) => `${path.relative(home, from)} > ${path.relative(home, to)}`)
 }
 
@@ -46,6 +52,29 @@ test('what is made anew is carried over, unless the snapshot has something of th
     'app > app.before',
     'app.before/cache > app.stage/cache',
     'app.before/logs > app.stage/logs',
+    'app.stage > app',
+  ])
+})
+
+const declare = (name: string, version: string) =>
+  writeFileSync(`${home}/${name}/package.json`, JSON.stringify({ name: 'x', version }))
+
+test('what a package manager has put beside a plugin is carried over to the same plugin, to no other', async () => {
+  for (const plugin of ['same', 'newer', 'gone', 'own', 'part/inner']) {
+    put(`app/extensions/${plugin}/node_modules/dependency/index.js`)
+    declare(`app/extensions/${plugin}`, '1.0.0')
+    if (plugin === 'gone') continue
+    put(`app.stage/extensions/${plugin}/index.js`)
+    declare(`app.stage/extensions/${plugin}`, plugin === 'newer' ? '2.0.0' : '1.0.0')
+  }
+  put('app.stage/extensions/own/node_modules/of-the-snapshot')
+  const carriedOver = await plan([unit('app')], [], async (live, fresh) =>
+    dependenciesFor(live, fresh),
+  )
+  expect(carriedOver).toEqual([
+    'app > app.before',
+    'app.before/extensions/part/inner/node_modules > app.stage/extensions/part/inner/node_modules',
+    'app.before/extensions/same/node_modules > app.stage/extensions/same/node_modules',
     'app.stage > app',
   ])
 })

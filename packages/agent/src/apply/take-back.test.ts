@@ -7,12 +7,15 @@ import {
   hex,
   openFacts,
   readStatement,
+  utf8,
 } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { undoUnder } from '../../../../tests/support/rig/operator.ts'
-import { JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { B, keys, vault, vaultRecord } from '../../../../tests/support/rig/vault.ts'
+import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
+import { treeOf } from '../../../../tests/support/rig/trees.ts'
+import { dependenciesFor } from '../openclaw/dependencies.ts'
 import { createApply } from './apply.ts'
 import { takenOver } from './continues.ts'
 
@@ -66,6 +69,53 @@ test('the last apply is taken back: the exact old tree, and the gateway that ran
   expect(stand.leftovers.join('\n')).toContain('since.md')
   await applied({ job: '1c'.repeat(16) })
   expect(stand.leftovers.join('\n')).not.toContain('since.md')
+})
+
+test('an agent that goes for good takes along what was kept for going back, and nothing that is live', async () => {
+  await applied()
+  const fresh = stand.live
+  expect(stand.leftovers).not.toEqual([])
+  expect(await stand.apply.leave()).toEqual({ kept: 0 })
+  expect(stand.leftovers).toEqual([])
+  expect(stand.live).toEqual(fresh)
+  expect(stateOf()).toEqual({ running: true, masked: false })
+})
+
+test('it takes along what an undo has put aside, and what is only staged', async () => {
+  const order = await applied()
+  await undo(await statement(order))
+  await stand.stage(await stand.order({ job: '1c'.repeat(16) }), { job: '1c'.repeat(16) })
+  expect(stand.leftovers).not.toEqual([])
+  expect(await stand.apply.leave()).toEqual({ kept: 0 })
+  expect(stand.leftovers).toEqual([])
+  expect(stand.live).toEqual(before)
+})
+
+test('what a package manager has put beside a plugin goes on with it, and comes back with an undo', async () => {
+  const { home } = stand.place
+  const modules = `${home}/app/extensions/demo/node_modules/dependency`
+  const declared = JSON.stringify({ name: 'demo', version: '1.0.0' })
+  mkdirSync(modules, { recursive: true })
+  writeFileSync(`${modules}/index.js`, 'export {}')
+  writeFileSync(`${home}/app/extensions/demo/package.json`, declared)
+  const old = stand.live
+  const tree = treeOf(ELSEWHERE, 'new', {
+    'state:extensions': null,
+    'state:extensions/demo': null,
+    'state:extensions/demo/package.json': declared,
+  })
+  const omissions = [
+    { root: 'state', path: utf8('extensions/demo/node_modules'), why: 'regenerable' as const },
+  ]
+  stand.arrange(stand.take(tree, { omissions }))
+  Object.assign(stand.installation, {
+    regenerableInside: async (live: string, fresh: string) => dependenciesFor(live, fresh),
+  })
+  const order = await applied()
+  expect(existsSync(`${modules}/index.js`)).toBe(true)
+  expect(stand.hub.logs.join()).toContain('without their dependencies: demo')
+  await undo(await statement(order))
+  expect(stand.live).toEqual(old)
 })
 
 test('it is taken back once, answers the same when asked again, and nothing is left to undo', async () => {

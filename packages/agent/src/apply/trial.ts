@@ -172,7 +172,7 @@ async function copyTree(from: string, to: string, copied: (bytes: number) => voi
 
 function judge(
   work: Work,
-  { job, inventory, kind }: TargetRecord,
+  { job, inventory, kind, bare }: TargetRecord,
   tried: Tried,
   seconds: number,
 ): TrialOutcome {
@@ -205,5 +205,9 @@ function judge(
   }
   const count = missing.length + unseen.length
   if (count > 0) throw new OcmError('trial-failed', { why: 'inventory', count })
-  return { ready, inventoryEqual: equal && pluginsMissing.length === 0, isolated }
+  return {
+    ready,
+    inventoryEqual: equal && pluginsMissing.length === 0 && bare === undefined,
+    isolated,
+  }
 }

@@ -1,6 +1,7 @@
 /** The OpenClaw installation of this node, as capture and apply see it. */
 import { existsSync } from 'node:fs'
 import type { Installation } from '../installation.port.ts'
+import { dependenciesFor, dependencyFacts } from './dependencies.ts'
 import { type Env, type Where, discover } from './discovery.ts'
 import { examine } from './examine.ts'
 import { factsOf } from './facts.ts'
@@ -65,7 +66,9 @@ export function createInstallation(options: InstallationOptions): Installation {
     facts: async ({ ports, wish }) => {
       const located = here()
       const facts = await factsOf(located, ports, await gateway(located), wish)
-      return facts.occupied ? { ...facts, holds: holdsOf(located) } : facts
+      if (!facts.occupied) return facts
+      const remade = dependencyFacts(located.where.state)
+      return { ...facts, holds: holdsOf(located), ...(remade.length > 0 ? { remade } : {}) }
     },
     inventory: async (layout) => {
       const { home, state } = layout.roots as { home: string; state: string }
@@ -74,6 +77,7 @@ export function createInstallation(options: InstallationOptions): Installation {
       return inventoryOf(liveSight(located.layout, liveDatabases(located), located.config))
     },
     regenerable: REGENERABLE,
+    regenerableInside: async (live, fresh) => dependenciesFor(live, fresh),
     rewrite: rewriteStaged,
     validate: async (staged) => validateStaged(staged, binary()?.path ?? null),
     tryTree: async (tree, timeoutMs, signal) => {

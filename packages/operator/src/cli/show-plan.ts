@@ -106,6 +106,8 @@ const BECAUSE: Readonly<Record<Why, string>> = {
   'localhost-silent': 'Addresses of the machine itself where nothing answers on the target',
   host: 'Names and addresses of hosts',
   'plugin-missing': 'Plugins whose files are neither in the snapshot nor on the target',
+  'dependencies-left':
+    'Plugins whose dependencies (node_modules) neither come along nor are on the target for the same version',
   'field-unknown': 'Fields that hold places by the word of OpenClaw, and that OCM has no rule for',
   'text-unscanned': 'Texts that are too large to be looked through for paths',
   'table-unknown': 'Tables and columns that OCM has no rules for; looked through for paths',
@@ -167,6 +169,8 @@ const FINDINGS: Readonly<Record<string, Says>> = {
     `Nothing answers on the target at ${f['count']} addresses of the machine itself, the first: ${f['first']}.`,
   'plugins-missing': (f) =>
     `${f['count']} plugins are not on the target and do not come along, the first: ${f['first']}. Install them there first: openclaw plugins install.`,
+  'dependencies-left': (f) =>
+    `The dependencies of ${f['count']} plugins do not come along, the first: ${f['first']}. Install them on the target afterwards: openclaw plugins update ID, or, for a plugin from a directory of your own, npm install in its directory.`,
   'fields-unknown': (f) =>
     `${f['count']} fields of the configuration hold places that OCM has no rule for, the first: ${f['first']}. They stay as they are; see that they hold there.`,
   'texts-unscanned': (f) =>
