@@ -47,6 +47,20 @@ export function metricsRoute(server: FastifyInstance, needs: MetricsNeeds): void
         ['', all.filter((node) => isOverdue(node, retention.now)).length],
       ]),
       ...gauge(
+        'ocm_nodes_twins',
+        'Active nodes that show the identity of another: two that speak as one.',
+        [['', all.filter(({ twins = [] }) => twins.length > 0).length]],
+      ),
+      // Both nodes of one say so.
+      ...gauge(
+        'ocm_moves_unfenced',
+        'Moves whose target may speak while the source is not fenced yet.',
+        [['', new Set(fencesIn(all, 'owed').map(({ job }) => job)).size]],
+      ),
+      ...gauge('ocm_nodes_held', 'Fenced nodes of which no target has taken over: nobody speaks.', [
+        ['', fencesIn(all, 'held').length],
+      ]),
+      ...gauge(
         'ocm_jobs_unfinished',
         'Jobs that have not ended.',
         countBy(jobs, ({ kind, state }) => `kind="${kind}",state="${state}"`),
@@ -97,6 +111,9 @@ export function metricsRoute(server: FastifyInstance, needs: MetricsNeeds): void
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(`${lines.join('\n')}\n`)
   })
 }
+
+const fencesIn = (nodes: readonly NodeState[], state: 'owed' | 'held') =>
+  nodes.flatMap(({ fence }) => (fence?.state === state ? [fence] : []))
 
 /** Label values are ids and words of closed lists, so nothing has to be escaped. */
 type Sample = readonly [labels: string, value: number]

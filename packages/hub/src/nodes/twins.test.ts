@@ -55,7 +55,10 @@ describe('nodes that go by one identity', () => {
     expect(await stateOf(other)).toMatchObject({ checked: true, twins: [] })
     expect(await stateOf(older)).toMatchObject({ checked: false, twins: [] })
 
+    expect((await hub.call('GET', '/metrics')).body).toMatch(/^ocm_nodes_twins 2$/m)
+
     await backedUp(copy, [print('bot-token', '3:own')])
+    expect((await hub.call('GET', '/metrics')).body).toMatch(/^ocm_nodes_twins 0$/m)
     expect(await stateOf(one)).toMatchObject({ twins: [] })
     expect(await stateOf(copy)).toMatchObject({ twins: [] })
   })
