@@ -55,6 +55,33 @@ test('says blockers apart from warnings', () => {
   expect(after).toContain('needs 9 bytes')
 })
 
+test('says notices, in words, before what is more pressing', () => {
+  const codes = [
+    'api-keys-left',
+    'graft-keeps-own',
+    'graft-renamed',
+    'paths-outside',
+    'gateway-not-managed',
+    'prose-left',
+    'paths-nowhere',
+    'paths-unchecked',
+    'texts-unscanned',
+    'localhost-urls',
+  ]
+  const facts = { count: 3, first: '/opt/tool', name: 'work', becomes: 'work-2' }
+  const findings: Finding[] = [
+    finding('target-occupied', 'warning'),
+    ...codes.map((code) => ({ code, weight: 'notice' as const, facts })),
+  ]
+  const text = planText(plan({ findings }))
+  const [, notices = '', warnings = ''] =
+    /Good to know\n([^]*)To know before you approve\n([^]*)/.exec(text) ?? []
+  expect(warnings).toContain('(target-occupied)')
+  for (const code of codes) expect(notices).toMatch(new RegExp(`^  \\S+ .+\\. \\(${code}\\)$`, 'm'))
+  // A code alone with its facts would be one that has no words.
+  expect(notices).not.toContain('first: /opt/tool,')
+})
+
 test('says a finding that is an error code in the words of that error, and an unknown one by its code', () => {
   const here = { here: '2026.1.1', theirs: '2026.9.6' }
   const known = findingText({ code: 'openclaw-older', weight: 'blocker', facts: here })

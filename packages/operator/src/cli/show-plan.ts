@@ -1,6 +1,6 @@
 /** A plan as text: where things go, what changes, what speaks against it. */
 import { type Finding, MEANINGS, type Plan } from '@ocm/protocol'
-import { blockersOf, warningsOf } from '../work/plan.ts'
+import { blockersOf, noticesOf, warningsOf } from '../work/plan.ts'
 import { bytes, count, factsText, table } from './format.ts'
 
 const EDITS_SHOWN = 8
@@ -14,6 +14,7 @@ export function planText(plan: Plan): string {
     part('What is rewritten', editsText(plan)),
     part('What is only proposed', proposedText(plan)),
     part('What stays, and may not hold on the target', reportsText(plan)),
+    part('Good to know', noticesOf(plan).map(findingText).join('\n')),
     part('To know before you approve', warningsOf(plan).map(findingText).join('\n')),
     part('What forbids it', blockers.map(findingText).join('\n')),
     `${bytes(plan.bytes)} to be written. Plan ${plan.hash.slice(0, 12)}.`,
@@ -234,6 +235,15 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'dangling-variable': (f) => `${f['by']} uses \${${f['name']}}, which nothing on the target sets.`,
   'dangling-secrets': (f) =>
     `${f['by']} takes secrets from ${f['name']}, which the target does not have.`,
+  'gateway-not-managed': () =>
+    'Nothing on the target starts the gateway by itself: it is started, and a reboot ends it. openclaw gateway install changes that.',
+  'prose-left': (f) => `${f['count']} paths in prose are left as they are; --prose rewrites them.`,
+  'paths-nowhere': (f) =>
+    `${f['count']} places are on neither side, and were missing before, the first: ${f['first']}.`,
+  'paths-unchecked': (f) =>
+    `${f['count']} places are not in the snapshot, and whether the target has them was not asked, the first: ${f['first']}.`,
+  'localhost-urls': (f) =>
+    `${f['count']} addresses name the machine itself, the first: ${f['first']}. What listens there has to run on the target too.`,
   'unknown-paths': (f) =>
     `${f['count']} texts look like paths in places that OCM has no rule for; they are rewritten.`,
   'paths-outside': (f) =>

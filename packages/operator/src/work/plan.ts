@@ -68,6 +68,9 @@ export const blockersOf = (plan: Plan): readonly Finding[] =>
 export const warningsOf = (plan: Plan): readonly Finding[] =>
   plan.findings.filter(({ weight }) => weight === 'warning')
 
+export const noticesOf = (plan: Plan): readonly Finding[] =>
+  plan.findings.filter(({ weight }) => weight === 'notice')
+
 /** @throws OcmError 'plan-blocked', with the first blocker's code as `why` and its facts */
 export function refuseBlocked(plan: Plan): void {
   const [blocker] = blockersOf(plan)
