@@ -1,5 +1,16 @@
 /** What an operator does with snapshots over the years, at the terminal: thin them out, look for rot, change the epoch. */
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { randomFillSync } from 'node:crypto'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
@@ -26,6 +37,7 @@ interface Verified {
 let ground: string
 let fleet: Fleet
 let workspace: string
+const BOUNDED = '-dac_override,-dac_read_search'
 /** Oldest first. */
 const taken: string[] = []
 
@@ -52,7 +64,9 @@ beforeAll(async () => {
   const home = smallHome(join(ground, 'home', 'ada'), 28_995)
   workspace = join(home, '.openclaw', 'workspace')
   fleet = await startFleet(ground)
-  await fleet.enrol('ada', home, ground)
+  // Like any other account, root is to find files that it may not read.
+  const through = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', BOUNDED, '--'] : []
+  await fleet.enrol('ada', home, ground, undefined, { through })
   for (const n of [0, 1, 2]) {
     writeFileSync(join(workspace, `note-${n}.md`), `line of note ${n}\n`.repeat(400 + n))
     taken.push(await backUp())
@@ -168,4 +182,77 @@ test('after a new epoch the node stores all it has again, and what was before st
   mkdirSync(join(ground, 'none'))
   const none = await found<{ code: string }>('recover', join(ground, 'none'), '--list')
   expect(none.code).toBe('store-not-found')
+})
+
+interface Shown {
+  readonly warnings: readonly { readonly code: string; readonly detail: string }[]
+  readonly unstable: readonly string[]
+  readonly omitted: readonly { readonly why: string; readonly paths: readonly string[] }[]
+}
+
+test('what a backup could not take as it stood is named by it, by the snapshot and by its list', async () => {
+  const state = join(workspace, '..')
+  const config = join(state, 'openclaw.json')
+  const was = readFileSync(config, 'utf8')
+  const given = JSON.parse(was) as { agents: object }
+  const list = [{ id: 'main' }, { id: 'wide', workspace: join(state, '..') }]
+  writeFileSync(config, JSON.stringify({ ...given, agents: { ...given.agents, list } }))
+  spawnSync('mkfifo', [join(workspace, 'pipe')])
+  writeFileSync(join(workspace, 'closed.md'), 'for nobody\n', { mode: 0 })
+  // Reading it takes longer than anybody keeps us from changing it.
+  const restless = join(workspace, 'restless.bin')
+  writeFileSync(restless, randomFillSync(Buffer.alloc(24 << 20)))
+  const file = openSync(restless, 'r+')
+  let ticks = 0
+  const writer = setInterval(() => writeSync(file, `${(ticks += 1)}`, 0), 1)
+  let said: string
+  try {
+    said = (await fleet.operator.ocm('backup', 'ada')).out
+  } finally {
+    clearInterval(writer)
+    closeSync(file)
+    writeFileSync(config, was)
+  }
+  const [, warnings, id = ''] =
+    /done with (\d+) warnings[^]*ocm snapshots show (\w+)/.exec(said) ?? []
+  const shown = await ask<Shown>('snapshots', 'show', id)
+  expect(shown.warnings).toEqual([
+    { code: 'workspace-too-wide', detail: expect.stringContaining('wide') },
+  ])
+  expect(shown.unstable).toEqual(['workspace:main:restless.bin'])
+  expect(shown.omitted).toContainEqual({ why: 'unreadable', paths: ['workspace:main:closed.md'] })
+  expect(shown.omitted).toContainEqual({ why: 'special', paths: ['workspace:main:pipe'] })
+  expect([warnings, said]).toEqual(['3', expect.any(String)])
+
+  const { out } = await fleet.operator.ocm('snapshots', 'show', id)
+  const { out: entryList, err: beneath } = await fleet.operator.ocm('ls', id, 'workspace:main')
+  for (const text of [out, beneath]) {
+    expect(text).toContain('  workspace:main:closed.md\n')
+    expect(text).toContain('  workspace:main:pipe\n')
+    expect(text).toContain('  workspace:main:restless.bin\n')
+  }
+  expect(out).toContain('(workspace-too-wide)')
+  expect(entryList).toMatch(/restless\.bin {2}\(changed while it was read\)\n/)
+  const entries = await ask<{ path: string; unstable?: boolean }[]>('ls', id)
+  expect(entries.filter(({ unstable }) => unstable).map(({ path }) => path)).toEqual(shown.unstable)
+
+  for (const name of ['pipe', 'closed.md', 'restless.bin']) rmSync(join(workspace, name))
+  const clean = await fleet.operator.ocm('snapshots', 'show', await backUp())
+  expect(clean.out).toContain('Everything was read as it stood')
+})
+
+test('a restore is chosen to have a new gateway token, and its cron jobs disabled, at the terminal too', async () => {
+  interface Plan {
+    readonly choices: { readonly cron: string; readonly gatewayToken: string }
+  }
+  const [newest = ''] = await listed()
+  const restore = ['plan', 'restore', 'ada', newest]
+  const { choices: usual } = await ask<Plan>(...restore)
+  expect(usual).toMatchObject({ cron: 'keep', gatewayToken: 'keep' })
+  const { choices } = await ask<Plan>(...restore, '--gateway-token', 'new', '--disable-cron')
+  expect(choices).toMatchObject({ cron: 'disabled', gatewayToken: 'new' })
+  const wrong = await fleet.operator.ocm(...restore, '--gateway-token', 'old')
+  expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining('keep, new')])
+  const parts = await fleet.operator.ocm(...restore, '--gateway-token', 'new', '--only-cron', 'x')
+  expect([parts.code, parts.err]).toEqual([2, expect.stringContaining('keeps its own')])
 })

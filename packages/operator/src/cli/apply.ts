@@ -25,7 +25,11 @@ export interface ApplyOptions extends CredentialOptions {
   readonly port?: string
   readonly prose?: boolean
   readonly allowUpgrade?: boolean
+  /** Of a clone, whose jobs start disabled otherwise. */
   readonly keepCron?: boolean
+  /** Of a move or a restore, whose jobs go on as they were otherwise. */
+  readonly disableCron?: boolean
+  readonly gatewayToken?: Choices['gatewayToken']
   readonly keepApiKeys?: boolean
   readonly partial?: boolean
   readonly sourceIsOff?: boolean
@@ -141,8 +145,24 @@ function choicesOf(kind: Choices['kind'], options: ApplyOptions): Partial<Omit<C
     ...onlyOf(kind, options),
     ...(options.trial === false && kind !== 'restore' ? { trial: false as const } : {}),
     ...(options.keepApiKeys ? { apiKeys: 'keep' as const } : {}),
-    ...(options.keepCron || kind !== 'clone' ? { cron: 'keep' as const } : {}),
+    ...(options.keepCron ? { cron: 'keep' as const } : {}),
+    ...(options.disableCron ? { cron: 'disabled' as const } : {}),
+    ...tokenOf(options),
   }
+}
+
+/** @throws OcmError 'wrong-use' */
+function tokenOf({
+  gatewayToken,
+  ...options
+}: ApplyOptions): Pick<Partial<Choices>, 'gatewayToken'> {
+  if (gatewayToken === undefined) return {}
+  if (options.onlySection ?? options.onlyPersona ?? options.onlyCron ?? options.onlyConfig) {
+    throw new OcmError('wrong-use', {
+      what: 'A target that parts are put into keeps its own gateway token',
+    })
+  }
+  return { gatewayToken }
 }
 
 /** @throws OcmError 'wrong-use' */

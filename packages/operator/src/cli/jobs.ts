@@ -24,12 +24,15 @@ export async function backup(
   const how =
     warnings === 0
       ? ''
-      : ` It is done with ${count(warnings, 'warning')}: something may not be as it was on the node.`
+      : ` It is done with ${count(warnings, 'warning')}: something may not be as it was on the node.\n${whichWarnings(job)}`
   terminal.result(
     job,
     `Snapshot ${short(job.snapshot ?? '')} of ${node.label}, in ${lasted(job)}.${how}`,
   )
 }
+
+/** Names are sealed: the hub's count of warnings is all that a job has. */
+const whichWarnings = ({ snapshot }: Job) => `Which: ocm snapshots show ${short(snapshot ?? '')}`
 
 async function backUpNow(
   { terminal, ports: { api } }: Context,
@@ -125,6 +128,7 @@ export async function showJob(
       (step) => `  ${step.name}: ${step.state}${step.phase === '' ? '' : `, ${step.phase}`}`,
     ),
     ...(job.error === null ? [] : [`  ${job.error.code} ${factsText(job.error.facts)}`.trimEnd()]),
+    ...(job.kind === 'backup' && (job.warnings ?? 0) > 0 ? [`  ${whichWarnings(job)}`] : []),
     ...(job.downtimeMs === null ? [] : [`  downtime ${seconds(job.downtimeMs)}`]),
     ...(log ?? []).map(({ at, text }) => `  ${time(at)}  ${text}`),
   ]

@@ -1,6 +1,6 @@
 /** The command line of `ocm`: what there is, and how it ends. */
 import { OcmError } from '@ocm/protocol'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Option } from 'commander'
 import { type ReleaseFileOptions, agentRelease } from './agent-release.ts'
 import { type ApplyOptions, type Named, apply, showPlan } from './apply.ts'
 import { type Context, type GlobalOptions, contextOf } from './context.ts'
@@ -15,7 +15,7 @@ import { logIn, logOut } from './login.ts'
 import { confirm, listNodes, readmit, rename, retire } from './nodes.ts'
 import { type RecoverOptions, recover } from './recover.ts'
 import { type SetupOptions, setUp } from './setup.ts'
-import { cat, listEntries, listSnapshots } from './snapshots.ts'
+import { cat, listEntries, listSnapshots, showSnapshot } from './snapshots.ts'
 import { describeSsh, withCredentials } from './ssh-commands.ts'
 import type { CredentialOptions } from './ssh-secrets.ts'
 import { Told, openTerminal, visible } from './terminal.ts'
@@ -136,11 +136,16 @@ function describe(proc: NodeJS.Process, version: string): Command {
   withCredentials(
     program.command('backup').summary('take a snapshot of a node now').argument('<node>'),
   ).action(does((at, node: string, options: CredentialOptions) => backup(at, node, options)))
-  program
+  const snapshots = program
     .command('snapshots')
     .summary('list snapshots, newest first')
     .argument('[node]')
     .action(does((at, node: string | undefined) => listSnapshots(at, node)))
+  snapshots
+    .command('show')
+    .summary('one snapshot with its warnings, and what is not in it as it was on the node')
+    .argument('<snapshot>')
+    .action(does((at, snapshot: string) => showSnapshot(at, snapshot)))
   program
     .command('ls')
     .summary('list what is in a snapshot')
@@ -272,11 +277,19 @@ function describe(proc: NodeJS.Process, version: string): Command {
   return program
 }
 
+const DISABLE_CRON = 'let its cron jobs start disabled: openclaw cron enable starts each'
+
 /** What can be decided about a plan. */
 const withChoices = (command: Command) =>
   withCredentials(command)
     .option('--root <root=path>', 'where a root goes on the target; may be repeated', list)
     .option('--port <number>', "the gateway's port on the target")
+    .addOption(
+      new Option(
+        '--gateway-token <what>',
+        'whether the gateway goes by the token it had; a clone gets a new one otherwise',
+      ).choices(['keep', 'new']),
+    )
     .option('--prose', 'rewrite paths in prose too')
     .option('--allow-upgrade', "go on although the target's OpenClaw is newer")
     .option('--partial', 'go on without files whose stored bytes are damaged or missing')
@@ -305,6 +318,7 @@ function applying(
       .argument('<from>')
       .argument('<to>'),
   )
+    .option('--disable-cron', DISABLE_CRON)
     .option('--source-is-off', 'sign that the source is off, and go on from its last snapshot')
     .option('--snapshot <snapshot>', 'with --source-is-off: another than the newest')
     .action((source: string, target: string, options: ApplyOptions) =>
@@ -330,6 +344,10 @@ function applying(
       .argument('<node>')
       .argument('<snapshot>', "its id, or 'latest'"),
   )
+    .option('--disable-cron', DISABLE_CRON)
+    .action((node: string, snapshot: string, options: ApplyOptions) =>
+      work({ kind: 'restore', source: node, target: node, snapshot }, options),
+    )
 }
 
 function report(proc: NodeJS.Process, json: boolean, error: unknown): number {

@@ -1,4 +1,4 @@
-/** `ocm snapshots`, `ocm ls` and `ocm cat`. */
+/** `ocm snapshots`, `ocm snapshots show`, `ocm ls` and `ocm cat`. */
 import {
   type Entry,
   OcmError,
@@ -7,10 +7,12 @@ import {
   pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
+import { doubtsOf } from '../snapshots/doubts.ts'
 import { askFor, openSnapshot, readOne } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
 import { bytes, count, short, table, time } from './format.ts'
 import { nodeNamed, snapshotNamed } from './names.ts'
+import { doubtLines } from './show-doubts.ts'
 
 export async function listSnapshots({ terminal, ports }: Context, name?: string): Promise<void> {
   const { api } = ports
@@ -44,7 +46,34 @@ function standing({ metrics, pinned, prunedAt, damaged }: SnapshotState): string
   return parts.length === 0 ? 'good' : parts.join(', ')
 }
 
-const spelled = ({ root, path }: Entry) => `${root}:${pathFromBytes(path)}`
+/** What is in it by number, and by name what may not be as it was on the node. */
+export async function showSnapshot(context: Context, name: string): Promise<void> {
+  const { terminal, ports } = context
+  const snapshot = await snapshotNamed(ports.api, name)
+  const { label } = await ports.api.node(snapshot.node)
+  await withVault(context, async (unlocked) => {
+    const { manifest } = await openSnapshot(ports, unlocked, snapshot.id)
+    const { metrics } = snapshot
+    const doubts = doubtsOf(manifest)
+    const files = manifest.entries.filter(({ kind }) => kind !== 'directory').length
+    const lines = doubtLines(doubts)
+    terminal.result(
+      { ...snapshot, ...doubts },
+      [
+        `Snapshot ${snapshot.id}`,
+        `of ${label}, ${time(snapshot.receivedAt)} (${snapshot.trigger}), OpenClaw ${snapshot.openclaw}: ${standing(snapshot)}`,
+        `${count(files, 'file')}, ${bytes(metrics.bytes)}, of which ${bytes(metrics.storedBytes)} were stored anew; ` +
+          `${count(metrics.personas, 'persona')}, ${count(metrics.cronJobs, 'cron job')}.`,
+        '',
+        ...(lines.length === 0
+          ? ['Everything was read as it stood, and nothing was left out.']
+          : lines),
+      ].join('\n'),
+    )
+  })
+}
+
+const spelled = ({ root, path }: Pick<Entry, 'root' | 'path'>) => `${root}:${pathFromBytes(path)}`
 
 /** @param place `root:path`, or a root alone; all of it when it is not given. */
 export async function listEntries(context: Context, name: string, place?: string): Promise<void> {
@@ -64,14 +93,20 @@ export async function listEntries(context: Context, name: string, place?: string
         mode: entry.mode,
         size: entry.size,
         modifiedAt: entry.modifiedAt,
+        ...(entry.unstable ? { unstable: true } : {}),
         ...(entry.target === undefined ? {} : { target: pathFromBytes(entry.target) }),
       })),
       entries.map(line).join('\n'),
     )
+    // Beneath the list, and not in it: what is not there, and what may not be as it was.
+    const within = (one: Pick<Entry, 'root' | 'path'>) => place === undefined || isUnder(one, place)
+    const doubts = doubtsOf({ ...manifest, entries, omissions: manifest.omissions.filter(within) })
+    const warnings = place === undefined ? doubts.warnings : []
+    for (const text of doubtLines({ ...doubts, warnings })) terminal.say(text)
   })
 }
 
-function isUnder({ root, path }: Entry, place: string): boolean {
+function isUnder({ root, path }: Pick<Entry, 'root' | 'path'>, place: string): boolean {
   if (place === root || place === `${root}:`) return true
   if (!place.startsWith(`${root}:`)) return false
   const wanted = place.slice(root.length + 1).replace(/\/$/, '')
@@ -84,7 +119,7 @@ const LETTERS = { file: '-', directory: 'd', link: 'l', database: 'b' } as const
 function line(entry: Entry): string {
   const mode = `${LETTERS[entry.kind]}${entry.mode.toString(8).padStart(4, '0')}`
   const target = entry.target === undefined ? '' : ` -> ${pathFromBytes(entry.target)}`
-  return `${mode}  ${bytes(entry.size).padStart(9)}  ${time(entry.modifiedAt)}  ${spelled(entry)}${target}`
+  return `${mode}  ${bytes(entry.size).padStart(9)}  ${time(entry.modifiedAt)}  ${spelled(entry)}${target}${entry.unstable ? '  (changed while it was read)' : ''}`
 }
 
 export async function cat(context: Context, name: string, place: string): Promise<void> {
