@@ -1,14 +1,7 @@
 /** `ocm export`: a snapshot as one archive that OpenClaw itself takes, or as a plain tree. */
-import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import {
-  type ArchiveErrand,
-  ArchiveResult,
-  OcmError,
-  type Errand,
-  WriteResult,
-  check,
-} from '@ocm/protocol'
+import { type ArchiveErrand, ArchiveResult, type Errand, WriteResult, check } from '@ocm/protocol'
+import { asDraft, freeOrThrow } from '../node/draft.ts'
 import { runErrand } from '../node/errand.ts'
 import { readHeader } from '../snapshots/open.ts'
 import { type Context, withVault } from './context.ts'
@@ -31,7 +24,9 @@ export async function exportSnapshot(
   const { id, node } = await snapshotNamed(ports.api, name)
   const to = resolve(options.to ?? `ocm-${short(id)}.tar.gz`)
   const isArchive = ARCHIVE.test(to)
-  if (isArchive && (await isThere(to))) throw new OcmError('target-not-empty')
+  const kind = isArchive ? 'file' : 'directory'
+  // Before the question: nobody should type a passphrase for nothing.
+  await freeOrThrow(to, kind)
   await withVault(context, async (unlocked) => {
     const { header, statement, signer } = await readHeader(ports, unlocked, node, id)
     const { epoch } = header
@@ -41,12 +36,13 @@ export async function exportSnapshot(
       keys: [{ epoch, sealing: unlocked.epochs.of(epoch).secret }],
       store: null,
     }
-    const errand: Errand = isArchive
-      ? { kind: 'archive', source, to }
-      : { kind: 'write', source, to, home: null, sections: null, partial: false }
-    const result = await runErrand(errand, {
-      fetch: (...range) => ports.api.packBytes(...range),
-    })
+    const errandTo = (draft: string): Errand =>
+      isArchive
+        ? { kind: 'archive', source, to: draft }
+        : { kind: 'write', source, to: draft, home: null, sections: null, partial: false }
+    const result = await asDraft(to, kind, (draft) =>
+      runErrand(errandTo(draft), { fetch: (...range) => ports.api.packBytes(...range) }),
+    )
     if (isArchive) {
       const done = check(ArchiveResult, result, 'answer of the agent program')
       for (const warning of done.warnings) terminal.say(`Note: ${warning}`)
@@ -68,14 +64,4 @@ export async function exportSnapshot(
       )
     }
   })
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await stat(path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
-    throw error
-  }
 }

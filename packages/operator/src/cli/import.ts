@@ -1,9 +1,10 @@
 /** `ocm import`: takes an archive of OpenClaw's own in, as a node with one snapshot that can be cloned from. */
-import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdir, mkdtemp, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { AdoptResult, type Job, OcmError, UnpackResult, check } from '@ocm/protocol'
 import { runErrand } from '../node/errand.ts'
+import { passing } from '../node/leavings.ts'
 import { confirmNodes } from '../vault/nodes.ts'
 import { issueTicket } from '../vault/ticket.ts'
 import { doneOrThrow, followJob } from '../work/follow.ts'
@@ -36,7 +37,7 @@ export async function importArchive(
   const maxRatio = ratioOf(options.maxRatio)
   await checkThere(path)
   const scratch = await mkdtemp(join(tmpdir(), 'ocm-import-'))
-  try {
+  await passing(scratch, async () => {
     const below = join(scratch, 'files')
     await mkdir(below, { mode: 0o700 })
     terminal.say(`Looking at ${path}.`)
@@ -66,9 +67,7 @@ export async function importArchive(
       `${label} is a node with one snapshot, ${short(snapshot)}. It never connects again; bring it to life elsewhere:\n` +
         `  ocm clone ${label} NODE     (or ocm export, ocm ls)`,
     )
-  } finally {
-    await rm(scratch, { recursive: true, force: true })
-  }
+  })
 }
 
 interface Adopting {

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { OcmError, WriteResult, check } from '@ocm/protocol'
 import { nodePrimitives } from '@ocm/protocol/node'
+import { asDraft } from '../node/draft.ts'
 import { runErrand } from '../node/errand.ts'
 import { readStore } from '../node/store.ts'
 import {
@@ -59,19 +60,21 @@ export async function recover(
     const epoch = chosen.header.epoch
     const result = check(
       WriteResult,
-      await runErrand({
-        kind: 'write',
-        source: {
-          header: chosen.statement,
-          signer: chosen.signer,
-          keys: [{ epoch, sealing: opened.epochs.of(epoch).secret }],
-          store: root,
-        },
-        to,
-        home,
-        sections,
-        partial: options.partial ?? false,
-      }),
+      await asDraft(to, 'directory', (draft) =>
+        runErrand({
+          kind: 'write',
+          source: {
+            header: chosen.statement,
+            signer: chosen.signer,
+            keys: [{ epoch, sealing: opened.epochs.of(epoch).secret }],
+            store: root,
+          },
+          to: draft,
+          home,
+          sections,
+          partial: options.partial ?? false,
+        }),
+      ),
       'answer of the agent program',
     )
     terminal.result(

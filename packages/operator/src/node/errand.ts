@@ -14,6 +14,7 @@ import {
   errandFrame,
   fromWireError,
 } from '@ocm/protocol'
+import { areWeEnding, endsWithUs } from './leavings.ts'
 
 export interface Limits {
   readonly timeMs: number
@@ -54,6 +55,7 @@ export async function runErrand(errand: Errand, hooks: Hooks = {}): Promise<unkn
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], LANG: 'C.UTF-8' },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
+  endsWithUs(child)
   const stopped = watch(child, hooks.limits)
   try {
     return await talk(child, errand, hooks)
@@ -150,9 +152,11 @@ function talk(child: ChildProcess, errand: Errand, hooks: Hooks): Promise<unknow
     // A process that ended does not read what it is sent; how it ended says more.
     child.stdin?.on('error', () => undefined)
     child.once('error', (cause) => reject(new OcmError('errand-failed', {}, { cause })))
-    child.once('close', () =>
-      reject(new OcmError('errand-failed', {}, { cause: new Error(said.trim()) })),
-    )
+    child.once('close', () => {
+      // Nothing is to be said of it then, nor done.
+      if (!areWeEnding())
+        reject(new OcmError('errand-failed', {}, { cause: new Error(said.trim()) }))
+    })
     send({ kind: 'begin' }, encodeErrand(errand))
   })
 }
