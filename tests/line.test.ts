@@ -30,6 +30,7 @@ import {
 import { type Fleet, startFleet } from './support/fleet.ts'
 import { PASSPHRASE, PASSWORD } from './support/programs.ts'
 import { type Recorder, startRecorder } from './support/recorder.ts'
+import { missingForReader, readStore } from './support/second-reader.ts'
 import { disguises, traces } from './support/traces.ts'
 import { treeOf } from './support/trees.ts'
 import { until } from './support/until.ts'
@@ -219,6 +220,16 @@ describe('a real node', () => {
     const user = cron.jobs.filter((job) => job.declarationKey === undefined)
     expect(user.map(({ id }) => id).toSorted()).toEqual(before.userCron.map(({ id }) => id))
     expect(user.filter(({ enabled }) => enabled)).toEqual([])
+  })
+})
+
+describe('what is stored', () => {
+  const missing = missingForReader()
+  test.skipIf(missing.length > 0)('is read whole by the second reader', async () => {
+    const [last] = await fleet.operator.json<Snapshot[]>('snapshots', 'gamma')
+    const store = join(fleet.hub.data, 'packs')
+    const said = readStore(PASSPHRASE, 'verify', store, last?.id ?? '', '--unconfirmed')
+    expect(said).toMatchObject({ code: 0 })
   })
 })
 

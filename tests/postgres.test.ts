@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Job, NodeState, SnapshotState } from '@ocm/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
+import { KeptTrees } from './support/kept-trees.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import {
   PASSWORD,
@@ -123,6 +124,13 @@ describe.skipIf(why)(`a hub on PostgreSQL${why === undefined ? '' : `: ${why}`}`
       everyMs: 300,
     })
     expect(await snapshots()).toHaveLength(before.length + 1)
+    const trees = new KeptTrees(join(home, '.openclaw', 'workspace'))
+    trees.keep((await newest())?.snapshot ?? '')
+    await fleet.operator.json('nodes', 'confirm')
+    expect(await trees.comeBack(fleet.operator, join(hub.data, 'packs'), ground)).toEqual({
+      kept: 1,
+      wrong: [],
+    })
   })
 
   test('changes over to a file, and back to PostgreSQL', async () => {

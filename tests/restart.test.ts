@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
+import { KeptTrees } from './support/kept-trees.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import {
   type AgentPlace,
@@ -18,6 +19,7 @@ import { until } from './support/until.ts'
 interface Job {
   readonly id: string
   readonly state: string
+  readonly snapshot: string | null
   readonly steps: readonly { readonly phase: string }[]
 }
 
@@ -25,13 +27,17 @@ let fleet: Fleet
 let hub: RunningHub
 let agent: Running & { place: AgentPlace }
 let home: string
+let ground: string
+let trees: KeptTrees
 
 beforeAll(async () => {
-  const ground = freshMachine('restart')
+  ground = freshMachine('restart')
   fleet = await startFleet(ground)
   hub = fleet.hub
   home = smallHome(join(ground, 'home', 'ada'), 28_991)
   agent = await fleet.enrol('ada', home, ground)
+  trees = new KeptTrees(join(home, '.openclaw', 'workspace'))
+  await fleet.operator.json('nodes', 'confirm')
 })
 
 afterAll(async () => {
@@ -66,8 +72,8 @@ async function backupUnderWay(): Promise<string> {
   return id
 }
 
-/** The state that a job ends in. */
-async function endOf(id: string): Promise<string | undefined> {
+/** The job when it has ended; what lies on the disk then belongs to its snapshot. */
+async function endOf(id: string): Promise<Job | undefined> {
   let job: Job | undefined
   await until(
     async () => {
@@ -77,21 +83,26 @@ async function endOf(id: string): Promise<string | undefined> {
     },
     { timeoutMs: 150_000, what: 'the job ends', everyMs: 500 },
   )
-  return job?.state
+  trees.keep(job?.snapshot ?? '')
+  return job
 }
+
+const store = () => join(hub.data, 'packs')
 
 test('a hub that is killed during a backup finishes it when it runs again', async () => {
   const id = await backupUnderWay()
   await hub.kill()
   hub = await startHub(hub.data, { port: Number(new URL(hub.url).port) })
-  expect(await endOf(id)).toBe('done')
+  expect(await endOf(id)).toMatchObject({ state: 'done' })
+  expect(await trees.comeBack(fleet.operator, store(), ground)).toEqual({ kept: 1, wrong: [] })
 })
 
 test('an agent that is killed during a backup finishes it when it runs again', async () => {
   const id = await backupUnderWay()
   await agent.kill()
   agent = { ...startAgent(agent.place), place: agent.place }
-  expect(await endOf(id)).toBe('done')
+  expect(await endOf(id)).toMatchObject({ state: 'done' })
   const snapshots = await fleet.operator.json<{ seq: number }[]>('snapshots', 'ada')
   expect(snapshots.map(({ seq }) => seq)).toEqual([2, 1])
+  expect(await trees.comeBack(fleet.operator, store(), ground)).toEqual({ kept: 2, wrong: [] })
 })

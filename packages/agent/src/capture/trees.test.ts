@@ -1,13 +1,15 @@
 /**
- * Random trees through capture, store and reader. Some trees in a row are of one node, so that what it remembers of the
+ * Random trees through capture, store, reader and back onto a disk. Some trees in a row are of one node, so that what it remembers of the
  * run before is at work. `npm run proof -- trees` runs many more of these.
  */
 import { createHash } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { type Manifest, type Packs, readManifest } from '@ocm/protocol'
+import { type Manifest, type Packs, pathFromBytes, readManifest } from '@ocm/protocol'
+import { nodePrimitives as p } from '@ocm/protocol/node'
+import { readInto } from '../reading/read-into.ts'
 import { capture } from './capture.ts'
 import { SmallNode, contentOf, newJob, placed } from './testing/node.ts'
 import { Dice, RandomTree, type Seen, onDiskNow } from './testing/random-trees.ts'
@@ -35,6 +37,36 @@ async function inSnapshot(packs: Packs, manifest: Manifest): Promise<Map<string,
   }
   return seen
 }
+
+/** The same as it lies on a disk again, written by what applies and recovers. */
+async function written(node: SmallNode, { root }: Packs, manifest: Manifest) {
+  const to = join(node.dir, 'back')
+  const items = manifest.entries
+    .filter((entry) => entry.root !== 'extra:notes')
+    .map((entry) => {
+      const inside = pathFromBytes(entry.path)
+      const below = entry.root === 'state' ? inside : inside === '' ? 'ws' : `ws/${inside}`
+      return { path: below, entry }
+    })
+  const source = { packs: root.packs, fetch: node.fetch, openerOf: node.opener() }
+  try {
+    await readInto(p, source, items, to, { durable: false })
+    return onDiskNow(to)
+  } finally {
+    rmSync(to, { recursive: true, force: true })
+  }
+}
+
+/** Owners are not stored, so nothing that comes back is to run as somebody else. */
+const withoutOwners = (seen: Map<string, Seen>): Map<string, Seen> =>
+  new Map(
+    [...seen].map(([name, { what, modifiedAt }]) => {
+      const plain = what.replace(/(?<=^(?:file|directory) )\d+/, (mode) =>
+        (Number.parseInt(mode, 8) & 0o777).toString(8),
+      )
+      return [name, { what: plain, modifiedAt }]
+    }),
+  )
 
 const CLASSES = ['state', 'bulk', 'secret'] as const
 
@@ -73,10 +105,16 @@ async function oneNode(dice: Dice, trees: number, wrong: string[], first: number
       const parts = node.parts({ installation, now: Date.now, threads: dice.one(THREADS) })
       await capture(parts, { job: newJob(), trigger: 'manual' })
       const packs = node.packs()
-      const snapshot = await inSnapshot(packs, await readManifest(packs))
+      const manifest = await readManifest(packs)
+      const snapshot = await inSnapshot(packs, manifest)
       const disk = onDiskNow(node.state)
       for (const name of disk.keys()) if (/^ocm(\/|$)/.test(name)) disk.delete(name)
-      wrong.push(...difference(disk, snapshot).map((line) => `tree ${first + n}: ${line}`))
+      const back = await written(node, packs, manifest)
+      const differences = [
+        ...difference(disk, snapshot),
+        ...difference(withoutOwners(disk), back).map((line) => `written: ${line}`),
+      ]
+      wrong.push(...differences.map((line) => `tree ${first + n}: ${line}`))
       if (wrong.length > 20) return
     }
   } finally {

@@ -21,6 +21,7 @@ import {
   type Manifest,
   OcmError,
   type OpenerOf,
+  type PackId,
   Packs,
   type Vault,
   createVault,
@@ -228,16 +229,18 @@ export class SmallNode {
 
   /** The packs of a snapshot, the newest one by itself. */
   packs(header = this.hub.newest, openerOf?: OpenerOf): Packs {
-    return new Packs(
-      p,
-      decodeRoot(openManifestRoot(p, this.vault.sealing, header)),
-      (id, offset, length) => {
-        const bytes = this.hub.packs.get(id)
-        if (!bytes) throw new OcmError('pack-missing', { pack: id })
-        return Promise.resolve(bytes.subarray(offset, offset + length))
-      },
-      openerOf ?? openerByVault({ sealing: this.vault.sealing, node: header.node }),
-    )
+    const root = decodeRoot(openManifestRoot(p, this.vault.sealing, header))
+    return new Packs(p, root, this.fetch, openerOf ?? this.opener())
+  }
+
+  readonly fetch = (id: PackId, offset: number, length: number): Promise<Uint8Array> => {
+    const bytes = this.hub.packs.get(id)
+    if (!bytes) throw new OcmError('pack-missing', { pack: id })
+    return Promise.resolve(bytes.slice(offset, offset + length))
+  }
+
+  opener({ node } = this.hub.newest): OpenerOf {
+    return openerByVault({ sealing: this.vault.sealing, node })
   }
 
   /** What the newest snapshot holds otherwise than it lies on the disk; nothing, if all is well. */
