@@ -1,5 +1,6 @@
 /** What is captured again: read only if it looks changed, and never missed when it is. */
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   lstatSync,
@@ -13,7 +14,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { readManifest } from '@ocm/protocol'
+import { EXTENT_MAX_BYTES, readManifest } from '@ocm/protocol'
 import { capture } from './capture.ts'
 import { SmallNode, nameOf, newJob, noise, placed } from './testing/node.ts'
 
@@ -40,6 +41,9 @@ async function captureLater(more: Parameters<SmallNode['parts']>[0] = {}): Promi
   await capture(node.parts({ now, ...more }), { job: newJob(), trigger: 'manual' })
   return asked
 }
+
+/** The manifest's, of a file of many extents. */
+const PAGES_BYTES = 30_000
 
 const newBytes = () => node.hub.newest.metrics.newBytes
 const packsOf = (packClass: string) =>
@@ -171,6 +175,23 @@ test('a row that is in the log of a database only is found', async () => {
   await captureLater()
   expect(await databaseBytes()).not.toEqual(before)
   database.close()
+})
+
+test('of what was appended to, or had something put into its middle, little is stored again', async () => {
+  const log = node.at('history.jsonl')
+  writeFileSync(log, noise(3_000_000))
+  await captureLater()
+  appendFileSync(log, noise(100_000))
+  await captureLater()
+  // The last extent is cut anew.
+  expect(newBytes()).toBeLessThan(100_000 + EXTENT_MAX_BYTES + PAGES_BYTES)
+  expect(newBytes()).toBeGreaterThan(100_000)
+  const held = readFileSync(log)
+  const middle = held.length >> 1
+  writeFileSync(log, Buffer.concat([held.subarray(0, middle), noise(1000), held.subarray(middle)]))
+  await captureLater()
+  expect(newBytes()).toBeLessThan(1000 + 4 * EXTENT_MAX_BYTES + PAGES_BYTES)
+  expect(await node.differences()).toEqual([])
 })
 
 test('what becomes a secret is stored as one, though it looks the same', async () => {
