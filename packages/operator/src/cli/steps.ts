@@ -21,5 +21,11 @@ function stepLine(job: Job): string | undefined {
   if (step === undefined) return undefined
   const { total, unit } = step.progress
   const size = total === 0 ? '' : unit === 'bytes' ? ` (${bytes(total)})` : ` (${total} items)`
-  return step.phase === '' ? `… ${step.name}` : `… ${step.name}: ${step.phase}${size}`
+  if (step.phase === '') return `… ${step.name}`
+  return `… ${step.name}: ${step.phase}${size}${WAITS[step.phase] ?? ''}`
+}
+
+/** What may take long without anything being wrong. */
+const WAITS: Readonly<Record<string, string>> = {
+  stopping: ' the gateway; OpenClaw waits for turns that are under way, up to 330 s',
 }
