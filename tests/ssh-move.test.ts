@@ -98,6 +98,7 @@ describe.skipIf(whyNoSshd() !== undefined)('a node and one without an agent', ()
   const ocm = <T = Job>(...words: readonly string[]) => fleet.operator.json<T>(...words)
   const node = async (label: string) =>
     (await ocm<NodeState[]>('nodes')).find((one) => one.label === label) as NodeState
+  const newestOfLoft = async () => (await node('loft')).lastSnapshot?.id
   const speaksAlone = (port: number, what: string) =>
     until(async () => (await isReady(port)) && telegram.pollers(TOKEN) === 1, { ...LONG, what })
 
@@ -187,11 +188,10 @@ describe.skipIf(whyNoSshd() !== undefined)('a node and one without an agent', ()
   })
 
   it('compare both as they are now', async () => {
-    const taken = async () => (await node('loft')).lastSnapshot?.id
-    const before = await taken()
+    const before = await newestOfLoft()
     const compared = await ocm<{ sides: { snapshot: string }[] }>('diff', 'desk', 'loft', '--fresh')
-    expect(await taken()).not.toBe(before)
-    expect(compared.sides[1]?.snapshot).toBe(await taken())
+    expect(await newestOfLoft()).not.toBe(before)
+    expect(compared.sides[1]?.snapshot).toBe(await newestOfLoft())
     await leavesNothing(accounts.loft)
   })
 
@@ -232,5 +232,16 @@ describe.skipIf(whyNoSshd() !== undefined)('a node and one without an agent', ()
       what: 'it asks for a credential again',
     })
     await lender.api('POST', `/jobs/${asking.id}/cancel`)
+  })
+
+  it('forget one: what was kept to go back to goes too, and it runs on', async () => {
+    const { home } = accounts.loft
+    const ours = () =>
+      execFileSync('find', [home, '-maxdepth', '4', '-name', '*ocm-*'], { encoding: 'utf8' })
+    // What was undone, as it was before that.
+    expect(ours()).toContain('/.openclaw.ocm-')
+    expect(await ocm('nodes', 'forget', 'loft', '--yes')).toMatchObject({ kept: 0 })
+    expect(ours()).toBe('')
+    expect(await isReady(ports.loft)).toBe(true)
   })
 })

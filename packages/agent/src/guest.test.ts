@@ -17,6 +17,10 @@ test('an agent that is changing something neither stays nor goes', async () => {
     checkAtRest: async () => {
       if (isAtWork) throw new OcmError('node-busy')
     },
+    leave: async () => {
+      if (isAtWork) throw new OcmError('node-busy')
+      return { kept: 1 }
+    },
   })
   try {
     guest.attach({ handle } as unknown as AgentSession)
@@ -25,7 +29,7 @@ test('an agent that is changing something neither stays nor goes', async () => {
     }
     expect([guest.isForgotten, existsSync(stateDir)]).toEqual([false, true])
     isAtWork = false
-    await asked.get('forget')?.({})
+    expect(await asked.get('forget')?.({})).toEqual({ kept: 1 })
     expect([guest.isForgotten, existsSync(stateDir)]).toEqual([true, false])
   } finally {
     rmSync(stateDir, { recursive: true, force: true })

@@ -26,9 +26,11 @@ export interface GuestHooks {
   readonly rehome: (urls: readonly string[]) => Promise<void>
   /** @throws OcmError 'node-busy' while something live is being changed: what is known of it is here alone */
   readonly checkAtRest: () => Promise<void>
+  /** Removes what was kept for going back. @returns how many trees stay. @throws OcmError 'node-busy' */
+  readonly leave: () => Promise<{ readonly kept: number }>
 }
 
-export function createGuest(parts: GuestParts, { rehome, checkAtRest }: GuestHooks): Guest {
+export function createGuest(parts: GuestParts, { rehome, checkAtRest, leave }: GuestHooks): Guest {
   let isForgotten = false
   const remove = () => rm(parts.stateDir, { recursive: true, force: true, maxRetries: 3 })
   return {
@@ -38,10 +40,11 @@ export function createGuest(parts: GuestParts, { rehome, checkAtRest }: GuestHoo
         return settle({ ...parts, rehome }, urls)
       })
       session.handle('forget', async () => {
-        await checkAtRest()
+        // First what only the journal knows of: cut off in between, it is asked for again.
+        const left = await leave()
         isForgotten = true
         await remove()
-        return {}
+        return left
       })
     },
     get isForgotten() {

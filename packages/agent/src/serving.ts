@@ -155,6 +155,7 @@ export async function serve({ p, stateDir, installation, log, fault, now }: Serv
     rehome: (urls: readonly string[]) => enrolment.rehome(urls),
     isPressing: apply.isPressing,
     checkAtRest: apply.checkAtRest,
+    leave: apply.leave,
     /** Answers when nothing is being changed any more. */
     async unchanging(): Promise<void> {
       while (changes.size > 0) await Promise.allSettled(changes)

@@ -57,6 +57,7 @@ export async function attend(
     const staying = createGuest(parts, {
       rehome: async (urls) => served?.rehome(urls),
       checkAtRest: async () => served?.checkAtRest(),
+      leave: async () => (await served?.leave()) ?? { kept: 0 },
     })
     guest = staying
     const isEnrolled = (await readEnrolment(parts.stateDir)) !== undefined

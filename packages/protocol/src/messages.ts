@@ -100,7 +100,7 @@ export const TO_AGENT = {
     Strict({ lingers: Type.Boolean() }),
   ),
   /** To the same: remove all that is there of you, and end. */
-  forget: message(Empty, Empty),
+  forget: message(Empty, Strict({ kept: Count })),
 } as const
 
 /** The agent asks, the hub does. */

@@ -8,6 +8,7 @@ import type { Apply, ByOperator, StageRequest, StageResult, TrialOutcome } from 
 import { type Offer, describe } from './describe.ts'
 import { fence, keepStill } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
+import { exists } from './disk.ts'
 import { forgetOld, newestApply, removeOldCopies } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
@@ -274,6 +275,31 @@ export function createApply(parts: ApplyParts): Apply {
     }
   }
 
+  async function checkAtRest(): Promise<void> {
+    for (const record of await journal.all()) {
+      const isMoving =
+        record.role === 'source'
+          ? ['stopping', 'putting-back', 'releasing'].includes(record.state)
+          : isUnfinished(record) && record.state !== 'prepared' && record.state !== 'staged'
+      if (isMoving) throw new OcmError('node-busy')
+    }
+  }
+
+  async function leave(): Promise<{ readonly kept: number }> {
+    await checkAtRest()
+    offer = undefined
+    await endOthers()
+    const records = await journal.all()
+    for (const record of records)
+      if (record.role === 'target' && isOver(record)) await clearScraps(record)
+    await removeOldCopies(work, undefined)
+    const fenced = records.flatMap((one) =>
+      one.role === 'source' && one.state === 'fenced' ? [one.kept] : [],
+    )
+    const found = await Promise.all([...new Set(fenced)].map(exists))
+    return { kept: found.filter((is) => is).length }
+  }
+
   return {
     recover,
     async tidied() {
@@ -322,15 +348,8 @@ export function createApply(parts: ApplyParts): Apply {
       }),
     letGo: (request) => once('letGo', request.job, () => release(request)),
     isPressing: () => isPressing(work),
-    async checkAtRest() {
-      for (const record of await journal.all()) {
-        const isMoving =
-          record.role === 'source'
-            ? ['stopping', 'putting-back', 'releasing'].includes(record.state)
-            : isUnfinished(record) && record.state !== 'prepared' && record.state !== 'staged'
-        if (isMoving) throw new OcmError('node-busy')
-      }
-    },
+    checkAtRest,
+    leave: () => once('leave', '', leave),
     discard(job) {
       trials.get(job)?.abort()
       return once('discard', job, () => discard(job))

@@ -92,6 +92,12 @@ export interface Apply {
   isPressing(): Promise<boolean>
   /** @throws OcmError 'node-busy' while what is live is neither wholly old nor wholly new */
   checkAtRest(): Promise<void>
+  /**
+   * For an agent that goes for good: removes what is staged here, and what only an undo needs. What was put aside for a
+   * move stays, because only its target knows whether it is needed.
+   * @returns how many such trees there are. @throws OcmError 'node-busy' as `checkAtRest`
+   */
+  leave(): Promise<{ readonly kept: number }>
   /** Throws away what a job staged; answers when nothing of it is left. */
   discard(job: string): Promise<void>
 }

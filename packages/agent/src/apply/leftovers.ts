@@ -37,9 +37,10 @@ export async function restoreFence(work: Work, undone: TargetRecord): Promise<vo
   }
 }
 
-export async function removeOldCopies(work: Work, newest: TargetRecord): Promise<void> {
+/** @param newest whose copies are kept; undefined where nothing is gone back to any more. */
+export async function removeOldCopies(work: Work, newest: TargetRecord | undefined): Promise<void> {
   for (const record of await work.journal.all()) {
-    if (record.job === newest.job) continue
+    if (record.job === newest?.job) continue
     if (record.role === 'target' && record.state === 'committed') {
       for (const { to, own } of record.renames) if (own === 'to') await removeTree(to)
     }
@@ -51,7 +52,7 @@ export async function removeOldCopies(work: Work, newest: TargetRecord): Promise
       await removeTree(record.graft.room)
     }
     const isOld = record.role === 'source' && record.state === 'superseded'
-    if (isOld && record.supersededBy !== newest.job) await removeTree(record.kept)
+    if (isOld && record.supersededBy !== newest?.job) await removeTree(record.kept)
   }
 }
 

@@ -97,6 +97,32 @@ test('a node is moved: the source is fenced, the target goes on with the last de
   expect(await handOver(fenced)).toEqual(done)
 })
 
+test('an agent that goes for good leaves what was put aside for a move: its target alone knows whether it is needed', async () => {
+  const order = await move()
+  await stand.stage(order)
+  await fence(order)
+  const aside = `${a.home}/app.ocm-fenced-1-${JOB}`
+  const before = digestOf(aside)
+  expect(await source.leave()).toEqual({ kept: 1 })
+  expect(digestOf(aside)).toEqual(before)
+  expect(existsSync(tombstone())).toBe(true)
+})
+
+test('nor does it go in the middle of one', async () => {
+  let leaving: Promise<unknown> | undefined
+  const began = new Promise<void>((go) => {
+    wakeUp = async () => {
+      // Asked while the source stands still and has not said FENCED: behind what is at work, and then it is fenced.
+      leaving = source.leave()
+      go()
+    }
+  })
+  const order = await move()
+  await stand.stage(order)
+  await Promise.all([began, fence(order)])
+  expect(await leaving).toEqual({ kept: 1 })
+})
+
 test('an older tree that was fenced under the same number is not what a fence that fails brings back', async () => {
   // An agent that was joined anew counts from the beginning.
   mkdirSync(`${a.home}/app.ocm-fenced-1`)

@@ -6,6 +6,7 @@ import {
   OcmError,
   type Primitives,
   SettleAnswer,
+  ForgetAnswer,
   SettleRequest,
   SshLease,
   SshLeaseIssued,
@@ -163,14 +164,20 @@ export function sshRoutes(api: FastifyInstance, needs: SshRouteNeeds): void {
     },
   )
 
-  route(api, 'POST', '/nodes/:id/forget', { params: ById, answer: Strict({}) }, async (request) => {
-    const { id } = await guest(request.params.id)
-    const actor = operatorOf(request).name
-    await audit.note({ at: now(), actor, action: 'ssh-removed', subject: id })
-    await connected(id).request('forget', {}, { deadlineMs: SETTLE_MS })
-    await leave(id)
-    return {}
-  })
+  route(
+    api,
+    'POST',
+    '/nodes/:id/forget',
+    { params: ById, answer: ForgetAnswer },
+    async (request) => {
+      const { id } = await guest(request.params.id)
+      const actor = operatorOf(request).name
+      await audit.note({ at: now(), actor, action: 'ssh-removed', subject: id })
+      const { result } = await connected(id).request('forget', {}, { deadlineMs: SETTLE_MS })
+      await leave(id)
+      return result
+    },
+  )
 
   /** One that is still let in: nothing is lent for another. @throws OcmError 'node-unknown', 'node-revoked' */
   async function known(id: string) {

@@ -24,6 +24,7 @@ import {
   ScrubState,
   type SetLock,
   SettleAnswer,
+  ForgetAnswer,
   type SetPolicy,
   type Schedule,
   type SetupRequest,
@@ -152,7 +153,7 @@ export class ApiClient {
   /** @param urls where the node reaches the hub. */
   settleNode = (node: string, urls: readonly string[]) =>
     this.#send(SettleAnswer, 'POST', `/api/nodes/${node}/settle`, { urls })
-  forgetNode = (node: string) => this.#done('POST', `/api/nodes/${node}/forget`, {})
+  forgetNode = (node: string) => this.#send(ForgetAnswer, 'POST', `/api/nodes/${node}/forget`, {})
   dropSsh = (node: string) => this.#done('DELETE', `/api/nodes/${node}/ssh`)
 
   /** Newest first; of one node, or of all. Pruned ones only when they are asked for. */

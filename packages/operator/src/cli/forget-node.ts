@@ -15,8 +15,8 @@ export async function forgetNode(
   const node = await nodeNamed(ports.api, name)
   if (node.reach !== 'ssh') throw new OcmError('node-not-ssh')
   terminal.say(
-    `The agent's directory on ${node.label} is removed: its identity, its journal, what it remembers. How it is ` +
-      'reached is forgotten too. Its snapshots stay; the last apply there cannot be undone any more.',
+    `The agent's directory on ${node.label} is removed: its identity, its journal, what it remembers; and what lay there ` +
+      'before the last apply, which cannot be undone any more. How it is reached is forgotten too. Its snapshots stay.',
   )
   const sure = await terminal.approve(`Forget ${node.label}?`)
   if (!sure) throw new OcmError('declined')
@@ -24,13 +24,17 @@ export async function forgetNode(
     const lender = lenderAt(context, unlocked, options)
     try {
       await lender.connect([node.id])
-      await forget(ports, unlocked, node)
+      const kept = await forget(ports, unlocked, node)
+      terminal.result(
+        { id: node.id, label: node.label, state: 'revoked', kept },
+        `${node.label} is forgotten. ${kept === 0 ? 'Nothing of OCM is left there.' : whatIsLeft}`,
+      )
     } finally {
       await lender.close()
     }
-    terminal.result(
-      { id: node.id, label: node.label, state: 'revoked' },
-      `${node.label} is forgotten. Nothing of OCM is left there.`,
-    )
   })
 }
+
+const whatIsLeft =
+  'What it was before it was moved away is left there, its credentials too, beside its state directory: ' +
+  '*.ocm-fenced-* and *.ocm-fenced.json. Remove it when the node that it was moved to is as it should be.'

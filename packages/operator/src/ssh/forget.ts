@@ -4,9 +4,13 @@ import type { Ports } from '../ports.ts'
 import { retireNode } from '../vault/nodes.ts'
 import type { Unlocked } from '../vault/unlock.ts'
 
-/** The node is to be connected. Its identity is revoked at last: until then it can be done again. */
-export async function forget(ports: Ports, unlocked: Unlocked, node: NodeState): Promise<Unlocked> {
-  await ports.api.forgetNode(node.id)
+/**
+ * The node is to be connected. Its identity is revoked at last: until then it can be done again.
+ * @returns how many state directories of moves are left there.
+ */
+export async function forget(ports: Ports, unlocked: Unlocked, node: NodeState): Promise<number> {
+  const { kept } = await ports.api.forgetNode(node.id)
   await ports.api.dropSsh(node.id)
-  return retireNode(ports, unlocked, node)
+  await retireNode(ports, unlocked, node)
+  return kept
 }

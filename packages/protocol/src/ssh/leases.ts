@@ -9,14 +9,14 @@
  *     PUT    /api/nodes/:id/ssh         SshNodePut → SshNode; the node is reached by ssh from then on
  *     DELETE /api/nodes/:id/ssh         {}: it is reached by its own agent
  *     POST   /api/nodes/:id/settle      SettleRequest → SettleAnswer: its agent installs itself, and dials from then on
- *     POST   /api/nodes/:id/forget      {} → {}: what the agent has there is removed
+ *     POST   /api/nodes/:id/forget      {} → ForgetAnswer: what the agent has there is removed
  *
  * A change of a lease is the live event `lease-changed`.
  */
 import { type Static, Type } from 'typebox'
 import { Id } from '../ids.ts'
 import { B64 } from '../messages.ts'
-import { Millis, Strict } from '../shapes.ts'
+import { Count, Millis, Strict } from '../shapes.ts'
 
 /** No credential is held longer. A connection that is up goes on with its job. */
 export const LEASE_MS = 15 * 60_000
@@ -102,3 +102,10 @@ export const SettleAnswer = Strict({
   lingers: Type.Boolean(),
 })
 export type SettleAnswer = Static<typeof SettleAnswer>
+
+/** POST /api/nodes/:id/forget, and what the agent answers. */
+export const ForgetAnswer = Strict({
+  /** State directories that were put aside when the node was moved away: what is needed of them only its target knows. */
+  kept: Count,
+})
+export type ForgetAnswer = Static<typeof ForgetAnswer>
