@@ -26,6 +26,7 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
   let hub: RunningHub
   let seen: Visit
   let passphrase = ''
+  let kitCode = ''
   const agents: Running[] = []
   const newHome = (name: string) => join(ground, 'home', name)
 
@@ -54,6 +55,7 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     expect(passphrase.split(' ')).toHaveLength(6)
     await page.click(at('setup-make'))
     const code = ((await page.textContent(at('kit-code'))) ?? '').trim()
+    kitCode = code
     await page.fill(at('kit-typed'), code.split('-').at(-1) ?? '')
     await page.click(at('setup-finish'))
     await page.waitForSelector(at('first-steps'))
@@ -133,6 +135,35 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     await page.click(at('passphrase-open'))
     await page.waitForSelector(at('passphrase-form'), { state: 'detached' })
     expect(await page.locator(at('problem')).count()).toBe(0)
+    passphrase = next
+  })
+
+  test('takes the code of the kit when the passphrase is lost, where it is asked for', async () => {
+    const { page } = seen
+    const words = async () =>
+      (await page.innerText(at('proposed-words'))).match(/[a-z]+/g)?.join(' ') ?? ''
+    await page.locator(at('rewrap')).locator('visible=true').click()
+    await page.fill(at('rewrap-password'), PASSWORD)
+    await page.click(at('rewrap-chosen'))
+    await page.click(at('passphrase-lost'))
+    await page.fill(at('recovery-code'), kitCode.replace(/^..../, 'zzzz'))
+    await page.fill(at('lost-password'), PASSWORD)
+    await page.click(at('lost-next'))
+    await page.click(at('lost-go'))
+    // Back to where the code is typed.
+    await page.waitForSelector(`${at('lost')} >> text=recovery-code-wrong`)
+    await page.fill(at('recovery-code'), kitCode)
+    await page.click(at('lost-next'))
+    const next = await words()
+    await page.click(at('lost-go'))
+    await page.waitForSelector(at('lost-done'))
+    expect(await page.innerText(at('lost-done'))).toContain('ocm vault epoch')
+    await page.click(at('lost-close'))
+    // The dialog beneath still asks for what opens the vault: that is the new one now.
+    await page.fill(at('passphrase'), passphrase)
+    await page.click(at('passphrase-open'))
+    await page.waitForSelector(`${at('problem')} >> text=passphrase-wrong`)
+    await page.goto(`${hub.url}/nodes`)
     passphrase = next
   })
 

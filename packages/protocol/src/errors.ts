@@ -76,7 +76,7 @@ export const MEANINGS = {
   ),
   'passphrase-wrong': meaning(
     'The passphrase does not open the vault.',
-    'Type it again, or use the recovery code from the printed kit.',
+    'Type it again. If it is lost, the code of the printed kit opens the vault once more: ocm vault recover, or “I have lost the passphrase” in the dashboard.',
     'now',
   ),
   'recovery-code-wrong': meaning(
