@@ -12,7 +12,10 @@ export const Choices = Strict({
   /** Whether cron jobs of a clone start enabled. Always 'keep' for restore and move unless chosen. */
   cron: Type.Enum(['keep', 'disabled']),
   gatewayToken: Type.Enum(['keep', 'new']),
-  /** Whether a clone of everything gets API keys and tokens of providers. Absent: it does. Chosen parts bring their own. */
+  /**
+   * Whether a clone of everything gets API keys and tokens of providers, wherever they stand. Absent: it does. Chosen
+   * parts bring their own.
+   */
   apiKeys: Type.Optional(Type.Enum(['keep', 'leave'])),
   /** Rewrite paths in prose too. */
   prose: Type.Boolean(),

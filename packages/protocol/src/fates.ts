@@ -31,11 +31,25 @@ export const HOLDING = {
   pushKeys: 'web push keys',
   gatewayToken: 'gateway token',
   apiKeys: 'API keys and tokens',
+  configKeys: 'keys in the configuration',
+  variableKeys: 'keys in variables',
+  secretFiles: 'files of secrets',
+  storedSecrets: 'stored secrets',
+  unsureKeys: 'texts that may be secrets',
   unsent: 'messages not yet sent',
   unanswered: 'messages not yet answered',
   turns: 'interrupted turns',
   channelFiles: 'channel credentials',
 } as const
+
+/** Of providers: with a clone only where that is chosen. */
+export const PROVIDER_KEYS: readonly string[] = [
+  HOLDING.apiKeys,
+  HOLDING.configKeys,
+  HOLDING.variableKeys,
+  HOLDING.secretFiles,
+  HOLDING.storedSecrets,
+]
 
 /** Tells entries apart, and finds the one that a mention stands in. */
 export const keyOf = ({ root, path }: { readonly root: string; readonly path: Uint8Array }) =>
@@ -108,6 +122,10 @@ function fateOfHolding(
     case HOLDING.gatewayToken:
       return plan.choices.gatewayToken === 'new' ? ['made-new', 'chosen'] : ['kept', 'travels']
     case HOLDING.apiKeys:
+    case HOLDING.configKeys:
+    case HOLDING.variableKeys:
+    case HOLDING.secretFiles:
+    case HOLDING.storedSecrets:
       return leavesApiKeys(plan.choices) ? ['left-behind', 'chosen'] : ['kept', 'travels']
     case HOLDING.deviceIdentity:
     case HOLDING.pushKeys:

@@ -1,7 +1,7 @@
 /** What speaks against a plan, and what people should know before they approve it. */
 import { isWithin } from './layout.ts'
 import { leavesApiKeys } from './choices.ts'
-import { HOLDING, travels } from './fates.ts'
+import { HOLDING, PROVIDER_KEYS, travels } from './fates.ts'
 import type { Manifest } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
 import { type PlacedRoot, judgePlacement } from './placing.ts'
@@ -47,6 +47,9 @@ const notice = (code: string, facts: Finding['facts'] = {}): Finding => ({
 const counted = <T>(of: readonly T[], finding: (facts: { readonly count: number }) => Finding) =>
   of.length === 0 ? [] : [finding({ count: of.length })]
 
+const countOf = ({ holdings }: Manifest, names: readonly string[]): number =>
+  holdings.filter(({ what }) => names.includes(what)).reduce((sum, { count }) => sum + count, 0)
+
 const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
   ({ kind, between: { source, target } }) => {
     if (kind === 'restore') return source === target ? [] : [blocker('snapshot-foreign')]
@@ -66,8 +69,13 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
     facts.occupied && kind !== 'restore' && !choices.only ? [warning('target-occupied')] : [],
   untried,
   ({ manifest, choices }) => {
-    const keys = manifest.holdings.find(({ what }) => what === HOLDING.apiKeys)?.count ?? 0
-    return keys > 0 && leavesApiKeys(choices) ? [notice('api-keys-left', { count: keys })] : []
+    const count = countOf(manifest, PROVIDER_KEYS)
+    return count > 0 && leavesApiKeys(choices) ? [notice('api-keys-left', { count })] : []
+  },
+  // What is left out by name can be missed by a name that says nothing.
+  ({ manifest, choices }) => {
+    const count = countOf(manifest, [HOLDING.unsureKeys])
+    return count > 0 && leavesApiKeys(choices) ? [warning('secrets-unsure', { count })] : []
   },
   ({ facts }) => (facts.gateway.kind === 'none' ? [notice('gateway-not-managed')] : []),
   ({ manifest, facts }) =>

@@ -3,8 +3,10 @@ import type { Tie } from '@ocm/protocol'
 import { isBotToken } from './bot-tokens.ts'
 import type { Config } from './config.ts'
 import { tiesInConfig } from './graft/config-ties.ts'
+import { configWithoutIdentity } from './identity.ts'
 import { personaIdsOf, systemPersonaOf } from './personas.ts'
 import { type ConfigPrints, type Print, markWith, noPrint, printsInConfig } from './prints.ts'
+import { countKeys, countUnsure, isKeyVariable, secretFilesIn } from './provider-keys.ts'
 import { at, findAll, isTree, treeAt } from './tree.ts'
 import { assignmentsIn } from './variables.ts'
 import { viewOf } from './view.ts'
@@ -18,6 +20,11 @@ export interface ConfigListing {
   readonly channels: readonly string[]
   readonly gatewaySecrets: number
   readonly botTokens: number
+  /** Of providers: those that a clone leaves, and texts that look like some and stay. */
+  readonly keys: number
+  readonly unsure: number
+  /** Files that secrets are read from, as they are written. */
+  readonly secretFiles: readonly string[]
   readonly prints: ConfigPrints
   /** What its parts stand on and bring. */
   readonly ties: readonly Tie[]
@@ -34,6 +41,9 @@ export const listConfig = ({ tree, files }: Config, print: Print = noPrint): Con
     (field) => typeof treeAt(tree, 'gateway.auth')[field] === 'string',
   ).length,
   botTokens: botTokensIn(tree),
+  keys: countKeys(configWithoutIdentity(tree, 'all')),
+  unsure: countUnsure(tree),
+  secretFiles: secretFilesIn(tree),
   prints: printsInConfig(tree, print),
   ties: tiesInConfig(tree),
   view: viewOf(tree, markWith(print)),
@@ -52,6 +62,10 @@ function channelsIn(tree: Config['tree']): readonly string[] {
 /** How many assignments of a dotenv text are of a bot token. */
 export const botTokensInEnv = (text: string): number =>
   assignmentsIn(text).filter(([name]) => isBotToken(name)).length
+
+/** How many are of the key of a provider. */
+export const keysInEnv = (text: string): number =>
+  assignmentsIn(text).filter(([name, value]) => value !== '' && isKeyVariable(name)).length
 
 function botTokensIn(tree: Config['tree']): number {
   const inVars = Object.keys(treeAt(tree, 'env.vars')).filter(isBotToken)

@@ -5,6 +5,14 @@ import type { Staged } from '../installation.port.ts'
 import type { EditAssignment } from './env-file.ts'
 import { type FileEdits, type SourceFile, configurationOf } from './file-strings.ts'
 import { configWithoutIdentity, isChannelVariable, withoutLogins } from './identity.ts'
+import {
+  countKeys,
+  filesNamed,
+  isKeyVariable,
+  isReference,
+  secretFilesIn,
+  withoutKeys,
+} from './provider-keys.ts'
 import { parsed } from './salvage.ts'
 import { type Tree, at, isTree, treeAt } from './tree.ts'
 import { namingsFor, withNamings } from './unnamed-workspaces.ts'
@@ -23,7 +31,23 @@ export function editsFor(
   const namings = namingsFor(staged, files, found)
   count('workspaces named', namings.length)
   const somewhere = (path: string) => parts.some((part) => at(part, path) !== undefined)
-  const fresh = choices.gatewayToken === 'new' ? newSecrets(somewhere) : []
+  // One that is read from what stays behind has nowhere to come from.
+  const dangles = parts.some((part) =>
+    ['gateway.auth.token', 'gateway.auth.password', 'hooks.token'].some((path) =>
+      isReference(at(part, path)),
+    ),
+  )
+  const isNew = choices.gatewayToken === 'new' || (left === 'all' && dangles)
+  const fresh = isNew ? newSecrets(somewhere) : []
+  const secrets = new Set(
+    left === 'all'
+      ? filesNamed(
+          parts.flatMap((part) => (isTree(part) ? secretFilesIn(part) : [])),
+          files.map(({ absolute }) => absolute),
+          staged.from.roots['home'] ?? '',
+        )
+      : [],
+  )
 
   const config = (whole: Tree, isMain: boolean): Tree => {
     let tree = whole
@@ -38,12 +62,16 @@ export function editsFor(
     }
     if (choices.kind !== 'clone') return tree
     count('channels switched off', Object.keys(treeAt(tree, 'channels')).length)
-    return configWithoutIdentity(tree, left)
+    const own = configWithoutIdentity(tree, left)
+    if (left === 'oauth') return own
+    count('keys of providers left behind', countKeys(own))
+    return withoutKeys(own)
   }
 
   const env: EditAssignment = ({ name, value }) => {
     const leaves =
       (choices.kind === 'clone' && isChannelVariable(name)) ||
+      (left === 'all' && isKeyVariable(name)) ||
       (choices.gatewayToken === 'new' && /^OPENCLAW_GATEWAY_(?:TOKEN|PASSWORD)$/.test(name))
     if (!leaves) return value
     count('variables commented out', 1)
@@ -58,7 +86,14 @@ export function editsFor(
       return unwrap(prefix, config(named, prefix.length === 0))
     },
     env,
+    instead(file) {
+      if (!secrets.has(file.absolute)) return undefined
+      count('files of secrets emptied', 1)
+      return /\.json5?$/.test(file.place.path) ? '{}\n' : ''
+    },
     json(value, place) {
+      const isModels = left === 'all' && /^agents\/[^/]+\/agent\/models\.json$/.test(place.path)
+      if (isModels && isTree(value)) return withoutKeys(value)
       const isStore = choices.kind === 'clone' && /(?:^|\/)auth[^/]*\.json$/.test(place.path)
       return isStore && isTree(value) ? withoutLogins(value, 'type', left) : value
     },

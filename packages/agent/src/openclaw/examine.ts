@@ -6,6 +6,7 @@ import {
   type Mention,
   type Unknowns,
   VERSION,
+  absoluteOf,
   pathToBytes,
   placesIn,
   rulesBetween,
@@ -25,6 +26,7 @@ import { Memory } from './memory.ts'
 import { type Told, mentionsIn } from './mention.ts'
 import { placesBy } from './own-schema.ts'
 import { type Print, type Printed, printsOf, sorted } from './prints.ts'
+import { filesNamed } from './provider-keys.ts'
 import type { Sight } from './sight.ts'
 import type { Walk } from './strings.ts'
 import { LIST, type TextKind, type TextListing } from './text-listing.ts'
@@ -32,7 +34,7 @@ import { viewsOf } from './views.ts'
 import { exists } from './wished.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 8
+const RULES = 9
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
@@ -102,6 +104,8 @@ export async function examine(
     told: (kind, place) => listed(captured, files.file(place), kind, memory, print),
     warnings,
   }
+  const { secretFiles: named } = configuration.listing
+  const secretFiles = secretFilesOf(captured, named)
   const known = state !== undefined || configuration.listing.exists
   const inventory = inventoryOf(sight)
   const walked = new Set(captured.survey.trees.map(({ root }) => root))
@@ -112,7 +116,7 @@ export async function examine(
   }
   return {
     mentions: captured.survey.origin ? mentions : withMissing(mentions, walk.rules),
-    holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured)) : [],
+    holdings: known ? holdingsOf(sight, inventory, credentialFilesIn(captured), secretFiles) : [],
     config: configuration.listing.view,
     inventory: known ? inventory : null,
     views: viewsOf(sight, configuration.files),
@@ -225,6 +229,18 @@ function listed<K extends TextKind>(
   const { bytes, isSame } = captured.read(file.place)
   const found = { listing: LIST[kind](new TextDecoder().decode(bytes), print) }
   return isSame && file.sha256 !== undefined ? memory.keep(name, found).listing : found.listing
+}
+
+/** How many of the files that secrets are read from are in the snapshot. */
+function secretFilesOf(
+  { entries, survey: { layout } }: Captured,
+  named: readonly string[],
+): number {
+  if (named.length === 0) return 0
+  const files = entries.flatMap(({ place, kind }) =>
+    kind === 'file' ? (absoluteOf(layout, place) ?? []) : [],
+  )
+  return filesNamed(named, files, layout.roots['home'] ?? '').length
 }
 
 const credentialFilesIn = ({ entries }: Captured): number =>

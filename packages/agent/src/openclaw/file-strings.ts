@@ -22,6 +22,8 @@ export interface FileEdits {
   /** @param prefix where the file's value stands in the whole configuration */
   config(value: unknown, prefix: readonly string[]): unknown
   readonly env: EditAssignment
+  /** What a file is to hold in place of all that it has; undefined for any other. */
+  instead?(file: SourceFile): string | undefined
   /** A JSON file of the state directory, parsed; the same value changes nothing. */
   json(value: unknown, place: PlacedPath): unknown
 }
@@ -50,6 +52,11 @@ export function visitFiles(
   const done = new Set(configuration.map(({ file }) => file))
   for (const file of files) {
     if (done.has(file)) continue
+    const fresh = edits.instead?.(file)
+    if (fresh !== undefined) {
+      file.write(fresh)
+      continue
+    }
     const kind = kindOf(file)
     if (kind === 'skip') continue
     const text = textIn(file.read())

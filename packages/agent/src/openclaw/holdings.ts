@@ -10,8 +10,10 @@ export function holdingsOf(
   sight: Sight,
   inventory: Inventory,
   credentialFiles: number,
+  secretFiles: number,
 ): readonly Holding[] {
-  const inEnv = sight.told('env', { root: 'state', path: '.env' }) ?? 0
+  const file = { root: 'state', path: '.env' }
+  const inEnv = sight.told('env', file) ?? 0
   // Whoever has one of these answers in the bot's name as soon as it runs.
   const botTokens = inEnv + sight.config.botTokens
   const user = inventory.cron.filter((job) => job.user).length
@@ -23,6 +25,10 @@ export function holdingsOf(
     ['plugins', 'plugins', 'always', inventory.plugins.length],
     ['gateway token', 'gateway', 'identity', sight.config.gatewaySecrets],
     ...authProfiles(sight),
+    ['keys in the configuration', 'credentials', 'always', sight.config.keys],
+    ['keys in variables', 'environment', 'always', sight.told('keys', file) ?? 0],
+    ['files of secrets', 'credentials', 'always', secretFiles],
+    ['texts that may be secrets', 'gateway', 'always', sight.config.unsure],
     ['stored secrets', 'credentials', 'always', count(sight, 'secret_store_entries')],
     // They go with a move; sent again after a restore or by a clone they would be sent twice.
     ['messages not yet sent', 'channels', 'identity', count(sight, 'delivery_queue_entries')],

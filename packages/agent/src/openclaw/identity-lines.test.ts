@@ -33,12 +33,34 @@ const MORE = `
   INSERT INTO subagent_runs VALUES ('open', '{"execution":{}}'), ('over', '{"execution":{"endedAt":1}}');
   INSERT INTO flow_runs VALUES ('f', 'waiting'), ('g', 'done');
   INSERT INTO task_runs VALUES ('t2', 'dig', NULL, 'running');
-  INSERT INTO secret_store_entries VALUES ('DISCORD_BOT_TOKEN', 'bot-token-in-store');`
+  INSERT INTO secret_store_entries VALUES ('DISCORD_BOT_TOKEN', 'bot-token-in-store');
+  ALTER TABLE secret_store_entries ADD COLUMN deleted_at_ms INTEGER;`
 
 const AGENT = '.openclaw/agents/work/agent/openclaw-agent.sqlite'
 
+/** Keys of providers in every place that OpenClaw reads them from. */
+const KEYED = {
+  models: `{ providers: {
+    mock: { baseUrl: 'http://localhost:9999/v1', apiKey: 'sk-config' },
+    other: { baseUrl: 'https://b.example/v1', apiKey: { source: 'file', provider: 'vault', id: '/other/apiKey' }, headers: { 'X-Api-Key': 'sk-header', 'X-Title': 'mine' } },
+    local: { baseUrl: 'http://localhost:1/v1', request: { auth: { mode: 'authorization-bearer', token: 'sk-bearer' } } },
+    asked: { apiKey: { source: 'exec', provider: 'manager', id: 'asked' } },
+  } }`,
+  more: `secrets: { providers: { vault: { source: 'file', path: '~/.openclaw/secrets.json' } } },
+  env: { MISTRAL_API_KEY: 'sk-env', EDITOR: 'vi' },
+  tools: { web: { search: { apiKey: '\${SEARCH_KEY}', maxTokens: 7 } } },
+  auth: {`,
+}
+
 const made = () => {
   const node = makeNode(MORE)
+  node.home.write('.openclaw/models.json5', KEYED.models)
+  const config = node.home.at('.openclaw/openclaw.json')
+  const text = readFileSync(config, 'utf8')
+    .replace('auth: { profiles', `${KEYED.more} profiles`)
+    .replace('env: { HOMES:', "env: { DEMO_TOKEN: 'sk-server', HOMES:")
+    .replace("args: ['--root", "args: ['--api-key=sk-argument', '--root")
+  node.home.write('.openclaw/openclaw.json', text)
   const database = new DatabaseSync(node.home.at(AGENT))
   database.exec(`
     ALTER TABLE session_nodes ADD COLUMN current_session_id TEXT;
@@ -101,7 +123,8 @@ async function applied(kind: Choices['kind'], more: Partial<Choices> = {}) {
   }
   const state = (sql: string) => read('.openclaw/state/openclaw.sqlite', sql)
   const text = (file: string) => readFileSync(at(`${home}/${file}`), 'utf8')
-  const config = JSON5.parse(text('.openclaw/openclaw.json'))
+  const main = JSON5.parse(text('.openclaw/openclaw.json'))
+  const config = { ...main, models: JSON5.parse(text('.openclaw/models.json5')) }
   return {
     fates,
     rows: (table: string) => Number(state(`SELECT count(*) FROM ${table}`)[0]),
@@ -109,6 +132,7 @@ async function applied(kind: Choices['kind'], more: Partial<Choices> = {}) {
     agent: (sql: string) => read(AGENT, sql),
     config,
     env: text('.openclaw/.env'),
+    secrets: text('.openclaw/secrets.json'),
   }
 }
 
@@ -188,6 +212,68 @@ const LINES: readonly (readonly [
     false,
   ],
   [
+    'keys in the configuration',
+    'kept',
+    'kept',
+    'left-behind',
+    ({ config: { models, mcp, env, tools } }) => [
+      models.providers.mock.apiKey,
+      models.providers.other.apiKey?.id,
+      models.providers.other.headers,
+      models.providers.local.request.auth?.token,
+      mcp.servers.demo.env.DEMO_TOKEN,
+      env,
+      tools.web.search,
+    ],
+    [
+      'sk-config',
+      '/other/apiKey',
+      { 'X-Api-Key': 'sk-header', 'X-Title': 'mine' },
+      'sk-bearer',
+      'sk-server',
+      { MISTRAL_API_KEY: 'sk-env', EDITOR: 'vi' },
+      { apiKey: '${SEARCH_KEY}', maxTokens: 7 },
+    ],
+    [
+      undefined,
+      undefined,
+      { 'X-Title': 'mine' },
+      undefined,
+      undefined,
+      { EDITOR: 'vi' },
+      { maxTokens: 7 },
+    ],
+  ],
+  [
+    'keys in variables',
+    'kept',
+    'kept',
+    'left-behind',
+    (of) => /^KEY=sk-1$/m.test(of.env),
+    true,
+    false,
+  ],
+  [
+    'files of secrets',
+    'kept',
+    'kept',
+    'left-behind',
+    (of) => of.secrets.includes('sk-2'),
+    true,
+    false,
+  ],
+  ['stored secrets', 'kept', 'kept', 'left-behind', (of) => of.rows('secret_store_entries'), 3, 0],
+  // By no name that says so: told, and left to whoever approves the clone.
+  [
+    'texts that may be secrets',
+    'kept',
+    'kept',
+    'kept',
+    (of) => [of.config.mcp.servers.demo.args[0], of.config.models.providers.asked.apiKey.source],
+    ['--api-key=sk-argument', 'exec'],
+    ['--api-key=sk-argument', 'exec'],
+  ],
+  [
     'bot tokens',
     'kept',
     'kept',
@@ -248,6 +334,15 @@ test('a clone has what was chosen for it: jobs that go on, a token, API keys', a
   const of = await applied('clone', { cron: 'keep', gatewayToken: 'keep', apiKeys: 'keep' })
   expect([of.fates['API keys and tokens'], profiles(of).includes('sk-3')]).toEqual(['kept', true])
   expect(profiles(of)).not.toContain('refresh-of-a')
+  const kept = [
+    'keys in the configuration',
+    'keys in variables',
+    'files of secrets',
+    'stored secrets',
+  ]
+  expect(kept.map((what) => of.fates[what])).toEqual(kept.map(() => 'kept'))
+  expect(of.config.models.providers.mock.apiKey).toBe('sk-config')
+  expect([of.env, of.secrets].join()).toMatch(/sk-1[\s\S]*sk-2/)
   expect([of.fates['cron jobs'], enabled(of)]).toEqual(['rewritten', 2])
   expect(of.fates['gateway token']).toBe('kept')
   expect(of.config.gateway.auth.token).toBe('gateway-token-of-a')

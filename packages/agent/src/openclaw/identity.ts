@@ -161,6 +161,7 @@ export function forgetIdentity(database: DatabaseSync, role: DatabaseRole, left:
     for (const key of IDENTITY_STATE_KEYS) {
       run('config_machine_state', 'DELETE FROM config_machine_state WHERE state_key = ?', key)
     }
+    if (left === 'all') run('secret_store_entries', 'DELETE FROM secret_store_entries')
     for (const name of channelSecrets(database)) {
       run('secret_store_entries', 'DELETE FROM secret_store_entries WHERE name = ?', name)
     }

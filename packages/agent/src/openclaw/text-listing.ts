@@ -1,6 +1,6 @@
 /** What single files list, as names, ids and counts: JSON, and no secret in it. */
 import { isBotToken } from './bot-tokens.ts'
-import { botTokensInEnv } from './config-listing.ts'
+import { botTokensInEnv, keysInEnv } from './config-listing.ts'
 import { type Job, type Profile, jobIn, profilesIn } from './listing.ts'
 import { type Print, markWith, printOfPairing, printOfToken } from './prints.ts'
 import { parsed } from './salvage.ts'
@@ -16,6 +16,8 @@ export interface TextListing {
   readonly plugin: string
   /** How many bot tokens it holds. */
   readonly env: number
+  /** How many keys of providers it holds. */
+  readonly keys: number
   /** The names it gives values to, of each value the fingerprint that it has as a bot's token, and how it is compared. */
   readonly assigned: readonly (readonly [name: string, print: string, shown: string])[]
   /** Fingerprints of a file that is a bot's token, of the device it names, and of the account that it is paired with. */
@@ -36,6 +38,7 @@ export const LIST: { readonly [K in TextKind]: (text: string, print: Print) => T
   skill: (text) => titleOf(text) ?? '',
   plugin: (text) => textAt(parsed(text), 'id') ?? '',
   env: botTokensInEnv,
+  keys: keysInEnv,
   assigned: (text, print) =>
     assignmentsIn(text).map(([name, value]) => {
       const shown = isOwn(name) ? HIDDEN : variableView(name, value, markWith(print))

@@ -333,7 +333,10 @@ function applying(
   )
     .option('--snapshot <snapshot>', 'another than the newest')
     .option('--keep-cron', 'leave its cron jobs enabled')
-    .option('--keep-api-keys', 'give it the API keys and tokens of providers too')
+    .option(
+      '--keep-api-keys',
+      'give it the API keys and tokens of providers too, wherever they stand',
+    )
     .action((source: string, target: string, options: ApplyOptions) =>
       work({ kind: 'clone', source, target }, options),
     )

@@ -193,7 +193,9 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'target-occupied': () =>
     'There is an OpenClaw on the target already; it is replaced, and kept aside for a rollback.',
   'api-keys-left': (f) =>
-    `${f['count']} API keys and tokens of auth profiles stay behind: add new ones to the clone afterwards, or give it these with --keep-api-keys. Keys in the configuration, in .env and in stored secrets go along.`,
+    `${f['count']} keys of providers stay behind, out of auth profiles, the configuration, variables, files of secrets and stored secrets: add new ones to the clone afterwards, or give it these with --keep-api-keys. Files in workspaces go along as they are.`,
+  'secrets-unsure': (f) =>
+    `${f['count']} texts in the configuration look like secrets and go along: on command lines, in addresses or in fields that OCM does not know. Look at them before you give the clone away.`,
   'trial-skipped': () =>
     'No copy is tried on the target first: whether its gateway starts is seen after the source has stopped.',
   'trial-missing': () =>

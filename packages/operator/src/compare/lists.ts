@@ -11,6 +11,7 @@ const COUNTED: ReadonlySet<string> = new Set([
   'stored secrets',
   'OAuth logins',
   'API keys and tokens',
+  'files of secrets',
   'bot tokens',
   'exec approvals',
   'MCP logins',
