@@ -70,10 +70,11 @@ async function converse(needs: DialNeeds, signal: AbortSignal): Promise<void> {
   if (signal.aborted) stop()
   // What ended it is known by its exit and its words.
   ssh.stdin.on('error', () => undefined)
-  const words = listen(ssh, nonce, needs)
+  const { words, refused, ready } = listen(ssh, nonce, needs)
   let socket: WebSocket | undefined
   try {
-    const rest = await begin(ssh, nonce, needs, program)
+    const rest = await Promise.race([begin(ssh, nonce, needs, program), refused])
+    ready()
     if (rest === undefined) {
       const { sudo, container } = connection
       const exitCode = await exit
@@ -94,20 +95,39 @@ async function converse(needs: DialNeeds, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** ssh's own words, and sudo's question. The prompts of ssh itself go to the terminal, past us. */
-function listen(ssh: ChildProcess, nonce: string, { sudoPassword }: DialNeeds): () => string {
+interface Listening {
+  /** ssh's own, and sudo's. */
+  readonly words: () => string
+  /** Fails when there is no answer to sudo, or it was the wrong one. */
+  readonly refused: Promise<never>
+  /** The agent is there: what it writes now is no question to us. */
+  ready(): void
+}
+
+/**
+ * ssh's own words, and sudo's question: the prompts of ssh itself go to the terminal, past us. The nonce is in the command
+ * line, so a host can ask as sudo does. It is answered where the connection says that sudo asks, once, and before the
+ * agent is there.
+ */
+function listen(ssh: ChildProcess, nonce: string, needs: DialNeeds): Listening {
+  const { connection, sudoPassword } = needs
+  const { promise: refused, reject } = Promise.withResolvers<never>()
+  // Of no concern to who has come past it.
+  refused.catch(() => undefined)
   let said = ''
-  let asked = false
+  let isAsked = false
+  let isReady = false
+  const answer = (password: string) => !isReady && ssh.stdin?.write(`${password}\n`)
   ssh.stderr?.on('data', (part: Buffer) => {
+    if (isReady) return
     said = (said + part.toString('latin1')).slice(-STDERR_KEPT)
-    if (asked || !said.includes(sudoPrompt(nonce))) return
-    asked = true
-    sudoPassword().then(
-      (password) => ssh.stdin?.write(`${password}\n`),
-      () => ssh.kill('SIGTERM'),
-    )
+    if (connection.sudo?.password !== true || !said.includes(sudoPrompt(nonce))) return
+    said = said.replaceAll(sudoPrompt(nonce), 'password asked ')
+    if (isAsked) return reject(new OcmError('ssh-sudo-failed', { why: 'refused' }))
+    isAsked = true
+    sudoPassword().then(answer, reject)
   })
-  return () => said.replaceAll(sudoPrompt(nonce), '')
+  return { words: () => said, refused, ready: () => void (isReady = true) }
 }
 
 /** Until the agent there begins. @returns what came behind; undefined when ssh ended before. */
