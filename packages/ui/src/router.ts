@@ -83,6 +83,12 @@ export function makeRouter(client: ApiClient, queries: QueryClient): Router {
             meta: { title: 'storage.title' },
           },
           {
+            path: 'epoch',
+            name: 'epoch',
+            component: () => import('./pages/EpochPage.vue'),
+            meta: { title: 'epoch.title' },
+          },
+          {
             path: 'jobs',
             name: 'jobs',
             component: () => import('./pages/JobsPage.vue'),
