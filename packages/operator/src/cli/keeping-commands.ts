@@ -84,7 +84,8 @@ export function describeKeeping(program: Command, context: () => Promise<Context
     .action(async (snapshot: string) => unpin(await context(), snapshot))
   program
     .command('scrub')
-    .summary('which stored packs are damaged; needs no key')
+    .summary('which stored packs are damaged; needs no key without --files')
     .option('--all', 'hash all of them now')
+    .option('--files', 'how many files that costs, too; opens the vault if anything is damaged')
     .action(async (options: ScrubOptions) => scrub(await context(), options))
 }

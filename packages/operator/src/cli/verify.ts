@@ -138,7 +138,7 @@ function linesOf(report: VerifyReport): readonly string[] {
       ({ snapshot, why }) => `Does not follow the one before it: ${short(snapshot)} (${why})`,
     ),
     ...report.packs.flatMap(({ pack, why, segments, affected }) => [
-      `Pack ${short(pack)} is ${why}${segments.length > 0 ? ` (${count(segments.length, 'segment')})` : ''}; it costs:`,
+      `Pack ${short(pack)} is ${why}${segments.length > 0 ? ` (${count(segments.length, 'segment')})` : ''}; it costs${affected.length === 0 ? '' : ` ${count(affected.length, 'file')}`}:`,
       ...(affected.length === 0 ? ['    nothing of these snapshots'] : affectedLines(affected)),
     ]),
     ...(report.different.length > 0
