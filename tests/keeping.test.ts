@@ -133,6 +133,15 @@ test('a bit that has turned is found without a key, named with one, and not reli
   expect(scrub.damage).toHaveLength(bulk.length)
   expect(scrub.snapshots.map(({ snapshot }) => snapshot).toSorted()).toEqual(taken.toSorted())
 
+  const counted = await found<{ snapshots: { snapshot: string; files: number }[] }>(
+    'scrub',
+    '--files',
+  )
+  // MEMORY.md and the notes that each of them has, oldest first.
+  expect(taken.map((id) => counted.snapshots.find((one) => one.snapshot === id)?.files)).toEqual([
+    2, 3, 4,
+  ])
+
   const verified = await found<Verified>('verify', 'ada')
   expect(verified.whole).toEqual([])
   const paths = verified.packs.flatMap(({ affected }) => affected.map(({ path }) => path))
