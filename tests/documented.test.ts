@@ -13,10 +13,12 @@ import {
   ROOT,
 } from './support/documented/commands.ts'
 import { openScene, type Scene } from './support/documented/scene.ts'
+import { type Shed, startShed } from './support/documented/shed.ts'
 import { startPostgres, type TestPostgres, whyNoPostgres } from './support/postgres/server.ts'
 import { startBucket, type TestBucket, whyNoObjectStore } from './support/object-store/server.ts'
 import { freshMachine } from './support/openclaw-home.ts'
 import { programOf } from './support/programs.ts'
+import { whyNoSshd } from './support/ssh/sshd.ts'
 import { until } from './support/until.ts'
 
 const PAGES = ['README.md', 'docs/operations.md']
@@ -43,6 +45,7 @@ const NOT_RUN: readonly (readonly [RegExp, string, (found: readonly string[]) =>
   ...(whyNoPostgres() === undefined
     ? []
     : [[/--catalog-url-file /, 'needs PostgreSQL', () => true] as const]),
+  ...(whyNoSshd() === undefined ? [] : [[/ shed\b/, 'needs an sshd', () => true] as const]),
   [/^git pull$/, 'changes this checkout', () => true],
   [/^npm test$/, 'is what runs this', () => 'test' in scripts],
   [
@@ -87,6 +90,7 @@ beforeAll(() => {
 })
 afterAll(async () => {
   await scene?.stop()
+  await shed?.stop()
   await bucket?.stop()
   await postgres?.stop()
 })
@@ -154,7 +158,7 @@ async function playOne(text: string): Promise<void> {
     return
   }
   if (link === '') throw new Error('the hub of the page has not started')
-  const command = await filledIn(text)
+  const command = await throughSsh(await filledIn(text))
   if (command.includes('--catalog-url-file')) await namePostgres()
   const study = { home: scene.homes.study }
   if (command.startsWith('node ocm-agent.mjs run')) {
@@ -178,6 +182,16 @@ async function playOne(text: string): Promise<void> {
   if (/^ocm (setup|vault epoch)/.test(command)) scene.keepCode(code ?? '')
   if (/^ocm vault (recover|passphrase)/.test(command)) scene.changed()
   if (command.startsWith('ocm ticket')) joinString = /ocm1\.\S+/.exec(said)?.[0] ?? ''
+}
+
+let shed: Shed | undefined
+
+/** The node without an agent of the page is one that is there. */
+async function throughSsh(command: string): Promise<string> {
+  if (!/ shed\b/.test(command)) return command
+  shed ??= await startShed(scene.folder)
+  scene.have(shed.env)
+  return shed.fill(command)
 }
 
 let postgres: TestPostgres | undefined

@@ -374,15 +374,6 @@ describe.skipIf(why !== undefined)('over ssh', () => {
       expect(await reach(account)).toBe(REACHED)
     })
 
-    it('with an older Node first in PATH uses the one of nvm; without another it says so', async () => {
-      expect(await reach(openclawAccount())).toBe(REACHED)
-      const { problem } = await lender.lend(null, {
-        connection: { ...to(openclawAccount({ node: false })), hostKeys: [...sshd.hostKeys] },
-        auth: password(WORD),
-      })
-      expect(problem?.code).toBe('ssh-no-node')
-    })
-
     it.each(['/usr/sbin/nologin', '/bin/false'])('with the shell %s is not one', async (shell) => {
       expect(await reach(openclawAccount({ shell }))).toBe('ssh-no-answer')
     })
@@ -390,16 +381,6 @@ describe.skipIf(why !== undefined)('over ssh', () => {
     it('goes by one session', async () => {
       await sshd.restart(['MaxSessions 1'])
       expect(await reach(openclawAccount())).toBe(REACHED)
-    })
-
-    it('with a forced command that is the agent works', async () => {
-      const account = openclawAccount()
-      const node = join(account.home, '.nvm/versions/node/v24.21.0/bin/node')
-      const agent = new URL('../dist/ocm-agent.mjs', import.meta.url).pathname
-      const options = `restrict,command="${node} ${agent} stdio"`
-      const key = sshd.key(account, { options })
-      const connection = { ...to(account, { method: 'key' }), hostKeys: [...sshd.hostKeys] }
-      expect(await answerOf({ connection, auth: { kind: 'key', key } })).toBe(REACHED)
     })
   })
 

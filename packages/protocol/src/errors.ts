@@ -34,6 +34,14 @@ const ADDRESS_REFUSED: Readonly<Record<string, string>> = {
   metadata: 'it is where clouds keep their metadata',
 }
 
+/** Why a container was not entered, in words. */
+const CONTAINER_WHY: Readonly<Record<string, string>> = {
+  tool: ': there is no docker or podman of that name on the host',
+  shell: ': there is no sh in it',
+  refused: ': the engine is not running, or not for this account',
+  container: ': there is none of that name, or it does not run',
+}
+
 export const MEANINGS = {
   // anywhere
   malformed: meaning(
@@ -268,7 +276,7 @@ export const MEANINGS = {
     'now',
   ),
   'ssh-container-failed': meaning(
-    'The container could not be entered.',
+    (f) => `The container could not be entered${CONTAINER_WHY[String(f['why'])] ?? ''}.`,
     'Check that it runs, and that the account may use docker or podman.',
     'now',
   ),

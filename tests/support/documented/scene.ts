@@ -29,6 +29,8 @@ export interface Scene {
   readonly folder: string
   /** Lines that those after them stand on, as in one terminal. */
   readonly preamble: string[]
+  /** What the operator has from now on. */
+  have(more: Readonly<Record<string, string>>): void
   /** Runs it to its end, in the folder unless the page means its own clone. */
   run(command: string, as?: { readonly home?: string; readonly inClone?: boolean }): Promise<Answer>
   /** Runs it until it has printed `what`, and answers that; it goes on until `stop`, or `stopNewest`. */
@@ -106,6 +108,7 @@ export function openScene(folder: string): Scene {
   return {
     folder,
     preamble,
+    have: (more) => void Object.assign(env, more),
     homes,
     async run(command, { home = desk, inClone = false } = {}) {
       const { child, said, ended } = launch(command, home, inClone)

@@ -14,8 +14,8 @@ export const processesOf = ({ name }: Account): string =>
 export const childrenOf = (pid: number): string => asked('ps -o args= --ppid "$1"', String(pid))
 
 /** A Node that only nvm knows. */
-function giveNode(account: Account): void {
-  const bin = join(account.home, '.nvm/versions/node/v24.21.0/bin')
+export function giveNode(home: string): void {
+  const bin = join(home, '.nvm/versions/node/v24.21.0/bin')
   mkdirSync(bin, { recursive: true })
   symlinkSync(process.execPath, join(bin, 'node'))
 }
@@ -25,7 +25,7 @@ export function own({ home, uid, gid }: Account): void {
 }
 
 export interface AccountWish {
-  readonly password: string
+  readonly password?: string
   readonly shell?: string
   readonly node?: boolean
 }
@@ -33,7 +33,7 @@ export interface AccountWish {
 /** An account with an OpenClaw, and a Node that only nvm knows: in PATH is an older one, or none. */
 export function openclawAccount(sshd: TestSshd, { node = true, ...options }: AccountWish): Account {
   const account = sshd.account(options)
-  if (node) giveNode(account)
+  if (node) giveNode(account.home)
   smallHome(account.home, 19_999)
   own(account)
   return account

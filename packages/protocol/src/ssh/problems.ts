@@ -31,8 +31,19 @@ const WORDS: readonly (readonly [RegExp, () => OcmError])[] = [
   ],
 ]
 
+/** What docker, podman and the shells before them say. The first that fits: sudo and sh speak of `docker` as well. */
+const CONTAINER: readonly (readonly [RegExp, string])[] = [
+  [/(?:docker|podman): (?:command )?not found|(?:docker|podman): No such file/i, 'tool'],
+  [/exec: "?sh"?: (?:executable file )?not found|`sh` not found/i, 'shell'],
+  [/permission denied.*(?:daemon|socket)|cannot connect to the docker daemon/i, 'refused'],
+  [/no such container|no container with|is not running|container state improper/i, 'container'],
+]
+
 /** Why a connection ended before the agent answered. */
 export function sshProblem({ stderr, exitCode, sudo, container }: SshEnd): OcmError {
+  // First: podman ends with what ssh itself ends with when the connection is gone.
+  const inside = container === true ? CONTAINER.find(([words]) => words.test(stderr)) : undefined
+  if (inside) return new OcmError('ssh-container-failed', { why: inside[1] })
   if (exitCode === 255 || exitCode === null) {
     const known = WORDS.find(([words]) => words.test(stderr))
     if (known) return known[1]()
@@ -43,7 +54,7 @@ export function sshProblem({ stderr, exitCode, sudo, container }: SshEnd): OcmEr
     const missing = /not found|no such file/i.test(stderr)
     return new OcmError('ssh-sudo-failed', { why: missing ? 'missing' : 'refused' })
   }
-  if (container === true) return new OcmError('ssh-container-failed')
+  if (container === true) return new OcmError('ssh-container-failed', { why: 'unknown' })
   return new OcmError('ssh-no-answer', { exit: exitCode })
 }
 

@@ -120,7 +120,38 @@ it('tells what sudo and a container say from what ssh says', () => {
   const gone = { stderr: 'bash: sudo: command not found', exitCode: 127, sudo: true }
   expect(sshProblem(gone).facts['why']).toBe('missing')
   const box = { stderr: 'Error: No such container: box', exitCode: 1, container: true }
-  expect(sshProblem(box).code).toBe('ssh-container-failed')
+  expect(sshProblem(box)).toMatchObject({
+    code: 'ssh-container-failed',
+    facts: { why: 'container' },
+  })
+})
+
+it.each([
+  ['bash: line 1: docker: command not found', 127, 'tool'],
+  ['sh: 1: podman: not found', 127, 'tool'],
+  ['sudo: docker: command not found', 1, 'tool'],
+  ['Error response from daemon: container 5f0 is not running', 1, 'container'],
+  ['Error: no container with name or ID "box" found: no such container', 125, 'container'],
+  [
+    'Error: can only create exec sessions on running containers: container state improper',
+    255,
+    'container',
+  ],
+  ['Cannot connect to the Docker daemon at unix:///var/run/docker.sock.', 1, 'refused'],
+  [
+    'OCI runtime exec failed: exec: "sh": executable file not found in $PATH: unknown',
+    127,
+    'shell',
+  ],
+  ['something else', 1, 'unknown'],
+])('of a container, through sudo as well: %s', (stderr, exitCode, reason) => {
+  const { code, facts } = sshProblem({ stderr, exitCode, sudo: true, container: true })
+  expect([code, facts['why']]).toEqual(['ssh-container-failed', reason])
+})
+
+it('a connection that is gone is no failure of a container', () => {
+  const cut = { stderr: 'Connection reset by peer', exitCode: 255, container: true }
+  expect(sshProblem(cut).code).toBe('ssh-unreachable')
 })
 
 it('takes a preface with fields it does not know', () => {
