@@ -13,6 +13,7 @@ import type {
   Layout,
   ManifestMeta,
   Mention,
+  Obstacle,
   Omission,
   PackClass,
   PlacedPath,
@@ -244,6 +245,8 @@ export interface Gateway {
    * @throws OcmError 'gateway-will-not-stop'
    */
   stop(): Promise<void>
+  /** Why it could not be stopped and kept from starting by this agent; undefined when it can be. Changes nothing. */
+  obstacle?(): Promise<Extract<Obstacle, `gateway-${string}`> | undefined>
   /** Makes a start by the service manager impossible, also after a reboot; and undoes it. */
   mask(): Promise<void>
   unmask(): Promise<void>

@@ -13,6 +13,18 @@ import { Bytes, Count, Millis, Strict, decodeAs } from './shapes.ts'
 import { toCbor } from './cbor.ts'
 import { Choices } from './choices.ts'
 
+/**
+ * Why a node could not be stopped and put aside by its agent: the end of its gateway would end the agent, or is not the
+ * agent's to bring about; its state directory is a mount point, or lies where the agent may not rename it.
+ */
+export const OBSTACLES = [
+  'gateway-ends-agent',
+  'gateway-not-allowed',
+  'state-mount-point',
+  'state-not-writable',
+] as const
+export type Obstacle = (typeof OBSTACLES)[number]
+
 /** What a target tells operators about itself before a plan; the facts are sealed to the vault. */
 export const TargetFacts = Strict({
   layout: Layout,
@@ -74,6 +86,8 @@ export const TargetFacts = Strict({
       Strict({ path: Type.String(), by: Type.String(), sha256: Type.Optional(Bytes(32)) }),
     ),
   ),
+  /** Absent when there are none, or from an older agent. */
+  obstacles: Type.Optional(Type.Array(Type.Enum([...OBSTACLES]))),
   /** How a copy can be tried here: with or without a network of its own. Absent: this agent cannot try one. */
   trial: Type.Optional(Strict({ isolated: Type.Boolean() })),
 })

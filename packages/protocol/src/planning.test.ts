@@ -131,6 +131,28 @@ const here = (openclaw: string, schemas = HERE.versions.schemas) => ({
 const fates = (of: Plan) => of.items.map(({ what, section, fate }) => `${section} ${what}: ${fate}`)
 const factsOf = (of: Plan, code: string) => of.findings.find((f) => f.code === code)?.facts
 
+describe('what keeps a node from being stopped', () => {
+  test('forbids whatever is applied to it, and of parts only what ends its gateway', () => {
+    const obstacles = ['gateway-ends-agent', 'state-mount-point'] as const
+    const of = { facts: { obstacles: [...obstacles] } }
+    for (const kind of ['restore', 'move', 'clone'] as const) {
+      expect(codes(plan({ ...of, kind }), 'blocker')).toEqual(
+        expect.arrayContaining([...obstacles]),
+      )
+    }
+    const parts = plan({ ...of, kind: 'clone', choices: { only: { sections: ['skills'] } } })
+    expect(codes(parts, 'blocker')).toContain('gateway-ends-agent')
+    expect(codes(parts, 'blocker')).not.toContain('state-mount-point')
+  })
+
+  test('forbids a move away from it, and says that it is the source', () => {
+    const choices = defaultChoices('move')
+    const made = planApply(p, manifest(), facts(), choices, FRESH, ['gateway-not-allowed'])
+    expect(factsOf(made, 'gateway-not-allowed')).toEqual({ who: 'source' })
+    expect(codes(made, 'blocker')).toEqual(['gateway-not-allowed'])
+  })
+})
+
 describe('where roots go', () => {
   test('to the same relative place of the root around them, unless nothing is around them', () => {
     const made = plan()

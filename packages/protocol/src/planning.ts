@@ -11,7 +11,8 @@ import { graftOf } from './grafting.ts'
 import { inOrderOfWeight, judge } from './judging.ts'
 import type { Layout } from './layout.ts'
 import type { Manifest, Mention } from './manifest.ts'
-import type { TargetFacts } from './orders.ts'
+import { judgeObstacles } from './obstacles.ts'
+import type { Obstacle, TargetFacts } from './orders.ts'
 import { placeRoots } from './placing.ts'
 import type { Plan, PlanEdit, RewriteRule } from './plan.ts'
 import type { Primitives } from './primitives/primitives.ts'
@@ -24,13 +25,18 @@ export interface Between {
   readonly target: string
 }
 
-/** Never fails: what forbids the order is among the plan's findings as a 'blocker'. */
+/**
+ * Never fails: what forbids the order is among the plan's findings as a 'blocker'.
+ * @param source what keeps the source of a move from being stopped. The target derives the plan without it, and needs not
+ * know: what it adds forbids the order.
+ */
 export function planApply(
   p: Primitives,
   whole: Manifest,
   facts: TargetFacts,
   choices: Choices,
   between: Between,
+  source: readonly Obstacle[] = [],
 ): Plan {
   const { kind } = choices
   const grafting = graftOf(whole, facts, choices)
@@ -58,6 +64,7 @@ export function planApply(
   const reports = reportsOf(manifest, part, facts)
   const findings = inOrderOfWeight([
     ...(grafting ? judgeGraft(whole, facts, choices, grafting) : []),
+    ...judgeObstacles(choices, facts, source),
     ...judge({ ...part, manifest, facts, between, placed, edits, reports, bytes }),
   ])
   return {

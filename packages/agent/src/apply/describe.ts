@@ -2,6 +2,7 @@
 import {
   type Description,
   type KeyPair,
+  type Obstacle,
   OcmError,
   type TargetFacts,
   type TargetWish,
@@ -10,8 +11,10 @@ import {
   openWish,
   sealFacts,
 } from '@ocm/protocol'
+import { exists } from './disk.ts'
 import type { JobRecord, SourceRecord } from './journal.ts'
 import { undoBegun, undoable } from './undo.ts'
+import { checkRenamable, mountPoints, resolved } from './units.ts'
 import type { Work } from './work.ts'
 
 /** What this node has offered last: an order has to name it, and is the only one that ever does. */
@@ -31,12 +34,33 @@ export async function describe(
   const isAlone = here.trial?.isolated === true
   const offer: Offer = { nonce: p.random(32), jobKey: p.x25519Pair(), isAlone }
   const about = { node: identity.id, nonce: offer.nonce, jobKey: offer.jobKey.public }
+  const obstacles = [...(here.obstacles ?? []), ...(await stateObstacles(here))]
   const facts = sealFacts(p, record.sealing, about, {
     ...here,
+    ...(obstacles.length > 0 ? { obstacles } : {}),
     ...(await standing(await journal.all())),
   })
   const description: Description = { v: 1, ...about, facts }
   return { statement: makeStatement(p, 'description', description, identity.key), offer }
+}
+
+const NOT_ASIDE: Readonly<Record<string, Obstacle>> = {
+  'mount-point': 'state-mount-point',
+  'not-writable': 'state-not-writable',
+}
+
+/** What a fence and a swap would find halfway. */
+async function stateObstacles({ layout }: TargetFacts): Promise<readonly Obstacle[]> {
+  const state = layout.roots['state'] as string
+  if (!(await exists(state))) return []
+  try {
+    await checkRenamable(await resolved(state), await mountPoints())
+    return []
+  } catch (error) {
+    const why = error instanceof OcmError ? NOT_ASIDE[String(error.facts['why'])] : undefined
+    if (why === undefined) throw error
+    return [why]
+  }
 }
 
 /** A wish is sealed to the job key of the description before: it names places on this node. */

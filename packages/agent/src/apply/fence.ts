@@ -70,6 +70,9 @@ export async function fence(
     throw new OcmError('plan-blocked', { why: 'mount-point' })
   }
   const gateway = await work.installation.gateway()
+  const obstacle = await gateway.obstacle?.()
+  // Of one that is attested to be off nothing may be left undone for it.
+  if (obstacle && !order.unfenced) throw new OcmError('plan-blocked', { why: obstacle })
   const ran = await gateway.isRunning()
   const held = await toBeFenced(work, job)
   const record = await work.journal.write<SourceRecord>({

@@ -1,5 +1,15 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { Abort, Fenced, OcmError, hex, makeStatement, readStatement } from '@ocm/protocol'
+import {
+  Abort,
+  Description,
+  Fenced,
+  OcmError,
+  hex,
+  makeStatement,
+  openFacts,
+  readStatement,
+} from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { NOTHING, partsOf, stageBy } from '../../../../tests/support/rig/agent.ts'
@@ -8,7 +18,7 @@ import { type Wish, orderUnder, undoUnder } from '../../../../tests/support/rig/
 import { type Snapshot, deltaOf, snapshotOf } from '../../../../tests/support/rig/snapshots.ts'
 import { ELSEWHERE, JOB, Stand } from '../../../../tests/support/rig/stand.ts'
 import { type Place, digestOf, layDown, treeOf } from '../../../../tests/support/rig/trees.ts'
-import { A, B, keys, vaultRecord } from '../../../../tests/support/rig/vault.ts'
+import { A, B, keys, vault, vaultRecord } from '../../../../tests/support/rig/vault.ts'
 import { type Apply, createApply } from './apply.ts'
 
 /** The target, and beside it the source with an agent of its own. */
@@ -65,6 +75,17 @@ const handOver = (fenced: Uint8Array) =>
 const release = (order: Uint8Array, abort: Uint8Array) => source.release({ job: JOB, order, abort })
 
 const stateOf = (place: Place) => stand.manager.stateOf(place.home)
+async function obstacles() {
+  const statement = await source.describe(vaultRecord())
+  const said = readStatement(p, 'description', Description, statement, [keys.a.public])
+  return openFacts(p, vault.sealing, said).obstacles
+}
+
+/** Where it runs as root without the right to. */
+function canMount(): boolean {
+  return spawnSync('unshare', ['--mount', 'true']).status === 0
+}
+
 const tombstone = () => `${a.home}/app.ocm-fenced.json`
 
 test('a node is moved: the source is fenced, the target goes on with the last delta', async () => {
@@ -96,6 +117,36 @@ test('a node is moved: the source is fenced, the target goes on with the last de
   expect(stand.hub.reads.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(LARGE / 10)
   expect(await handOver(fenced)).toEqual(done)
 })
+
+test('a source that could not be stopped for good says so when it is asked, and refuses before anything stops', async () => {
+  const before = digestOf(`${a.home}/app`)
+  const gateway = await installation.gateway()
+  Object.assign(installation, {
+    gateway: async () => ({ ...gateway, obstacle: async () => 'gateway-ends-agent' }),
+  })
+  const order = await move()
+  await stand.stage(order)
+  await expect(fence(order)).rejects.toMatchObject({
+    code: 'plan-blocked',
+    facts: { why: 'gateway-ends-agent' },
+  })
+  expect(stateOf(a)).toEqual({ running: true, masked: false })
+  expect(digestOf(`${a.home}/app`)).toEqual(before)
+  expect(existsSync(tombstone())).toBe(false)
+})
+
+test.runIf(process.getuid?.() === 0 && canMount())(
+  'a state directory that is a mount point is told when the node is asked',
+  async () => {
+    expect(await obstacles()).toBeUndefined()
+    execFileSync('mount', ['--bind', `${a.home}/app`, `${a.home}/app`])
+    try {
+      expect(await obstacles()).toEqual(['state-mount-point'])
+    } finally {
+      execFileSync('umount', [`${a.home}/app`])
+    }
+  },
+)
 
 test('an agent that goes for good leaves what was put aside for a move: its target alone knows whether it is needed', async () => {
   const order = await move()

@@ -17,9 +17,10 @@ import { answersTo } from './wished.ts'
 export async function factsOf(
   { where, layout }: Located,
   ports: readonly number[],
-  gateway: Pick<Gateway, 'kind' | 'isRunning'>,
+  gateway: Pick<Gateway, 'kind' | 'isRunning' | 'obstacle'>,
   wish?: TargetWish,
 ): Promise<TargetFacts> {
+  const obstacle = await gateway.obstacle?.()
   const lock = liveLock(where.state)
   const freeBytes: Record<string, number> = {}
   for (const [root, absolute] of Object.entries(layout.roots))
@@ -38,6 +39,7 @@ export async function factsOf(
     fenced: existsSync(tombstoneOf(where.state)),
     readOnlyConfig: isReadOnly(where),
     ...(wish ? { has: answersTo(wish, where, (port) => inUse.has(port)) } : {}),
+    ...(obstacle ? { obstacles: [obstacle] } : {}),
     trial: { isolated: (await ownNetwork()) !== undefined },
   }
 }

@@ -17,6 +17,7 @@ import { type Layout, OcmError } from '@ocm/protocol'
 import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
 import { errno } from './errno.ts'
+import { endsAgent, maySignal } from './gateway-obstacle.ts'
 import type { GatewaySite } from './gateway-site.ts'
 import {
   type Process,
@@ -69,6 +70,12 @@ export function processGateway(
       memory = remembered ?? memoryOf(site, processes[0]) ?? memory
       const port = liveLock(site.stateDir)?.port ?? 0
       await stopProcesses(site, processes, port, timeouts.stopMs ?? STOP_MS)
+    },
+
+    async obstacle() {
+      const processes = gatewayProcesses(site)
+      if (endsAgent(processes)) return 'gateway-ends-agent'
+      return maySignal(processes) ? undefined : 'gateway-not-allowed'
     },
 
     // Nobody would start it.

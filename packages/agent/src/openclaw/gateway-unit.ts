@@ -7,6 +7,7 @@ import { type Layout, OcmError } from '@ocm/protocol'
 import { tombstoneOf } from '../apply/tombstone.port.ts'
 import type { Gateway } from '../installation.port.ts'
 import { errno } from './errno.ts'
+import { mayWrite } from './gateway-obstacle.ts'
 import type { GatewaySite } from './gateway-site.ts'
 import { STOP_MS, stopProcesses } from './gateway-process.ts'
 import { gatewayProcesses, isReady, waitUntil } from './gateway-watch.ts'
@@ -132,6 +133,11 @@ export function unitGateway(
       }
       // One that somebody started by hand beside the unit goes too.
       await stopProcesses(site, gatewayProcesses(site), port, stopMs)
+    },
+
+    async obstacle() {
+      // What the account's own manager runs is its own.
+      return mayWrite(maskOf(memory)) ? undefined : 'gateway-not-allowed'
     },
 
     async mask() {

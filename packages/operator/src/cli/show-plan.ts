@@ -156,6 +156,18 @@ type Says = (facts: Finding['facts']) => string
 
 /** Findings that are no errors; what stands in MEANINGS is said as there. */
 const FINDINGS: Readonly<Record<string, Says>> = {
+  'gateway-ends-agent': ({ who }) =>
+    `The gateway on the ${who} is the main process of the container that the agent looks into: its end would end the agent in the middle. ${
+      who === 'source'
+        ? 'Stop its container for good and go on from its last snapshot: ocm move A B --source-is-off.'
+        : 'Stop its container and write the snapshot into its volume: ocm recover STORE --to DIR --home HOME.'
+    } Backups go on as they are.`,
+  'gateway-not-allowed': ({ who }) =>
+    `The agent's account on the ${who} may not stop its gateway, or not keep it from starting. Run the agent as the account that the gateway runs as; for a unit of the machine as root.`,
+  'state-mount-point': ({ who }) =>
+    `The state directory of the ${who} is a mount point, which cannot be put aside. Mount a directory around it instead.`,
+  'state-not-writable': ({ who }) =>
+    `The agent's account on the ${who} may not rename its state directory. Give it the right to write to the directory around it.`,
   'same-node': () => 'Source and target are the same node; that would be a restore.',
   'version-unknown': () => 'The version of OpenClaw could not be told on one of the two.',
   'root-invalid': (f) => `The place chosen for ${f['root']} cannot be used: ${f['why']}.`,

@@ -1,6 +1,7 @@
 /** What a target says of itself, fresh, signed by its own key and sealed to the vault. */
 import {
   Description,
+  type Obstacle,
   OcmError,
   type TargetFacts,
   fromBase64url,
@@ -16,6 +17,8 @@ export interface DescribedNode {
   /** Its nonce and job key hold until the node is asked again or its agent restarts. */
   readonly description: Description
   readonly facts: TargetFacts
+  /** Of the target of a move: what keeps the source from being stopped, as the source says itself. */
+  readonly ofSource?: readonly Obstacle[]
 }
 
 /**

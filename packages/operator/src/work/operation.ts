@@ -130,15 +130,15 @@ export async function prepareIn(
   if (source.node !== wish.source) throw new OcmError('snapshot-foreign')
   tell({ kind: 'describing' })
   // A connection may have ended with the backup before.
-  await lender?.connect([wish.target])
+  await lender?.connect(nodesOf(wish))
   const wanted = {
     source,
     kind: wish.kind,
     ...(wish.choices === undefined ? {} : { choices: wish.choices }),
+    ...(wish.kind === 'move' && wish.unfenced ? { unfenced: wish.unfenced } : {}),
   }
   const target = await describeTarget(ports, unlocked, wish.target, wanted)
-  const prepared = makePlan(ports.p, { ...wanted, target })
-  return wish.kind === 'move' && wish.unfenced ? { ...prepared, unfenced: true } : prepared
+  return makePlan(ports.p, { ...wanted, target })
 }
 
 /** A new snapshot of a node. */

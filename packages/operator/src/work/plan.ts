@@ -2,6 +2,7 @@
 import {
   type Choices,
   type Finding,
+  type Obstacle,
   OcmError,
   type Plan,
   type Primitives,
@@ -33,16 +34,21 @@ export function makePlan(
     readonly kind: Choices['kind']
     /** What is not chosen is as `defaultChoices` says. */
     readonly choices?: Partial<Omit<Choices, 'kind'>>
+    /** See Prepared. */
+    readonly unfenced?: true
   },
 ): Prepared {
-  const { source, target, kind } = wish
+  const { source, target, kind, unfenced } = wish
   const choices = { ...defaultChoices(kind), ...wish.choices }
   const between = { source: source.node, target: target.node }
-  return { source, target, plan: planApply(p, source.manifest, target.facts, choices, between) }
+  const obstacles = kind === 'move' && !unfenced ? target.ofSource : []
+  const plan = planApply(p, source.manifest, target.facts, choices, between, obstacles)
+  return { source, target, plan, ...(unfenced && kind === 'move' ? { unfenced } : {}) }
 }
 
 /**
- * Asks the target what it is, and then whether it has what a plan would find missing otherwise.
+ * Asks the target what it is, and then whether it has what a plan would find missing otherwise. The source of a move is
+ * asked whether it can be stopped: better known before it has been backed up, written and tried.
  * @throws as `describeNode`
  */
 export async function describeTarget(
@@ -52,13 +58,30 @@ export async function describeTarget(
   wish: Omit<Parameters<typeof makePlan>[1], 'target'>,
 ): Promise<DescribedNode> {
   const { p } = ports
-  const target = await describeNode(ports, unlocked, node)
+  const first = await describeNode(ports, unlocked, node)
+  const ofSource = await obstaclesOfSource(ports, unlocked, wish)
+  const target = { ...first, ofSource }
   const { plan } = makePlan(p, { ...wish, target })
   const asked = wishOf(wish.source.manifest, plan)
   if (Object.values(asked).every((some) => some.length === 0)) return target
   const { jobKey, nonce } = target.description
   const sealed = base64url(sealWish(p, jobKey, { node, nonce }, asked))
-  return describeNode(ports, unlocked, node, sealed)
+  return { ...(await describeNode(ports, unlocked, node, sealed)), ofSource }
+}
+
+/** One that is away is waited for, and asked by the fence itself. */
+async function obstaclesOfSource(
+  ports: Ports,
+  unlocked: Unlocked,
+  { kind, source, unfenced }: Omit<Parameters<typeof makePlan>[1], 'target'>,
+): Promise<readonly Obstacle[]> {
+  if (kind !== 'move' || unfenced) return []
+  try {
+    return (await describeNode(ports, unlocked, source.node)).facts.obstacles ?? []
+  } catch (error) {
+    if (error instanceof OcmError && error.code === 'node-offline') return []
+    throw error
+  }
 }
 
 /** What forbids the order. */

@@ -59,10 +59,9 @@ export function useFlow() {
   const parts = computed(() => partsOf(prepared.value?.source.manifest ?? { inventory: null }))
   const blocked = computed(() => plan.value === undefined || blockersOf(plan.value).length > 0)
 
-  const planned = (wanted: Parameters<typeof makePlan>[1]): Prepared => ({
-    ...makePlan(ports.p, wanted),
-    ...(wanted.kind === 'move' && wish.value?.off ? { unfenced: true as const } : {}),
-  })
+  const off = () => (wish.value?.off ? { unfenced: true as const } : {})
+  const planned = (wanted: Parameters<typeof makePlan>[1]): Prepared =>
+    makePlan(ports.p, { ...wanted, ...off() })
 
   function begin(wished: FlowWish) {
     wish.value = wished
@@ -97,7 +96,7 @@ export function useFlow() {
       preparing.value = 'describing'
       // The connection may have ended with the backup before.
       await lender.connect(wantedNodes)
-      const wanted = { source, kind: wished.kind }
+      const wanted = { source, kind: wished.kind, ...off() }
       const target = await describeTarget(ports, unlocked, wished.target, wanted)
       prepared.value = planned({ ...wanted, target })
     })
@@ -125,7 +124,7 @@ export function useFlow() {
       const [so, unlocked] = [prepared.value, vault.unlocked.value]
       if (so === undefined || unlocked === undefined) return
       const { kind, ...choices } = so.plan.choices
-      const wanted = { source: so.source, kind, choices }
+      const wanted = { source: so.source, kind, choices, ...off() }
       const target = await describeTarget(ports, unlocked, so.target.node, wanted)
       prepared.value = planned({ ...wanted, target })
       approving.problem.value = undefined
