@@ -5,11 +5,12 @@ import { judgeDangling } from './dangling.ts'
 import { HOLDING, keyOf, travels } from './fates.ts'
 import type { Grafting } from './grafting.ts'
 import { isWithin, pathFromBytes } from './layout.ts'
-import type { Entry, Holding, Manifest, Mention } from './manifest.ts'
+import type { Blind, Entry, Holding, Manifest, Mention } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
 import type { PlacedRoot } from './placing.ts'
 import type { Carried, Finding, Graft, Plan, RewriteRule } from './plan.ts'
 import { isInPointer } from './selection.ts'
+import { isTaken } from './ties.ts'
 
 type Place = Pick<Entry, 'root' | 'path'>
 
@@ -40,9 +41,12 @@ export function chosenOf(manifest: Manifest, graft: Graft): Manifest {
     (entry) => carriedWith(graft, entry) !== undefined || isShared(graft, entry),
   )
   const taken = new Set(entries.map(keyOf))
-  const { plugins: _, blind: __, ...rest } = manifest
+  const { plugins, blind, ...rest } = manifest
+  const own = plugins?.filter(({ path }) => graft.carried.some(({ was }) => isWithin(was, path)))
   return {
     ...rest,
+    ...(own && own.length > 0 ? { plugins: own } : {}),
+    ...(blind ? { blind: blindIn(blind, manifest, graft) } : {}),
     entries,
     omissions: manifest.omissions.filter((one) => carriedWith(graft, one) !== undefined),
     mentions: manifest.mentions.filter(
@@ -50,7 +54,7 @@ export function chosenOf(manifest: Manifest, graft: Graft): Manifest {
         taken.has(keyOf(mention)) &&
         (carriedWith(graft, mention) !== undefined || isOfParts(manifest, graft, mention)),
     ),
-    holdings: holdingsOf(graft),
+    holdings: holdingsOf(manifest, graft),
     warnings: [],
   }
 }
@@ -62,33 +66,63 @@ export const withoutShared = (manifest: Manifest, graft: Graft): Manifest => ({
 })
 
 /** Of a file that many parts share: whether a mention stands in one that is taken, by what it says of where. */
-function isOfParts({ ties = [] }: Manifest, graft: Graft, { at, section }: Mention): boolean {
+function isOfParts(manifest: Manifest, graft: Graft, { at, section }: Mention): boolean {
   if (section === 'cron' && !at.startsWith('/')) {
     return graft.cron.some(({ from }) => isNamedIn(at, from))
   }
+  return isInConfig(manifest, graft, at)
+}
+
+/** Whether a place in the configuration is chosen, by itself or with a persona. */
+function isInConfig({ ties = [] }: Manifest, graft: Graft, at: string): boolean {
   const pointers = [
     ...graft.config,
-    ...ties.flatMap(({ part, way, what, name }) =>
-      part.kind === 'persona' &&
-      way === 'brings' &&
-      what === 'config' &&
-      graft.personas.some(({ from }) => from === part.name)
-        ? [name]
+    ...ties.flatMap((tie) =>
+      tie.part.kind === 'persona' &&
+      tie.way === 'brings' &&
+      tie.what === 'config' &&
+      isTaken(tie, graft)
+        ? [tie.name]
         : [],
     ),
   ]
   return pointers.some((pointer) => isInPointer(pointer, at))
 }
 
+/** Of more than are told by name nobody knows where they lie: they may be in what is taken. */
+function blindIn(blind: Blind, manifest: Manifest, graft: Graft): Blind {
+  const first = blind.first.filter((one) => carriedWith(graft, one) !== undefined)
+  const more = graft.carried.length > 0 ? blind.texts - blind.first.length : 0
+  return {
+    ...blind,
+    fields: blind.fields.filter(({ at }) => isInConfig(manifest, graft, at)),
+    texts: first.length + more,
+    first,
+  }
+}
+
 /** As a whole word, or several: another job's id may begin with this one's. */
 const isNamedIn = (at: string, id: string): boolean => ` ${at} `.includes(` ${id} `)
 
-const holdingsOf = ({ personas, cron, config }: Graft): Holding[] =>
-  [
-    { what: 'personas', section: 'personas' as const, count: personas.length },
-    { what: HOLDING.cron, section: 'cron' as const, count: cron.length },
-    { what: 'configuration parts', section: 'gateway' as const, count: config.length },
-  ].flatMap((one) => (one.count === 0 ? [] : [{ ...one, travel: 'always' as const }]))
+/** What parts bring of logins and keys is counted as in a whole; which of a section's are new, only the target knows. */
+function holdingsOf({ ties = [] }: Manifest, graft: Graft): Holding[] {
+  const { personas, cron, config } = graft
+  const brought = ties.filter((tie) => tie.way === 'brings' && isTaken(tie, graft))
+  const accounts = brought.filter(({ what }) => what === 'credential')
+  const logins = accounts.filter(({ identity }) => identity === true).length
+  const stored = brought.filter(({ what, part }) => what === 'secrets' && part.kind === 'section')
+  const lines = [
+    ['personas', 'personas', 'always', personas.length],
+    [HOLDING.cron, 'cron', 'always', cron.length],
+    ['configuration parts', 'gateway', 'always', config.length],
+    [HOLDING.apiKeys, 'credentials', 'always', accounts.length - logins],
+    ['OAuth logins', 'credentials', 'identity', logins],
+    [HOLDING.storedSecrets, 'credentials', 'always', stored.length],
+  ] as const
+  return lines.flatMap(([what, section, travel, count]) =>
+    count === 0 ? [] : [{ what, section, travel, count }],
+  )
+}
 
 /** Home and state are where the target has them; of the rest, what is carried alone. */
 export function placeGraft(

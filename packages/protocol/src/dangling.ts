@@ -3,6 +3,7 @@ import type { Choices } from './choices.ts'
 import type { Manifest, Tie } from './manifest.ts'
 import type { TargetFacts } from './orders.ts'
 import type { Finding, Graft } from './plan.ts'
+import { isInPointer, keysOfPointer } from './selection.ts'
 import { isTaken } from './ties.ts'
 
 /** One finding for each thing that is missing; `by` names the first part that needs it. */
@@ -37,7 +38,32 @@ export function judgeDangling(
       facts: { name: tie.name, by: `${tie.part.kind} ${tie.part.name}` },
     })
   }
-  return [...findings.values()]
+  return [...findings.values(), ...danglingPlugins(manifest, facts, graft)]
+}
+
+/** Settings of a plugin that had to be installed, without what was installed. Those that OpenClaw comes with are anywhere. */
+function danglingPlugins(
+  { ties = [], inventory }: Manifest,
+  { holds }: TargetFacts,
+  { config, carried }: Graft,
+): readonly Finding[] {
+  const installed = new Set(inventory?.plugins)
+  const here = new Set(holds?.inventory?.plugins)
+  const settings = ties.filter(
+    ({ part, way, what, name }) =>
+      part.kind === 'section' &&
+      part.name === 'plugins' &&
+      way === 'brings' &&
+      what === 'config' &&
+      config.some((around) => isInPointer(around, name)),
+  )
+  return settings.flatMap(({ name }): Finding[] => {
+    const id = keysOfPointer(name)?.at(-1) ?? ''
+    const comes = carried.some(({ path }) => path === id || path.endsWith(`/${id}`))
+    if (!installed.has(id) || here.has(id) || comes) return []
+    const facts = { name: id, by: `config ${name}` }
+    return [{ code: 'dangling-plugin', weight: 'warning', facts }]
+  })
 }
 
 /** What a persona brings serves that persona alone. */

@@ -291,6 +291,24 @@ describe('what a choice leaves dangling', () => {
     ).toEqual(expected)
   })
 
+  test('names a plugin whose settings are chosen without it, unless the target has it or OpenClaw brings it', () => {
+    const ties = [
+      ...TIES,
+      tie('section', 'plugins', 'brings', 'config', '/plugins/entries/demo'),
+      tie('section', 'plugins', 'brings', 'config', '/plugins/entries/bundled'),
+    ]
+    const theirs = { ...inventory(['main', 'work'], []), plugins: ['demo'] }
+    const config = { plugins: { entries: { demo: {}, bundled: {} } } }
+    const of = manifest({ ties, inventory: theirs, config })
+    const told = (own: readonly string[]) => {
+      const holds = { inventory: { ...inventory(['main'], []), plugins: [...own] } }
+      const made = plan({ config: ['/plugins'] }, { manifest: of, facts: facts(holds) })
+      return made.findings.filter(({ code }) => code === 'dangling-plugin').map((f) => f.facts)
+    }
+    expect(told([])).toEqual([{ name: 'demo', by: 'config /plugins/entries/demo' }])
+    expect(told(['demo'])).toEqual([])
+  })
+
   test('includes a login that a clone does not get', () => {
     const ties = [...TIES, tie('persona', 'work', 'brings', 'provider', 'acme', { identity: true })]
     const of = (kind: Choices['kind']) =>
@@ -298,6 +316,52 @@ describe('what a choice leaves dangling', () => {
     expect(of('clone')).toContain('dangling-provider')
     expect(of('restore')).not.toContain('dangling-provider')
   })
+})
+
+const large = (root: string, path: string) => ({
+  root,
+  path: utf8(path),
+  section: 'workspaces' as const,
+  size: 2_000_000,
+})
+
+test('what was not looked through is told of what is chosen, and of nothing else', () => {
+  const blind = {
+    fields: [
+      { at: '/agents/entries/work/odd', text: '/home/al/odd' },
+      { at: '/mcp/servers/demo/odd', text: '/home/al/odd' },
+    ],
+    texts: 2,
+    first: [large('workspace:work', 'MEMORY.md'), large('workspace:main', 'MEMORY.md')],
+  }
+  const of = manifest({ blind })
+  const told = (only: Selection) =>
+    plan(only, { manifest: of }).reports.map(({ why, where }) => `${why} ${where}`)
+  expect(told({ personas: ['work'] })).toEqual([
+    'field-unknown configuration /agents/entries/work/odd',
+    'text-unscanned workspace:work:MEMORY.md',
+  ])
+  expect(told({ config: ['/mcp/servers/demo'] })).toEqual([
+    'field-unknown configuration /mcp/servers/demo/odd',
+  ])
+})
+
+test('the keys and logins of a persona have a line of their own', () => {
+  const ties = [
+    ...TIES,
+    tie('persona', 'work', 'brings', 'credential', 'acme:key'),
+    tie('persona', 'work', 'brings', 'credential', 'acme:me', { identity: true }),
+    tie('persona', 'main', 'brings', 'credential', 'acme:other'),
+  ]
+  const lines = (kind: Choices['kind']) =>
+    plan({ personas: ['work'] }, { kind, manifest: manifest({ ties }) })
+      .items.filter(({ section }) => section === 'credentials')
+      .map(({ what, count, fate }) => [what, count, fate])
+  expect(lines('clone')).toEqual([
+    ['API keys and tokens', 1, 'kept'],
+    ['OAuth logins', 1, 'left-behind'],
+  ])
+  expect(lines('restore').map(([, , fate]) => fate)).toEqual(['kept', 'kept'])
 })
 
 test('a part of the configuration brings the directory that it runs from', () => {

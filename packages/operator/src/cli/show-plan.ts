@@ -246,6 +246,8 @@ const FINDINGS: Readonly<Record<string, Says>> = {
     `${f['by']} uses models of ${f['name']}, which the target has neither a provider nor an account of.`,
   'dangling-credential': (f) =>
     `${f['by']} uses the account ${f['name']}, which the target does not have.`,
+  'dangling-plugin': (f) =>
+    `${f['by']} is of the plugin ${f['name']}, which is not on the target and does not come along. Install it there first: openclaw plugins install.`,
   'dangling-variable': (f) => `${f['by']} uses \${${f['name']}}, which nothing on the target sets.`,
   'dangling-secrets': (f) =>
     `${f['by']} takes secrets from ${f['name']}, which the target does not have.`,
