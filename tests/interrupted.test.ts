@@ -51,7 +51,7 @@ interface Ended {
 /** Runs `ocm` and, as soon as `isAtIt`, ends it: as a terminal does, the whole group, or it alone. */
 async function interrupted(
   args: readonly string[],
-  isAtIt: () => boolean,
+  isAtIt: (said: string) => boolean,
   signal: NodeJS.Signals,
   whom: 'group' | 'alone',
 ): Promise<Ended> {
@@ -67,7 +67,7 @@ async function interrupted(
   const over = new Promise<Ended>((resolve) => {
     child.once('close', (code, by) => resolve({ code, signal: by, said }))
   })
-  await until(() => isAtIt() || child.exitCode !== null, {
+  await until(() => isAtIt(said) || child.exitCode !== null, {
     timeoutMs: 60_000,
     everyMs: 2,
     what: `ocm ${args[0]} is in the middle of it`,
@@ -114,10 +114,14 @@ test('an import leaves no unpacked archive, while it is unpacked nor while it is
   expect(one).toMatchObject({ code: 130, signal: null })
   expect(all(scratch)).toEqual([])
 
-  const adopting = () => all(scratch).some((path) => path.endsWith('/agent/identity'))
+  // Its job is at work.
+  const adopting = (said: string) => said.includes('\n… ')
   const two = await interrupted(['import', archive, '--label', 'two'], adopting, 'SIGTERM', 'alone')
   expect(two).toMatchObject({ code: 143, signal: null })
   expect(all(scratch)).toEqual([])
+  // Nobody waits for a node that never comes again.
+  const jobs = await fleet.operator.json<{ state: string }[]>('jobs')
+  expect(jobs.map(({ state }) => state)).toEqual(['cancelled', 'done'])
 })
 
 test('what was interrupted is done when it is asked for again', async () => {

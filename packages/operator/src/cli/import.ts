@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { AdoptResult, type Job, OcmError, UnpackResult, check } from '@ocm/protocol'
 import { runErrand } from '../node/errand.ts'
-import { passing } from '../node/leavings.ts'
+import { partingWith, passing } from '../node/leavings.ts'
 import { confirmNodes } from '../vault/nodes.ts'
 import { issueTicket } from '../vault/ticket.ts'
 import { doneOrThrow, followJob } from '../work/follow.ts'
@@ -116,7 +116,12 @@ async function adopt(
           const { unlocked: _, ...confirmation } = await confirmNodes(ports, unlocked)
           sayConfirmation(terminal, confirmation)
           const { id } = await ports.api.startJob({ kind: 'backup', node })
-          job = doneOrThrow(await followJob(ports.api, id, tellSteps(terminal)))
+          // It would wait for a node that never comes again.
+          const { api } = ports
+          job = await partingWith(
+            () => api.cancelJob(id),
+            async () => doneOrThrow(await followJob(api, id, tellSteps(terminal))),
+          )
         },
       },
     )

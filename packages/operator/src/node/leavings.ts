@@ -4,6 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 
 /** What a shell answers for a process that one of these ended: 128 and its number. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
@@ -11,6 +12,8 @@ type Signal = keyof typeof SIGNALS
 
 const programs = new Set<ChildProcess>()
 const places = new Set<string>()
+const farewells = new Set<() => Promise<unknown>>()
+const FAREWELL_MS = 3000
 let isEnding = false
 
 /** Whether a signal is ending us: what fails from now on fails because of it. */
@@ -47,6 +50,19 @@ export async function passing<T>(place: string, work: () => Promise<T>): Promise
   }
 }
 
+/** Does `work`; a signal that ends us meanwhile has `farewell` done first, which is given FAREWELL_MS for it. */
+export async function partingWith<T>(
+  farewell: () => Promise<unknown>,
+  work: () => Promise<T>,
+): Promise<T> {
+  farewells.add(farewell)
+  try {
+    return await work()
+  } finally {
+    farewells.delete(farewell)
+  }
+}
+
 let isHeeding = false
 
 /** Without anything to leave behind a signal does what it always does. */
@@ -73,6 +89,10 @@ function endBy(signal: Signal): void {
 async function endAll(signal: Signal): Promise<void> {
   await Promise.all([...programs].map(ended))
   for (const place of places) removeTree(Buffer.from(place))
+  const said = Promise.all([...farewells].map((farewell) => farewell()))
+  await Promise.race([said, pause(FAREWELL_MS)]).catch((error: unknown) => {
+    process.stderr.write(`ocm: the hub was not told: ${String(error)}\n`)
+  })
   process.exit(SIGNALS[signal])
 }
 
