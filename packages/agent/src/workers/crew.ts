@@ -1,11 +1,12 @@
 /** The threads of one capture: started when there is much to read, gone when it is read. */
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { PACK_ROOM, OcmError, type Run } from '@ocm/protocol'
+import { Worker } from 'node:worker_threads'
+import { OcmError, type Run } from '@ocm/protocol'
 import type { PackedPack } from '../capture/packing.ts'
 import type { Done, Unit } from '../capture/units.ts'
 import { ExtentTable } from '../store/extent-table.ts'
 import { giveBack } from './collect.ts'
 import { threadProgram } from './embedded.ts'
+import { Rooms } from './rooms.ts'
 import type { FromThread, ThreadPack, ThreadStart, ToThread } from './thread.ts'
 
 export interface CrewParts {
@@ -28,8 +29,6 @@ const HEAP = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 128, stackSi
 
 interface Thread {
   readonly worker: Worker
-  /** Takes memory of packs back. */
-  readonly rooms: MessagePort
   readonly gone: Promise<void>
   /** Units it has been given and not done. */
   given: number
@@ -39,6 +38,7 @@ interface Thread {
 export class Crew {
   readonly #parts: CrewParts
   readonly #waiting = new SharedArrayBuffer(8)
+  readonly #rooms: Rooms
   readonly #threads: readonly Thread[]
   readonly #queue: { readonly id: number; readonly unit: Unit }[] = []
   readonly #pending = new Map<number, (done: Done) => void>()
@@ -52,11 +52,14 @@ export class Crew {
     this.#parts = parts
     // Whoever waits for this crew hears of it; nobody has to.
     this.#failure.promise.catch(() => undefined)
-    const start: Omit<ThreadStart, 'rooms'> = {
+    // One is open at each thread while others are on their way.
+    this.#rooms = Rooms.create(parts.threads + MAY_WAIT)
+    const start: ThreadStart = {
       run: parts.run,
       idKey: parts.idKey,
       waiting: this.#waiting,
       mayWait: MAY_WAIT,
+      rooms: this.#rooms.shared,
     }
     this.#threads = Array.from({ length: parts.threads }, () => this.#start(start))
     // While they start: what it took to find out what is to be read is not needed beside them.
@@ -73,10 +76,8 @@ export class Crew {
     for (const thread of this.#threads) tell(thread, { kind: 'begin', known: table, next })
   }
 
-  #start(start: Omit<ThreadStart, 'rooms'>): Thread {
-    const { port1: rooms, port2 } = new MessageChannel()
-    const workerData: ThreadStart = { ...start, rooms: port2 }
-    const options = { workerData, transferList: [port2], resourceLimits: HEAP, name: 'ocm-capture' }
+  #start(workerData: ThreadStart): Thread {
+    const options = { workerData, resourceLimits: HEAP, name: 'ocm-capture' }
     const worker =
       threadProgram === undefined
         ? new Worker(new URL('thread.ts', import.meta.url), options)
@@ -87,7 +88,7 @@ export class Crew {
         resolve()
       })
     })
-    const thread: Thread = { worker, rooms, gone, given: 0, finished: false }
+    const thread: Thread = { worker, gone, given: 0, finished: false }
     worker.on('message', (said: FromThread) => this.#hear(thread, said))
     worker.on('error', (error) => this.#failure.reject(error))
     return thread
@@ -151,7 +152,7 @@ export class Crew {
         this.#feed()
         break
       case 'pack': {
-        const sending = this.#send(thread, said.pack).finally(() => this.#sending.delete(sending))
+        const sending = this.#send(said.pack).finally(() => this.#sending.delete(sending))
         this.#sending.add(sending)
         break
       }
@@ -162,7 +163,7 @@ export class Crew {
     }
   }
 
-  async #send(thread: Thread, { bytes, extents, ...pack }: ThreadPack): Promise<void> {
+  async #send({ bytes, room, extents, ...pack }: ThreadPack): Promise<void> {
     try {
       const table = ExtentTable.fromBytes(extents, 1)
       if (!table) throw new OcmError('internal', { what: 'thread' })
@@ -171,9 +172,8 @@ export class Crew {
       this.#failure.reject(error)
       return
     }
-    if (bytes.buffer.byteLength === PACK_ROOM && !this.#ended) {
-      thread.rooms.postMessage(bytes.buffer, [])
-    }
+    // Before the thread that waits for this is woken: it takes one next.
+    this.#rooms.free(room)
     const waiting = new Int32Array(this.#waiting)
     Atomics.sub(waiting, 0, 1)
     Atomics.notify(waiting, 0)

@@ -1,14 +1,15 @@
 /**
  * A thread that reads, hashes, compresses and seals for one capture, in synchronous calls and sharing nothing but a
- * table it only reads and two counters. What it is asked for comes in messages, in order.
+ * table it only reads, memory that one at a time has, and some counters. What it is asked for comes in messages, in order.
  */
-import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import { PACK_ROOM, type PackClass, type Run, extentKeys } from '@ocm/protocol'
+import { parentPort, workerData } from 'node:worker_threads'
+import { type PackClass, type Run, extentKeys } from '@ocm/protocol'
 import { freesWhatItIsHanded, nodePrimitives as p } from '@ocm/protocol/node'
 import type { ContentSink } from '../capture/contents.ts'
 import { Packing } from '../capture/packing.ts'
 import { type Done, type Unit, doUnit } from '../capture/units.ts'
 import { ExtentTable } from '../store/extent-table.ts'
+import { Rooms, type SharedRooms } from './rooms.ts'
 
 /** What a thread is started with. */
 export interface ThreadStart {
@@ -19,8 +20,8 @@ export interface ThreadStart {
   readonly waiting: SharedArrayBuffer
   /** How many of them may wait, of all threads together. */
   readonly mayWait: number
-  /** Gives back the memory of packs that were sent, as SharedArrayBuffers: what is moved to and fro is reason to collect. */
-  readonly rooms: MessagePort
+  /** What packs are made in. */
+  readonly rooms: SharedRooms
 }
 
 export type ToThread =
@@ -46,6 +47,8 @@ export interface ThreadPack {
   readonly id: string
   readonly class: PackClass
   readonly bytes: Uint8Array
+  /** To be freed when it was sent. */
+  readonly room: number
   readonly key: Uint8Array
   readonly header: Uint8Array
   readonly number: number
@@ -59,6 +62,7 @@ freesWhatItIsHanded()
 const start = workerData as ThreadStart
 const keys = extentKeys(p, start.idKey)
 const waiting = new Int32Array(start.waiting)
+const rooms = new Rooms(start.rooms)
 const say = (what: FromThread) => port.postMessage(what)
 
 /** In the middle of a unit nobody wants it any more. */
@@ -80,13 +84,7 @@ const sinkOver = (known: SharedArrayBuffer, next: SharedArrayBuffer): ContentSin
     keys,
     known: ExtentTable.over(known),
     next,
-    // In the middle of a unit, too: a unit fills several packs.
-    room: () => {
-      const given = receiveMessageOnPort(start.rooms)
-      return new Uint8Array(
-        (given?.message as SharedArrayBuffer) ?? new SharedArrayBuffer(PACK_ROOM),
-      )
-    },
+    room: () => rooms.take(),
     deliver(pack) {
       // What waits to be sent lies in memory: a slow line slows the reading down.
       for (let held = Atomics.load(waiting, 0); held >= start.mayWait && !isEnded();) {
@@ -96,7 +94,8 @@ const sinkOver = (known: SharedArrayBuffer, next: SharedArrayBuffer): ContentSin
       if (isEnded()) throw new Ended()
       Atomics.add(waiting, 0, 1)
       const { extents, ...rest } = pack
-      say({ kind: 'pack', pack: { ...rest, extents: extents.toBytes() } })
+      const room = rooms.numberOf(rest.bytes)
+      say({ kind: 'pack', pack: { ...rest, room, extents: extents.toBytes() } })
     },
   }),
 })
@@ -130,7 +129,6 @@ function act(asked: Exclude<ToThread, { kind: 'end' }>): void {
 
 port.on('message', (asked: ToThread) => {
   if (asked.kind === 'end') {
-    start.rooms.close()
     port.close()
   } else if (!isEnded()) {
     try {
