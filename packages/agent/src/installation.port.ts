@@ -287,9 +287,10 @@ export interface Installation {
   rewrite(staged: Staged): Promise<Rewritten>
   /**
    * Asks this machine's OpenClaw whether it would take the staged tree.
+   * @returns what it could not be asked about, in words, for the job's sealed log
    * @throws OcmError 'openclaw-older', 'openclaw-unhealthy'
    */
-  validate(staged: Staged): Promise<void>
+  validate(staged: Staged): Promise<readonly string[]>
   /**
    * Starts this machine's OpenClaw on a throw-away tree, mute, and ends it again; nothing of it runs afterwards.
    * @throws OcmError 'openclaw-missing'; 'job-cancelled' when `signal` says so

@@ -196,10 +196,19 @@ export type Tie = Static<typeof Tie>
 export const Blind = Strict({
   /** Fields of the configuration, by JSON pointer, that are places by OpenClaw's own word alone. */
   fields: Type.Array(Strict({ at: Type.String(), text: Type.String() })),
-  /** Texts that are too large to be looked through for places. */
+  /** Files that were not looked through for places. */
   texts: Count,
   /** The first of them. */
-  first: Type.Array(Strict({ root: RootId, path: Bytes(), section: Section, size: Count })),
+  first: Type.Array(
+    Strict({
+      root: RootId,
+      path: Bytes(),
+      section: Section,
+      size: Count,
+      /** Why: a database of somebody else's, or letters in another encoding than UTF-8; absent: it is too large. */
+      is: Type.Optional(Type.Enum(['database', 'encoding'])),
+    }),
+  ),
 })
 export type Blind = Static<typeof Blind>
 

@@ -124,6 +124,12 @@ function missingPlugins(manifest: Manifest, part: Part, { paths }: Answers): rea
   })
 }
 
+const UNREAD: Readonly<Record<'large' | 'database' | 'encoding', (size: number) => string>> = {
+  large: (size) => `${Math.round(size / 1024 / 1024)} MB`,
+  database: () => 'a database',
+  encoding: () => 'not UTF-8',
+}
+
 function blindSpots({ blind, entries }: Manifest, part: Part): readonly PlanReport[] {
   if (blind === undefined) return []
   const { fields, texts, first } = blind
@@ -132,10 +138,10 @@ function blindSpots({ blind, entries }: Manifest, part: Part): readonly PlanRepo
   const more = texts - first.length
   return [
     ...fields.map(({ at, text }) => tell(`configuration ${at}`, text, 'field-unknown')),
-    ...here.map(({ root, path, section, size }): PlanReport => ({
+    ...here.map(({ root, path, section, size, is }): PlanReport => ({
       where: `${root}:${pathFromBytes(path)}`,
       section,
-      text: `${Math.round(size / 1024 / 1024)} MB`,
+      text: UNREAD[is ?? 'large'](size),
       why: 'text-unscanned',
     })),
     ...(more > 0 ? [tell(`and ${more} more`, '', 'text-unscanned')] : []),

@@ -85,6 +85,7 @@ export function installationAt(place: Place): RigInstallation {
     validate: async (staged) => {
       failing('validate')
       JSON.parse(readFileSync(staged.at(`${state}/config.json`), 'utf8'))
+      return []
     },
     tryTree: async (tree, _, signal) => {
       const config = readFileSync(`${tree.layout.roots['state']}/config.json`, 'utf8')

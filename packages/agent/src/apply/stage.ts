@@ -292,6 +292,9 @@ async function validateOnce(
   const shown = JSON.stringify([manifest.config, manifest.layout.versions])
   if (held.validated === shown) return
   report(work, job, 'validating')
-  await work.installation.validate(staged)
+  const unasked = await work.installation.validate(staged)
+  if (unasked.length > 0) {
+    work.hub.log(job, `OpenClaw was not asked about these databases before: ${unasked.join('; ')}`)
+  }
   held.validated = shown
 }

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Captured, Findings } from '../installation.port.ts'
 import { captureOf } from './captured.fixture.ts'
 import { change, makeBusyNode, numbers } from './changes.fixture.ts'
+import { makeDatabase } from './home.fixture.ts'
 import { createInstallation } from './installation.ts'
 import type { Node } from './staged.fixture.ts'
 
@@ -134,6 +135,25 @@ test('large texts are told, and by how they begin; plugins are told with where t
     { root: 'workspace:work', section: 'workspaces', size: large.length },
   ])
   expect(findings.plugins).toEqual([{ id: 'p', path: '/opt/p' }])
+  const again = await examined(node, findings.remember)
+  expect(again.asked).toEqual([])
+  expect(again.findings.blind).toEqual(findings.blind)
+})
+
+test('databases of people, and words in another encoding that name a place, are told as not looked through', async () => {
+  const node = makeBusyNode()
+  const { home } = node
+  const place = Buffer.from(`${home.home}/work`)
+  home.write('work/latin.txt', Buffer.concat([Buffer.from([0x47, 0xfc, 0x6e]), place]))
+  home.write('work/latin-without.txt', Buffer.from([0x47, 0xfc, 0x6e]))
+  home.write('work/no-database.db', 'words')
+  makeDatabase(home.at('work/notes.db'), 'CREATE TABLE t (a); INSERT INTO t VALUES (1)')
+  const { findings } = await examined(node)
+  const told = findings.blind?.first.map(({ path, is }) => [Buffer.from(path).toString(), is])
+  expect(told?.toSorted()).toEqual([
+    ['latin.txt', 'encoding'],
+    ['notes.db', 'database'],
+  ])
   const again = await examined(node, findings.remember)
   expect(again.asked).toEqual([])
   expect(again.findings.blind).toEqual(findings.blind)

@@ -16,7 +16,7 @@ import { type CapturedFile, CapturedFiles } from './captured-files.ts'
 import { findInConfiguration, hexOf, travels } from './configuration-findings.ts'
 import { findInDatabase } from './database-findings.ts'
 import type { Where } from './discovery.ts'
-import { findInFile, findInLink, isText, markFinder } from './file-findings.ts'
+import { findInFile, findInLink, isForeignDatabase, isText, markFinder } from './file-findings.ts'
 import { isTooLarge } from './file-strings.ts'
 import { tiesOf } from './graft/ties.ts'
 import { holdingsOf } from './holdings.ts'
@@ -34,7 +34,7 @@ import { viewsOf } from './views.ts'
 import { exists } from './wished.ts'
 
 /** To be raised whenever something else is found in the same content. */
-const RULES = 9
+const RULES = 10
 
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
@@ -62,15 +62,18 @@ export async function examine(
   const isOfIt = new Set(configuration.files.map((part) => files.file(part)))
 
   const hasMark = markFinder(captured.survey.marks)
-  const large: CapturedFile[] = []
+  const unread: Unread[] = []
   for (const entry of captured.entries) {
     if (entry.kind === 'file' && (!travels(entry) || isOfIt.has(entry))) continue
     if (entry.kind === 'file' && isTooLarge(entry) && isText(captured, entry, memory))
-      large.push(entry)
-    const told =
+      unread.push({ file: entry })
+    const { told, isUnread = false } =
       entry.kind === 'link'
-        ? findInLink(captured, entry, walk)
+        ? { told: findInLink(captured, entry, walk) }
         : findInFile(captured, entry, walk, hasMark, memory)
+    if (isUnread) unread.push({ file: entry, is: 'encoding' })
+    else if (entry.kind === 'file' && isForeignDatabase(captured, entry))
+      unread.push({ file: entry, is: 'database' })
     if (told.length > 0) mentions.push(...mentionsIn(entry.place, told))
     const pause = rest()
     if (pause !== undefined) await pause
@@ -80,7 +83,11 @@ export async function examine(
   const agents: { readonly persona: string; readonly listing: AgentListing }[] = []
   for (const [name, { source, sha256 }] of captured.databases) {
     const found = await findInDatabase(captured, source, sha256, walk, memory, rest)
-    if (found === undefined) continue
+    if (found === undefined) {
+      const { place } = source
+      unread.push({ file: { place, placement: source, size: 0 }, is: 'database' })
+      continue
+    }
     mentions.push(...mentionsIn(source.place, found.told))
     if (found.unknown !== undefined) unknowns.push({ name, ...found.unknown })
     if (found.flaw !== '')
@@ -129,28 +136,35 @@ export async function examine(
       ? {}
       : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),
     unknowns,
-    ...blindIn(placesBy(fields, configuration.listing.view), large),
+    ...blindIn(placesBy(fields, configuration.listing.view), unread),
     plugins: [...(state?.pluginPlaces ?? [])],
     warnings,
     remember: memory.toBytes(),
   }
 }
 
+/** A file that is captured, and not looked through: too large, if nothing else is said. */
+interface Unread {
+  readonly file: Pick<CapturedFile, 'place' | 'placement' | 'size'>
+  readonly is?: 'database' | 'encoding'
+}
+
 /** So many of them are told by name. */
-const LARGE_TOLD = 1000
+const UNREAD_TOLD = 1000
 
 function blindIn(
   fields: readonly Blind['fields'][number][],
-  large: readonly CapturedFile[],
+  unread: readonly Unread[],
 ): { blind?: Blind } {
-  if (fields.length === 0 && large.length === 0) return {}
-  const first = large.slice(0, LARGE_TOLD).map(({ place, placement, size }) => ({
+  if (fields.length === 0 && unread.length === 0) return {}
+  const first = unread.slice(0, UNREAD_TOLD).map(({ file: { place, placement, size }, is }) => ({
     root: place.root,
     path: pathToBytes(place.path),
     section: placement.section,
     size,
+    ...(is && { is }),
   }))
-  return { blind: { fields: [...fields], texts: large.length, first } }
+  return { blind: { fields: [...fields], texts: unread.length, first } }
 }
 
 const printWith =

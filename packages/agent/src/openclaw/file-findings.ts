@@ -11,7 +11,13 @@ import { asRecalled, type Memory } from './memory.ts'
 import { type Told, tellingWalk } from './mention.ts'
 import type { Walk } from './strings.ts'
 
-const NOTHING: readonly Told[] = []
+export interface FileFindings {
+  readonly told: readonly Told[]
+  /** Places stand in it, in letters that are not looked through. */
+  readonly isUnread?: true
+}
+
+const NOTHING: FileFindings = { told: [] }
 
 /** Whether any of the survey's marks stands in a content. */
 export function markFinder(marks: readonly string[]): (bytes: Uint8Array) => boolean {
@@ -28,7 +34,7 @@ export function findInFile(
   walk: Omit<Walk, 'visit'>,
   hasMark: (bytes: Uint8Array) => boolean,
   memory: Memory,
-): readonly Told[] {
+): FileFindings {
   const { place, placement, size, sha256 } = file
   const { section } = placement
   // By far the most. What is not looked at as words here is not looked at at all.
@@ -43,16 +49,18 @@ export function findInFile(
     return NOTHING
   }
   const name = `${section} ${place.root}:${place.path} ${hexOf(file)}`
-  const kept = memory.recall(name) as { readonly told: readonly Told[] } | undefined
-  if (kept !== undefined) return kept.told
+  const kept = memory.recall(name) as FileFindings | undefined
+  if (kept !== undefined) return kept
 
   const { bytes, isSame } = captured.read(place)
-  const text = kind === 'prose' && !hasMark(bytes) ? undefined : textIn(bytes)
+  const isLooked = kind !== 'prose' || hasMark(bytes)
+  const text = isLooked ? textIn(bytes) : undefined
   const telling = tellingWalk(walk)
   if (text !== undefined) visitFile(telling, { place, section }, kind, text)
-  const told = telling.told()
-  if (sha256 === undefined || !isSame) return asRecalled(told)
-  if (told.length > 0) return memory.keep(name, { told }).told
+  const isUnread = isLooked && text === undefined && hasMark(bytes)
+  const found: FileFindings = { told: telling.told(), ...(isUnread ? { isUnread } : {}) }
+  if (sha256 === undefined || !isSame) return asRecalled(found)
+  if (found.told.length > 0 || isUnread) return memory.keep(name, found)
   memory.clean(look, sha256)
   return NOTHING
 }
@@ -68,6 +76,15 @@ export function isText(captured: Captured, file: CapturedFile, memory: Memory): 
   const found = { isText: start === undefined || textIn(start) !== undefined }
   return file.sha256 === undefined ? found.isText : memory.keep(name, found).isText
 }
+
+/** Whether it is a database of SQLite, by how it begins. */
+export function isForeignDatabase(captured: Captured, { place }: CapturedFile): boolean {
+  const absolute = NAMED.test(place.path) ? absoluteOf(captured.survey.layout, place) : undefined
+  const start = absolute === undefined ? undefined : beginningOf(absolute)
+  return start !== undefined && Buffer.from(start).toString('latin1').startsWith('SQLite format 3')
+}
+
+const NAMED = /\.(?:sqlite3?|db3?)$/i
 
 const BEGINNING = 4096
 
@@ -95,7 +112,7 @@ export function findInLink(
   of: Omit<Walk, 'visit'>,
 ): readonly Told[] {
   const link = absoluteOf(captured.survey.layout, place)
-  if (target === undefined || link === undefined) return NOTHING
+  if (target === undefined || link === undefined) return []
   const walk = tellingWalk(of)
   visitLink(walk, { at: 'link target', section: placement.section }, link, target)
   return walk.told()

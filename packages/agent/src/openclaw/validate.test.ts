@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { type Layout, defaultChoices } from '@ocm/protocol'
@@ -121,6 +121,29 @@ test('a database with a newer schema is refused', async () => {
     code: 'openclaw-older',
     facts: { found: 99, target: 18 },
   })
+})
+
+test('a persona whose directory lies elsewhere is asked about too, by its id', async () => {
+  answering('exit 0')
+  const directory = path.join(dir, 'elsewhere')
+  mkdirSync(directory)
+  writeFileSync(path.join(directory, 'openclaw-agent.sqlite'), 'SQLite')
+  const of = staged()
+  const roots = { ...of.to.roots, 'extra:persona-ops': directory }
+  const absolute = path.join(directory, 'openclaw-agent.sqlite')
+  const files = [...of.files, { absolute, kind: 'database' as const, section: 'history' as const }]
+  expect(await validateStaged({ ...of, to: { ...of.to, roots }, files }, bin)).toEqual([])
+  expect(calls()).toContain('--agent-id work --json')
+  expect(calls()).toMatch(/preflight-agent \S+ --agent-id ops --json/)
+})
+
+test('a database that is too large to be copied once more is not asked about, and told', async () => {
+  answering('exit 0')
+  truncateSync(path.join(stage, 'agents/work/agent/openclaw-agent.sqlite'), 600 * 1024 * 1024)
+  expect(await validateStaged(staged(), bin)).toEqual([
+    `${path.join(dir, 'state/agents/work/agent/openclaw-agent.sqlite')} (600 MB)`,
+  ])
+  expect(calls()).not.toContain('--agent-id work')
 })
 
 test('without OpenClaw nothing is validated', async () => {

@@ -5,12 +5,14 @@
 import { constants, existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { OcmError, isWithin, pathToBytes } from '@ocm/protocol'
+import { OcmError, isWithin, pathToBytes, placeOf } from '@ocm/protocol'
 import type { Staged } from '../installation.port.ts'
 import { removeLockTraces } from './lock-traces.ts'
 import { parsed } from './salvage.ts'
 import { type Ran, run, withOwnNode } from './run.ts'
-import { isTree } from './tree.ts'
+import { entriesIn } from './graft/config-ties.ts'
+import { roleOf } from './rows.ts'
+import { isTree, textAt } from './tree.ts'
 
 const COMMAND_MS = 120_000
 const TEXT_MAX_BYTES = 4 * 1024 * 1024
@@ -19,9 +21,13 @@ const DATABASE_MAX_BYTES = 512 * 1024 * 1024
 
 /**
  * @param bin the `openclaw` command.
+ * @returns the databases of OpenClaw that it was not asked about, with why not
  * @throws OcmError 'openclaw-missing', 'openclaw-older', 'openclaw-unhealthy'; what OpenClaw said is the cause
  */
-export async function validateStaged(staged: Staged, bin: string | null): Promise<void> {
+export async function validateStaged(
+  staged: Staged,
+  bin: string | null,
+): Promise<readonly string[]> {
   if (bin === null) throw new OcmError('openclaw-missing')
   const state = staged.to.roots['state'] as string
   const copy = `${staged.at(state)}-check`
@@ -29,9 +35,15 @@ export async function validateStaged(staged: Staged, bin: string | null): Promis
   try {
     await copyState(staged, state, copy)
     await checkConfig(staged, bin, copy)
-    for (const database of databasesOf(staged, state)) {
-      await checkDatabase(staged, bin, copy, database)
+    const unasked: string[] = []
+    for (const [i, database] of databasesOf(staged, await directoriesIn(copy)).entries()) {
+      const why = await checkDatabase(staged, bin, copy, {
+        ...database,
+        as: `ocm-asked-${i}.sqlite`,
+      })
+      if (why !== '') unasked.push(`${database.absolute} (${why})`)
     }
+    return unasked
   } finally {
     removeLockTraces(copy)
     await rm(copy, { recursive: true, force: true })
@@ -98,30 +110,63 @@ async function checkConfig(staged: Staged, bin: string, copy: string): Promise<v
 }
 
 interface Database {
-  /** Below the state directory. */
-  readonly inside: string
-  /** Null for the database of the whole node. */
-  readonly persona: string | null
+  /** Where it is going to live. */
+  readonly absolute: string
+  /** Null for the database of the whole node; undefined when nobody says whose it is. */
+  readonly persona: string | null | undefined
 }
 
-function databasesOf(staged: Staged, state: string): readonly Database[] {
+/** Directories of personas, as the configuration names them where they are not the usual ones. */
+async function directoriesIn(copy: string): Promise<ReadonlyMap<string, string>> {
+  const file = path.join(copy, 'openclaw.json')
+  if (!existsSync(file)) return new Map()
+  const tree = parsed(await readFile(file, 'utf8'))
+  if (!isTree(tree)) return new Map()
+  return new Map(
+    entriesIn(tree).flatMap(({ id, fields }) => {
+      const directory = textAt(fields, 'agentDir')
+      return directory === undefined ? [] : [[directory.replace(/\/+$/, ''), id] as const]
+    }),
+  )
+}
+
+/** @param directories places in the copy, as it is named there */
+function databasesOf(
+  staged: Staged,
+  directories: ReadonlyMap<string, string>,
+): readonly Database[] {
+  const state = staged.to.roots['state'] as string
   return staged.files.flatMap(({ absolute, kind }): Database[] => {
-    if (kind !== 'database' || !isWithin(state, absolute)) return []
-    const inside = absolute.slice(state.length + 1)
-    const persona = /^agents\/([^/]+)\/agent\/openclaw-agent\.sqlite$/.exec(inside)?.[1]
-    if (persona !== undefined) return [{ inside, persona }]
-    return inside === 'state/openclaw.sqlite' ? [{ inside, persona: null }] : []
+    const place = kind === 'database' ? placeOf(staged.to, absolute) : undefined
+    const role = place === undefined ? undefined : roleOf(place)
+    if (place === undefined || (role !== 'state' && role !== 'agent')) return []
+    if (role === 'state') return [{ absolute, persona: null }]
+    const usual = /^agents\/([^/]+)\/agent\/openclaw-agent\.sqlite$/.exec(place.path)?.[1]
+    const own = /^extra:(?:persona|database)-(.+)$/.exec(place.root)?.[1]
+    const directory = path.dirname(absolute)
+    // In the copy the state directory goes by the copy's name.
+    const named = [directory, `${staged.at(state)}-check${directory.slice(state.length)}`]
+      .map((one) => directories.get(one))
+      .find((one) => one !== undefined)
+    return [{ absolute, persona: named ?? (place.root === 'state' ? usual : own) }]
   })
 }
 
+/** @returns why it was not asked; '' when it was. */
 async function checkDatabase(
   staged: Staged,
   bin: string,
   copy: string,
-  { inside, persona }: Database,
-): Promise<void> {
-  const file = path.join(copy, inside)
-  if (!existsSync(file)) return
+  { absolute, persona, as }: Database & { readonly as: string },
+): Promise<string> {
+  const from = onDisk(staged.at(absolute))
+  const { size } = await stat(from)
+  if (size > DATABASE_MAX_BYTES) return `${Math.round(size / 1024 / 1024)} MB`
+  if (persona === undefined) return 'of a persona that is not known'
+  const state = staged.to.roots['state'] as string
+  const isInside = isWithin(state, absolute)
+  const file = isInside ? copy + absolute.slice(state.length) : path.join(copy, as)
+  if (!isInside) await copyFile(from, file, constants.COPYFILE_FICLONE)
   const args =
     persona === null
       ? ['database', 'preflight', file, '--json']
@@ -140,6 +185,7 @@ async function checkDatabase(
   if (answer['status'] === 'incompatible') {
     throw new OcmError('openclaw-unhealthy', { step: 'database' }, { cause: said(ran) })
   }
+  return ''
 }
 
 const said = (ran: Ran | undefined): Error =>

@@ -110,7 +110,8 @@ const BECAUSE: Readonly<Record<Why, string>> = {
   'dependencies-left':
     'Plugins whose dependencies (node_modules) neither come along nor are on the target for the same version',
   'field-unknown': 'Fields that hold places by the word of OpenClaw, and that OCM has no rule for',
-  'text-unscanned': 'Texts that are too large to be looked through for paths',
+  'text-unscanned':
+    'Files that were not looked through for paths: too large, not UTF-8, or a database of your own',
   'table-unknown': 'Tables and columns that OCM has no rules for; looked through for paths',
   'schema-unknown': 'Databases of a later schema than OCM knows',
 }
@@ -187,7 +188,7 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'fields-unknown': (f) =>
     `${f['count']} fields of the configuration hold places that OCM has no rule for, the first: ${f['first']}. They stay as they are; see that they hold there.`,
   'texts-unscanned': (f) =>
-    `${f['count']} texts of more than 1 MB were not looked through for paths, the first: ${f['first']}.`,
+    `${f['count']} files were not looked through for paths, because they are larger than 1 MB, not UTF-8 or databases of your own, the first: ${f['first']}.`,
   'tables-unknown': (f) =>
     `${f['count']} tables or columns are new to OCM, the first: ${f['first']}. They were looked through for paths; more may have to be done.`,
   'schema-unknown': (f) =>
