@@ -12,6 +12,8 @@ const tools = [
   { program: 'ssh', debian: 'openssh-client' },
   { program: 'strace', debian: 'strace' },
   { program: 'sudo', debian: 'sudo' },
+  // What writes down the memory of a process, to look for what should not be in it.
+  { program: 'gcore', debian: 'gdb' },
   { program: 'postgres', debian: 'postgresql' },
   // A real S3 server: no others are in Debian, and none of npm's looks at signatures.
   { program: 'radosgw', debian: 'radosgw' },

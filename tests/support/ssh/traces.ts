@@ -10,31 +10,89 @@ import {
   rmSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { Account } from './sshd.ts'
 
 export const wordsIn = (bytes: Buffer | string, words: readonly string[]): readonly string[] =>
   words.filter((word) => bytes.includes(word))
 
-export function wordsInFiles(folder: string, words: readonly string[]): readonly string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .flatMap((entry) => wordsIn(readFileSync(join(entry.parentPath, entry.name)), words))
+export const wordsInThese = (files: readonly (string | Buffer)[], words: readonly string[]) =>
+  files.flatMap((file) => wordsIn(readIfThere(file), words))
+
+export const wordsInFiles = (folder: string, words: readonly string[]): readonly string[] =>
+  wordsInThese(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name)),
+    words,
+  )
+
+/** Where accounts come to write, beside their homes. */
+const PLACES = ['/dev/shm', '/run', '/var/lock', '/var/mail', '/var/spool']
+/** Where much is others', in directories that nobody else can write to: those are not gone through. */
+const OFFERED = ['/tmp', '/var/tmp']
+
+/** Every file of these accounts: in their homes, and in all places where anybody may make one. */
+export function filesOf(accounts: readonly Account[]): readonly Buffer[] {
+  const whose = [
+    '(',
+    ...accounts.flatMap(({ uid }, i) => [...(i ? ['-o'] : []), '-user', `${uid}`]),
+    ')',
+  ]
+  const theirs = ['-type', 'f', ...whose, '-print0']
+  const closed = [
+    '-mindepth',
+    '1',
+    '-type',
+    'd',
+    '!',
+    '-perm',
+    '-0002',
+    '!',
+    ...whose,
+    '-prune',
+    '-o',
+  ]
+  const found = [
+    ...find([...accounts.map(({ home }) => home), ...PLACES.filter(existsSync)], theirs),
+    ...find(OFFERED.filter(existsSync), [...closed, ...theirs]),
+  ]
+  // As bytes: not every name on a disk is UTF-8.
+  return [...new Set(found)].map((path) => Buffer.from(path, 'latin1'))
 }
 
+/** Others come and go there: what is gone when it is looked at is no error of ours. */
+const find = (places: readonly string[], how: readonly string[]): readonly string[] =>
+  execFileSync('sh', ['-c', 'find "$@" 2>/dev/null; exit 0', 'sh', ...places, ...how], {
+    encoding: 'latin1',
+    maxBuffer: 64 * 1024 * 1024,
+  })
+    .split('\0')
+    .filter((path) => path !== '')
+
 const LOOK_MS = 5
+/** So many times one after the other a process is looked at that is new, because it may become another program. */
+const NEW_LOOKS = 10
+const OLD_LOOKS = 40
 
 /**
- * Looks at arguments and environments of all other processes again and again until it is stopped. Not at the first
- * process: it is nobody's child here, and sandboxes do not show its environment.
+ * Looks at arguments and environments of all other processes again and again until it is stopped: of new ones each time,
+ * of those that stay now and then. Not at the first process: it is nobody's child here, and sandboxes do not show its
+ * environment.
+ * @param words may become more meanwhile
  */
 export function watchProcesses(words: readonly string[]): {
   stop(): { readonly rounds: number; readonly found: readonly string[] }
 } {
   const found = new Set<string>()
   let rounds = 0
-  const look = () => {
+  let seen = new Map<string, number>()
+  const look = (every = false) => {
     rounds++
-    for (const pid of readdirSync('/proc')) {
-      if (!/^\d+$/.test(pid) || ['1', String(process.pid)].includes(pid)) continue
+    const there = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid))
+    seen = new Map(there.map((pid) => [pid, (seen.get(pid) ?? 0) + 1]))
+    for (const [pid, looks] of seen) {
+      if (['1', String(process.pid)].includes(pid)) continue
+      if (!every && looks > NEW_LOOKS && looks % OLD_LOOKS > 0) continue
       for (const name of ['cmdline', 'environ']) {
         for (const word of wordsIn(readIfThere(`/proc/${pid}/${name}`), words)) {
           found.add(`${word} in ${name}`)
@@ -42,11 +100,11 @@ export function watchProcesses(words: readonly string[]): {
       }
     }
   }
-  const timer = setInterval(look, LOOK_MS)
+  const timer = setInterval(() => look(), LOOK_MS)
   return {
     stop() {
       clearInterval(timer)
-      look()
+      look(true)
       return { rounds, found: [...found] }
     },
   }
@@ -54,12 +112,12 @@ export function watchProcesses(words: readonly string[]): {
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? ''
 
-/** It may have ended since it was listed. */
-function readIfThere(path: string): Buffer {
+/** It may have ended since it was listed, or belong to a sandbox of somebody else, which is closed to root too. */
+function readIfThere(path: string | Buffer): Buffer {
   try {
     return readFileSync(path)
   } catch (error) {
-    if (!['ENOENT', 'ESRCH'].includes(codeOf(error))) throw error
+    if (!['ENOENT', 'ESRCH', 'EACCES'].includes(codeOf(error))) throw error
     return Buffer.alloc(0)
   }
 }
