@@ -12,6 +12,7 @@ import { freshMachine } from './support/openclaw-home.ts'
 import { type Operator, type RunningHub, operatorAt, startHub } from './support/programs.ts'
 import { smallHome } from './support/small-home.ts'
 import { type TestSshd, startSshd, whyNoSshd } from './support/ssh/sshd.ts'
+import { wordsIn, wordsInFiles } from './support/ssh/traces.ts'
 
 const ACCOUNT = 'ocm-adopted'
 const SECRET = 'the password of an account'
@@ -23,12 +24,13 @@ describe.skipIf(!isPossible)('a node that is adopted', () => {
   let hub: RunningHub
   let ada: Operator
   let runtime: string
+  let home: string
   let before: NodeState
 
   beforeAll(async () => {
     sshd = await startSshd()
     const ground = freshMachine('ssh-adopt')
-    const home = smallHome(join(ground, 'home'), 28_873)
+    home = smallHome(join(ground, 'home'), 28_873)
     mkdirSync(join(home, '.local/bin'), { recursive: true })
     symlinkSync(process.execPath, join(home, '.local/bin/node'))
     managed = await managedAccount(ACCOUNT, home, join(ground, 'manager'))
@@ -68,6 +70,13 @@ describe.skipIf(!isPossible)('a node that is adopted', () => {
     expect(managed.systemctl('is-active', 'ocm-agent').trim()).toBe('active')
     const leases = await ada.json<SshLease[]>('leases')
     expect(leases.filter(({ endedAt }) => endedAt === null)).toEqual([])
+    for (const [place, there] of [
+      [hub.data, 'ada'],
+      [home, 'ExecStart='],
+    ] as const) {
+      expect(new Set(wordsInFiles(place, [SECRET, there]))).toEqual(new Set([there]))
+    }
+    expect(wordsIn(hub.output(), [SECRET, hub.setupLink])).toEqual([hub.setupLink])
   })
 
   test('goes on with its history: the next backup follows the last one', async () => {

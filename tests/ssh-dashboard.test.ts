@@ -112,6 +112,25 @@ describe.skipIf(!hasBrowser || whyNoSshd() !== undefined)('the dashboard over ss
     expect(await page.locator(at('credential-needed')).count()).toBe(0)
   })
 
+  test('asks for what the node is reached with before it is asked what could be undone there', async () => {
+    const { page } = seen
+    const [node] = await ada.json<{ id: string }[]>('nodes')
+    await page.goto(`${hub.url}/nodes/${node?.id}`)
+    await page.waitForSelector(`${at('situation')}[data-situation=reachable]`)
+    await page.click(at('node-menu'))
+    await page.click(at('node-undo'))
+    await page.fill(at('passphrase'), PASSPHRASE)
+    await page.click(at('passphrase-open'))
+    await page.fill(at('ssh-password'), SECRET)
+    await page.click(at('credential-lend'))
+    // It was connected, and has said so.
+    await page.waitForSelector(`${at('problem')}[data-code=undo-refused]`)
+    expect(await page.locator(at('ssh-password')).count()).toBe(0)
+    // What was lent is given back with the dialog.
+    await page.keyboard.press('Escape')
+    await page.waitForSelector(`${at('situation')}[data-situation=reachable]`)
+  })
+
   test('keeps nothing that was typed: not in the page, not in what a browser stores', async () => {
     const { page } = seen
     const kept = await page.evaluate(() =>
