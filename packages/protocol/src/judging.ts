@@ -110,6 +110,10 @@ const RULES: readonly ((judged: Judged) => readonly Finding[])[] = [
     return held || files ? [warning('channel-ratchets')] : []
   },
   elsewhere,
+  ({ manifest, kind, rules }) =>
+    manifest.blind?.unasked && !(kind === 'restore' && changesNothing(rules))
+      ? [notice('schema-unasked')]
+      : [],
   ({ edits }) =>
     counted(
       edits.filter((edit) => edit.class === 'unknown'),

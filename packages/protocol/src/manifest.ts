@@ -196,6 +196,8 @@ export type Tie = Static<typeof Tie>
 export const Blind = Strict({
   /** Fields of the configuration, by JSON pointer, that are places by OpenClaw's own word alone. */
   fields: Type.Array(Strict({ at: Type.String(), text: Type.String() })),
+  /** OpenClaw was not asked for its word yet, or did not answer: such fields are not told. */
+  unasked: Type.Optional(Type.Literal(true)),
   /** Files that were not looked through for places. */
   texts: Count,
   /** The first of them. */

@@ -131,6 +131,14 @@ const here = (openclaw: string, schemas = HERE.versions.schemas) => ({
 const fates = (of: Plan) => of.items.map(({ what, section, fate }) => `${section} ${what}: ${fate}`)
 const factsOf = (of: Plan, code: string) => of.findings.find((f) => f.code === code)?.facts
 
+test('that OpenClaw was not asked for its own fields is told, but for a restore that changes nothing', () => {
+  const of = { manifest: { blind: { fields: [], unasked: true as const, texts: 0, first: [] } } }
+  expect(codes(plan(of), 'notice')).toContain('schema-unasked')
+  const back = { kind: 'restore', facts: { layout: HERE } } as const
+  expect(codes(plan({ ...of, ...back }))).not.toContain('schema-unasked')
+  expect(codes(plan())).not.toContain('schema-unasked')
+})
+
 describe('what keeps a node from being stopped', () => {
   test('forbids whatever is applied to it, and of parts only what ends its gateway', () => {
     const obstacles = ['gateway-ends-agent', 'state-mount-point'] as const

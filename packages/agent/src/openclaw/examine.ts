@@ -39,11 +39,11 @@ const RULES = 10
 /** How long it goes on before other work has its turn. */
 const STRETCH_MS = 10
 
-/** @param fields see OwnSchema. */
+/** @param fields see OwnSchema; null while nobody knows */
 export async function examine(
   captured: Captured,
   where: Where,
-  fields: readonly string[] = [],
+  fields: readonly string[] | null = [],
 ): Promise<Findings> {
   const { layout } = captured.survey
   const { roots, hostname, port } = layout
@@ -136,7 +136,7 @@ export async function examine(
       ? {}
       : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),
     unknowns,
-    ...blindIn(placesBy(fields, configuration.listing.view), unread),
+    ...blindIn(fields && placesBy(fields, configuration.listing.view), unread),
     plugins: [...(state?.pluginPlaces ?? [])],
     warnings,
     remember: memory.toBytes(),
@@ -153,10 +153,10 @@ interface Unread {
 const UNREAD_TOLD = 1000
 
 function blindIn(
-  fields: readonly Blind['fields'][number][],
+  fields: readonly Blind['fields'][number][] | null,
   unread: readonly Unread[],
 ): { blind?: Blind } {
-  if (fields.length === 0 && unread.length === 0) return {}
+  if (fields?.length === 0 && unread.length === 0) return {}
   const first = unread.slice(0, UNREAD_TOLD).map(({ file: { place, placement, size }, is }) => ({
     root: place.root,
     path: pathToBytes(place.path),
@@ -164,7 +164,8 @@ function blindIn(
     size,
     ...(is && { is }),
   }))
-  return { blind: { fields: [...fields], texts: unread.length, first } }
+  const asked = fields === null ? { fields: [], unasked: true as const } : { fields: [...fields] }
+  return { blind: { ...asked, texts: unread.length, first } }
 }
 
 const printWith =

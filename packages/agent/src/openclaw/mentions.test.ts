@@ -11,6 +11,14 @@ const shown = (mentions: readonly Mention[], more: Partial<Mention>) =>
     .filter((m) => Object.entries(more).every(([key, value]) => m[key as keyof Mention] === value))
     .map((m) => `${pathFromBytes(m.path)} ${m.at} ${m.text}`)
 
+test('that OpenClaw was not asked for fields of its own is told, and that it knows of none is not', async () => {
+  const node = makeNode()
+  const blindBy = async (fields: readonly string[] | null) =>
+    (await examine(captured(node), whereOf(node), fields)).blind
+  expect(await blindBy(null)).toEqual({ fields: [], unasked: true, texts: 0, first: [] })
+  expect(await blindBy([])).toBeUndefined()
+})
+
 test('each place is told once, with the root that its path lies under', async () => {
   const node = makeNode()
   const H = node.home.home

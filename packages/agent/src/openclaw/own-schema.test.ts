@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { OPENCLAW_BIN } from '../../../../tests/support/openclaw.ts'
 import { ownSchema, pathFieldsIn, placesBy } from './own-schema.ts'
 
 const SCHEMA = {
@@ -60,17 +61,17 @@ test('fields are places by what the schema says of them, where our own table has
 
 test('OpenClaw is asked once, in the background and in a home of its own, and again when it is another one', async () => {
   const schema = schemaHere()
-  expect(schema.fieldsOf(binary())).toEqual([])
+  expect(schema.fieldsOf(binary())).toBeNull()
   await schema.settled()
   expect(schema.fieldsOf(binary())).toEqual(FIELDS)
   // After a restart of the agent too.
   expect(schemaHere().fieldsOf(binary())).toEqual(FIELDS)
   expect(asked()).toEqual([expect.stringMatching(/^config schema in .*ocm-schema-/)])
 
-  expect(schema.fieldsOf(binary('2'))).toEqual([])
+  expect(schema.fieldsOf(binary('2'))).toBeNull()
   await schema.settled()
   expect(asked()).toHaveLength(2)
-  expect(schema.fieldsOf(undefined)).toEqual([])
+  expect(schema.fieldsOf(undefined)).toBeNull()
 })
 
 test('one that says that it has no schema is not asked again and again', async () => {
@@ -93,7 +94,7 @@ test('one that a signal ends before it answers is not taken for one without fiel
   await schema.settled()
   expect(faults).toEqual([new Error('openclaw config schema: no answer (status null)')])
   expect(existsSync(path.join(dir, 'agent/own-schema.json'))).toBe(false)
-  expect(schema.fieldsOf(binary())).toEqual([])
+  expect(schema.fieldsOf(binary())).toBeNull()
   await schema.settled()
   expect(asked()).toEqual(['asked'])
   // The next process of the agent.
@@ -102,6 +103,18 @@ test('one that a signal ends before it answers is not taken for one without fiel
   await next.settled()
   expect(asked()).toEqual(['asked', 'asked'])
 })
+
+test(
+  'OpenClaw itself says of fields that our table has no meaning for that they are places',
+  { timeout: 120_000 },
+  async () => {
+    const own = ownSchema(path.join(dir, 'agent'), (error) => expect.fail(String(error)), 0)
+    const its = { path: path.join(OPENCLAW_BIN, 'openclaw'), version: 'real', schemas: {} }
+    expect(own.fieldsOf(its)).toBeNull()
+    await own.settled()
+    expect(own.fieldsOf(its)).toContain('hooks.mappings.0.transform.module')
+  },
+)
 
 test('what stands in such fields is told when it is a place', () => {
   const config = {

@@ -30,9 +30,9 @@ const SOON_MS = 60_000
 
 export interface OwnSchema {
   /**
-   * Fields that are places by OpenClaw's own word alone, as `a.*.b`; none while nobody knows yet, and then it is asked for.
+   * Fields that are places by OpenClaw's own word alone, as `a.*.b`; null while nobody knows yet, and then it is asked for.
    */
-  fieldsOf(binary: Binary | undefined): readonly string[]
+  fieldsOf(binary: Binary | undefined): readonly string[] | null
   /** When what is asked for just now is known. */
   settled(): Promise<void>
 }
@@ -62,13 +62,13 @@ export function ownSchema(
 
   return {
     fieldsOf(binary) {
-      if (binary === undefined) return []
+      if (binary === undefined) return null
       const key = keyOf(binary)
       known ??= keptIn(file)
       if (known?.key === key) return known.fields
       // Whatever it answers is kept. One that does not answer is asked again by the next process, not by this one.
       if (asking?.key !== key) asking = { key, done: ask(binary, key).catch(fault) }
-      return []
+      return null
     },
     settled: async () => asking?.done,
   }

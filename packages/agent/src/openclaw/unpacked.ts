@@ -62,7 +62,7 @@ export function createUnpacked(options: UnpackedOptions): Installation {
     },
     examine: (captured) => {
       const { origin: layout = captured.survey.layout } = captured.survey
-      return examine({ ...captured, survey: { ...captured.survey, layout } }, there)
+      return examine({ ...captured, survey: { ...captured.survey, layout } }, there, null)
     },
     facts: async () => ({
       layout: layoutOf(located()),

@@ -255,6 +255,8 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'gateway-not-managed': () =>
     'Nothing on the target starts the gateway by itself: it is started, and a reboot ends it. openclaw gateway install changes that.',
   'prose-left': (f) => `${f['count']} paths in prose are left as they are; --prose rewrites them.`,
+  'schema-unasked': () =>
+    'OpenClaw on the source was not asked yet which fields of its configuration are places: what OCM has no rule for may be one. Back the source up again in some minutes.',
   'paths-nowhere': (f) =>
     `${f['count']} places are on neither side, and were missing before, the first: ${f['first']}.`,
   'paths-unchecked': (f) =>
