@@ -8,8 +8,7 @@ import type { Apply, ByOperator, StageRequest, StageResult, TrialOutcome } from 
 import { type Offer, describe } from './describe.ts'
 import { fence, keepStill } from './fence.ts'
 import { type JobRecord, type SourceRecord, type TargetRecord, openJournal } from './journal.ts'
-import { exists } from './disk.ts'
-import { forgetOld, newestApply, removeOldCopies } from './leftovers.ts'
+import { forgetOld, newestApply, notOurs, removeOldCopies } from './leftovers.ts'
 import { type VerifiedOrder, checkIsMe, readOrder, readTargetOff, readUndo } from './orders.ts'
 import type { ApplyParts } from './parts.port.ts'
 import { isPressing } from './pressing.ts'
@@ -293,11 +292,7 @@ export function createApply(parts: ApplyParts): Apply {
     for (const record of records)
       if (record.role === 'target' && isOver(record)) await clearScraps(record)
     await removeOldCopies(work, undefined)
-    const fenced = records.flatMap((one) =>
-      one.role === 'source' && one.state === 'fenced' ? [one.kept] : [],
-    )
-    const found = await Promise.all([...new Set(fenced)].map(exists))
-    return { kept: found.filter((is) => is).length }
+    return { kept: (await notOurs(records)).length }
   }
 
   return {

@@ -94,8 +94,8 @@ export interface Apply {
   checkAtRest(): Promise<void>
   /**
    * For an agent that goes for good: removes what is staged here, and what only an undo needs. What was put aside for a
-   * move stays, because only its target knows whether it is needed.
-   * @returns how many such trees there are. @throws OcmError 'node-busy' as `checkAtRest`
+   * move stays, because only its target knows whether it is needed, and so does what somebody had put in the way.
+   * @returns how many such trees and files there are. @throws OcmError 'node-busy' as `checkAtRest`
    */
   leave(): Promise<{ readonly kept: number }>
   /** Throws away what a job staged; answers when nothing of it is left. */

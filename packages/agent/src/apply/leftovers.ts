@@ -3,7 +3,8 @@
  * is kept as long, because nothing else has what was written since the apply.
  */
 import type { JobRecord, SourceRecord, TargetRecord } from './journal.ts'
-import { removeTree } from './disk.ts'
+import { exists, removeTree } from './disk.ts'
+import { strayOf } from './standing.ts'
 import type { Work } from './work.ts'
 
 /** Of all that were carried out here the one whose old trees are kept; it may have been taken back already. */
@@ -54,6 +55,23 @@ export async function removeOldCopies(work: Work, newest: TargetRecord | undefin
     const isOld = record.role === 'source' && record.state === 'superseded'
     if (isOld && record.supersededBy !== newest?.job) await removeTree(record.kept)
   }
+}
+
+/**
+ * What was put aside and is nothing that OCM may remove: what a node was before it was moved away, which only its target
+ * knows the worth of, and what somebody had put in the way of a rename.
+ */
+export async function notOurs(records: readonly JobRecord[]): Promise<readonly string[]> {
+  const aside = records.flatMap((record) => {
+    if (record.role === 'target') {
+      return record.renames.flatMap(({ from, to }) => [from, to].map((at) => at + strayOf(record)))
+    }
+    const stray = record.stateDirectory + strayOf(record)
+    return record.state === 'fenced' ? [record.kept, stray] : [stray]
+  })
+  const paths = [...new Set(aside)]
+  const found = await Promise.all(paths.map(exists))
+  return paths.filter((_, i) => found[i])
 }
 
 const isFinal = ({ state }: TargetRecord): boolean =>

@@ -393,6 +393,9 @@ test('what somebody made in the place of the fenced state directory is moved asi
   await release(order, (await stand.activate()).outcome)
   expect(digestOf(`${a.home}/app`)).toEqual(before)
   expect(readFileSync(`${a.home}/app.ocm-stray-${JOB}/config.json`, 'utf8')).toBe('{}')
+  // Nor with the agent.
+  expect(await source.leave()).toEqual({ kept: 1 })
+  expect(readFileSync(`${a.home}/app.ocm-stray-${JOB}/config.json`, 'utf8')).toBe('{}')
 })
 
 test('a node that was moved away comes back by a snapshot, and its fence is over', async () => {

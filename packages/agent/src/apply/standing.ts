@@ -1,5 +1,5 @@
 /** By which orders this node is fenced, and what says so beside its state directory. */
-import type { SourceRecord } from './journal.ts'
+import type { JobRecord, SourceRecord } from './journal.ts'
 import { type Tombstone, tombstoneOf } from './tombstone.port.ts'
 import type { Work } from './work.ts'
 
@@ -30,4 +30,4 @@ export const tombstoneBy = (
 export const tombstoneFor = ({ gateway, stateDirectory }: SourceRecord): string =>
   tombstoneOf(gateway?.layout.roots['state'] ?? stateDirectory)
 
-export const strayOf = ({ job }: SourceRecord) => `.ocm-stray-${job}`
+export const strayOf = ({ job }: Pick<JobRecord, 'job'>) => `.ocm-stray-${job}`

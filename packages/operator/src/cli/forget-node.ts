@@ -36,5 +36,5 @@ export async function forgetNode(
 }
 
 const whatIsLeft =
-  'What it was before it was moved away is left there, its credentials too, beside its state directory: ' +
-  '*.ocm-fenced-* and *.ocm-fenced.json. Remove it when the node that it was moved to is as it should be.'
+  'What was put aside there is left, its credentials too: beside its state directory *.ocm-fenced-* and *.ocm-fenced.json, ' +
+  'what it was before it was moved away, and *.ocm-stray-*, what somebody had put in the way. Remove it when nobody needs it.'

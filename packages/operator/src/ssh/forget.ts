@@ -6,7 +6,7 @@ import type { Unlocked } from '../vault/unlock.ts'
 
 /**
  * The node is to be connected. Its identity is revoked at last: until then it can be done again.
- * @returns how many state directories of moves are left there.
+ * @returns how much is left there that is not OCM's to remove, see ForgetAnswer.
  */
 export async function forget(ports: Ports, unlocked: Unlocked, node: NodeState): Promise<number> {
   const { kept } = await ports.api.forgetNode(node.id)

@@ -105,7 +105,10 @@ export type SettleAnswer = Static<typeof SettleAnswer>
 
 /** POST /api/nodes/:id/forget, and what the agent answers. */
 export const ForgetAnswer = Strict({
-  /** State directories that were put aside when the node was moved away: what is needed of them only its target knows. */
+  /**
+   * What was put aside and stays: the state directory of a node that was moved away, because only its target knows whether
+   * it is needed, and what somebody had put in the way of an apply.
+   */
   kept: Count,
 })
 export type ForgetAnswer = Static<typeof ForgetAnswer>
