@@ -10,18 +10,28 @@ export interface PlacedRoot {
   readonly to: string
   /** Who decided: an operator, the target's own layout, the place in a root around it, or nobody: it stays where it was. */
   readonly by: 'choice' | 'target' | 'relative' | 'same'
+  /** Of home and state directory: where the target's agent has them, whatever is wished. */
+  readonly fixed?: string
 }
 
-/** Every root of the source, outermost first. Roots that share a directory on the source share one on the target. */
+/**
+ * Every root of the source, outermost first. A home or state directory that the target's agent does not serve can be
+ * looked at and not be had: everything goes with it then, and nothing to places that the target has of its own. Roots
+ * that share a directory on the source share one on the target.
+ */
 export function placeRoots(
   from: Pick<Layout, 'roots'>,
   facts: Pick<TargetFacts, 'layout'>,
   choices: Choices,
 ): readonly PlacedRoot[] {
   const here = facts.layout.roots
+  const isElsewhere = ['home', 'state'].some(
+    (root) => choices.roots[root] !== undefined && choices.roots[root] !== here[root],
+  )
   // A restore puts everything back where the snapshot had it, as long as this is still the same installation.
   const inPlace =
     choices.kind === 'restore' &&
+    !isElsewhere &&
     from.roots['home'] === here['home'] &&
     from.roots['state'] === here['state']
   const placed: PlacedRoot[] = []
@@ -31,14 +41,24 @@ export function placeRoots(
     const around = placed.findLast((other) => other.from !== was && isWithin(other.from, was))
     const own = here[root]
     if (root === 'home' || root === 'state') {
-      placed.push({ root, from: was, to: own ?? was, by: own === undefined ? 'same' : 'target' })
+      const fixed = own ?? was
+      const wished = choices.roots[root] ?? (isElsewhere ? withHome(placed, was) : undefined)
+      if (wished === undefined) {
+        placed.push({
+          root,
+          from: was,
+          to: fixed,
+          by: own === undefined ? 'same' : 'target',
+          fixed,
+        })
+      } else placed.push({ root, from: was, to: wished, by: 'choice', fixed })
     } else if (twin && choices.roots[root] === undefined) {
       placed.push({ ...twin, root })
     } else if (chosen !== undefined) {
       placed.push({ root, from: was, to: chosen, by: 'choice' })
     } else if (inPlace) {
       placed.push({ root, from: was, to: was, by: 'same' })
-    } else if (own !== undefined) {
+    } else if (own !== undefined && !isElsewhere) {
       placed.push({ root, from: was, to: own, by: 'target' })
     } else if (around) {
       const to = (around.to === '/' ? '' : around.to) + was.slice(around.from.length)
@@ -48,6 +68,12 @@ export function placeRoots(
     }
   }
   return placed
+}
+
+/** A state directory goes with the home around it, when that is wished elsewhere. */
+const withHome = (placed: readonly PlacedRoot[], was: string): string | undefined => {
+  const home = placed.find(({ root, from }) => root === 'home' && isWithin(from, was))
+  return home?.by === 'choice' ? home.to + was.slice(home.from.length) : undefined
 }
 
 /** Home and state first, then the shortest path first, so that a root finds the one around it already placed. */
@@ -74,7 +100,7 @@ export function judgePlacement(
     const own = placed.find((one) => one.root === root)
     // An agent serves one home and one state directory; another profile or account is another node.
     if (rank(root) < 2) {
-      const facts = { root, path: own?.to ?? '', wished: choices.roots[root] ?? '' }
+      const facts = { root, path: own?.fixed ?? own?.to ?? '', wished: choices.roots[root] ?? '' }
       if (facts.path !== facts.wished)
         findings.push({ code: 'root-fixed', weight: 'blocker', facts })
     } else if (own === undefined) invalid(root, 'unknown')

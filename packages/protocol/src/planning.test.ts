@@ -263,6 +263,27 @@ describe('where roots go', () => {
     })
   })
 
+  test('another home than the agent there serves is shown as a plan, and cannot be ordered', () => {
+    const mentions = [mention('/home/al/work/run.sh'), mention('/home/al/.claw/x', { at: '/y' })]
+    const made = plan({
+      manifest: { mentions },
+      facts: { layout: { ...THERE, roots: { ...THERE.roots, 'workspace:work': '/srv/bob/its' } } },
+      choices: { roots: { home: '/Users/al' } },
+    })
+    expect(codes(made, 'blocker')).toEqual(['root-fixed'])
+    expect(factsOf(made, 'root-fixed')).toEqual({
+      root: 'home',
+      path: '/srv/bob',
+      wished: '/Users/al',
+    })
+    expect(goesTo(made, 'state')).toBe('/Users/al/.claw')
+    expect(goesTo(made, 'workspace:work')).toBe('/Users/al/work')
+    expect(made.edits.map(({ after }) => after)).toEqual([
+      '/Users/al/work/run.sh',
+      '/Users/al/.claw/x',
+    ])
+  })
+
   /** From home and state directory to home and state directory, with a text that names places of the source. */
   test.each([
     [

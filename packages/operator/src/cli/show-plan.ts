@@ -173,7 +173,7 @@ const FINDINGS: Readonly<Record<string, Says>> = {
   'version-unknown': () => 'The version of OpenClaw could not be told on one of the two.',
   'root-invalid': (f) => `The place chosen for ${f['root']} cannot be used: ${f['why']}.`,
   'root-fixed': (f) =>
-    `The target's agent serves ${f['path']} as its ${f['root']}, not ${f['wished']}. For another profile or account join a second agent there, and choose that node.`,
+    `The target's agent serves ${f['path']} as its ${f['root']}, not ${f['wished']}. For another profile or account join a second agent there, and choose that node. What is shown above is how it would be there.`,
   'paths-missing': (f) =>
     `${f['count']} places are neither on the target nor in the snapshot, the first: ${f['first']}.`,
   'commands-missing': (f) =>
