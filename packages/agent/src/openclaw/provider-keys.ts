@@ -45,12 +45,21 @@ export function countKeys(config: Tree): number {
 /** How many texts look like secrets, and stay: on command lines, in addresses, in fields that OCM does not know. */
 export function countUnsure(config: Tree): number {
   const { channels: _, auth: __, gateway: ___, hooks: ____, ...rest } = withoutKeys(config)
-  const count = (value: unknown): number => {
-    if (typeof value === 'string') return value.includes(HIDDEN) ? 1 : 0
-    if (Array.isArray(value)) return value.reduce<number>((sum, one) => sum + count(one), 0)
-    return isTree(value) ? count(Object.values(value)) : 0
-  }
-  return count(viewOf(rest))
+  return unsureIn(rest)
+}
+
+/** Each by itself: in a map of free names everything would be hidden, whatever it is called. */
+const unsureIn = (tree: Tree): number =>
+  Object.entries(tree).reduce(
+    (sum, [name, inner]) =>
+      sum + (isTree(inner) ? unsureIn(inner) : hiddenIn(viewOf({ [name]: inner }))),
+    0,
+  )
+
+function hiddenIn(value: unknown): number {
+  if (typeof value === 'string') return value.includes(HIDDEN) ? 1 : 0
+  if (Array.isArray(value)) return value.reduce<number>((sum, one) => sum + hiddenIn(one), 0)
+  return isTree(value) ? hiddenIn(Object.values(value)) : 0
 }
 
 /** Paths, as they are written, of the files that secrets are read from. */
