@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { randomFillSync } from 'node:crypto'
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Fleet, startFleet } from './support/fleet.ts'
 import { freshMachine } from './support/openclaw-home.ts'
@@ -24,10 +25,15 @@ beforeAll(async () => {
   mkdirSync(scratch)
   const home = smallHome(join(ground, 'home', 'ada'), 28_996)
   // Enough that writing it out takes a while.
-  for (let n = 0; n < 16; n++) {
+  for (let n = 0; n < 12; n++) {
     const noise = randomFillSync(Buffer.alloc(4 * MIB))
     writeFileSync(join(home, '.openclaw', 'workspace', `noise-${n}.bin`), noise)
   }
+  const plugin = join(home, '.openclaw', 'plugin-data')
+  mkdirSync(plugin)
+  const database = new DatabaseSync(join(plugin, 'memory.sqlite'))
+  database.exec('create table t (x); insert into t values (randomblob(16000000))')
+  database.close()
   fleet = await startFleet(ground)
   agent = await fleet.enrol('ada', home, ground)
   snapshot = (await fleet.operator.json<{ snapshot: string }>('backup', 'ada')).snapshot
@@ -80,10 +86,11 @@ async function interrupted(
   return ended
 }
 
+/** The job of an import is. */
+const isAtWork = (said: string) => said.includes('\n… ')
 const places = () => join(ground, `to-${readdirSync(ground).length}`)
 
 test.each([
-  ['a tree', 'tree', 'SIGINT', 130, 'group'],
   ['a tree', 'tree', 'SIGTERM', 143, 'alone'],
   ['an archive', 'ada.tar.gz', 'SIGINT', 130, 'group'],
 ] as const)(
@@ -114,14 +121,20 @@ test('an import leaves no unpacked archive, while it is unpacked nor while it is
   expect(one).toMatchObject({ code: 130, signal: null })
   expect(all(scratch)).toEqual([])
 
-  // Its job is at work.
-  const adopting = (said: string) => said.includes('\n… ')
-  const two = await interrupted(['import', archive, '--label', 'two'], adopting, 'SIGTERM', 'alone')
+  const two = await interrupted(['import', archive, '--label', 'two'], isAtWork, 'SIGTERM', 'alone')
   expect(two).toMatchObject({ code: 143, signal: null })
   expect(all(scratch)).toEqual([])
   // Nobody waits for a node that never comes again.
   const jobs = await fleet.operator.json<{ state: string }[]>('jobs')
   expect(jobs.map(({ state }) => state)).toEqual(['cancelled', 'done'])
+})
+
+test('a verify of databases leaves none of them', async () => {
+  const checking = () => all(scratch).some((path) => path.endsWith('/database'))
+  const verify = ['verify', snapshot, '--databases']
+  const ended = await interrupted(verify, checking, 'SIGINT', 'group')
+  expect(ended).toMatchObject({ code: 130, signal: null })
+  expect(all(scratch)).toEqual([])
 })
 
 test('what was interrupted is done when it is asked for again', async () => {

@@ -224,6 +224,9 @@ test('what a backup could not take as it stood is named by it, by the snapshot a
   }
   const [, warnings, id = ''] =
     /done with (\d+) warnings[^]*ocm snapshots show (\w+)/.exec(said) ?? []
+  const [newest] = await ask<{ id: string }[]>('jobs')
+  const job = await fleet.operator.ocm('jobs', 'show', newest?.id ?? '')
+  expect(job.out).toContain(`ocm snapshots show ${id}`)
   const shown = await ask<Shown>('snapshots', 'show', id)
   expect(shown.warnings).toEqual([
     { code: 'workspace-too-wide', detail: expect.stringContaining('wide') },

@@ -23,12 +23,7 @@ export const areWeEnding = (): boolean => isEnding
 export function endsWithUs(program: ChildProcess): void {
   programs.add(program)
   heedSignals()
-  const over = () => {
-    programs.delete(program)
-    heedSignals()
-  }
-  program.once('exit', over)
-  program.once('error', over)
+  for (const over of ['exit', 'error']) program.once(over, () => programs.delete(program))
 }
 
 /**
@@ -45,7 +40,6 @@ export async function passing<T>(place: string, work: () => Promise<T>): Promise
     if (!isEnding) {
       removeTree(Buffer.from(place))
       places.delete(place)
-      heedSignals()
     }
   }
 }
@@ -65,15 +59,11 @@ export async function partingWith<T>(
 
 let isHeeding = false
 
-/** Without anything to leave behind a signal does what it always does. */
+/** From the first on: one that comes while we are busy is heard when there may be nothing left to remove. */
 function heedSignals(): void {
-  const is = programs.size + places.size > 0
-  if (is === isHeeding) return
-  isHeeding = is
-  for (const signal of Object.keys(SIGNALS) as Signal[]) {
-    if (is) process.on(signal, endBy)
-    else process.off(signal, endBy)
-  }
+  if (isHeeding) return
+  isHeeding = true
+  for (const signal of Object.keys(SIGNALS) as Signal[]) process.on(signal, endBy)
 }
 
 function endBy(signal: Signal): void {

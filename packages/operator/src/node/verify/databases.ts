@@ -1,10 +1,11 @@
 /** SQLite's own check of the databases in a snapshot: each is written to a file of this account's alone and opened. */
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { type Entry, OcmError, pathFromBytes } from '@ocm/protocol'
 import type { OpenedSnapshot } from '../../snapshots/open.ts'
+import { passing } from '../leavings.ts'
 
 export interface CheckedDatabase {
   readonly path: string
@@ -27,7 +28,7 @@ export async function checkDatabases(
 
 async function check(snapshot: Pick<OpenedSnapshot, 'read'>, entry: Entry): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ocm-verify-'))
-  try {
+  return passing(folder, async () => {
     const file = await open(join(folder, 'database'), 'wx', 0o600)
     try {
       for await (const part of snapshot.read(entry)) await file.writeFile(part)
@@ -38,9 +39,7 @@ async function check(snapshot: Pick<OpenedSnapshot, 'read'>, entry: Entry): Prom
       await file.close()
     }
     return ask(join(folder, 'database'))
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 function ask(path: string): string {
