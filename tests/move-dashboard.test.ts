@@ -180,10 +180,12 @@ describe.skipIf(!hasBrowser)('moves at the dashboard', () => {
     await speaks('right')
     await page.goto(`${pair.hub.url}/nodes/${ids.left}`)
     await page.waitForSelector(at('fence-badge'))
+    expect(await page.textContent(at('moved-banner'))).toContain('is not fenced yet')
     // As a service manager does: the gateway is there before our link.
     await pair.startGateway('left')
     pair.runAgent('left')
     await page.waitForSelector(at('fence-badge'), { state: 'detached' })
+    expect(await page.textContent(at('moved-banner'))).toContain('and is fenced')
     expect(existsSync(join(homeOf('left'), '.openclaw.ocm-fenced.json'))).toBe(true)
   })
 
