@@ -1,8 +1,9 @@
 /**
  * The matrix of moves: each with a populated home of the real OpenClaw, checked by what OpenClaw lists and by a scan of
  * the whole moved tree. `--stand-in`: the target's gateway is one that stands in; everything else stays.
+ * `--real-source`: the source runs under the real one too.
  * `--few`: of the lists, personas and cron jobs. `--from N --count N`: some of the rows. Each row says what it has
- * looked at. `npm run proof -- moves [--only TEXT] [--from N] [--count N] [--stand-in] [--few]`
+ * looked at. `npm run proof -- moves [--only TEXT] [--from N] [--count N] [--stand-in] [--real-source] [--few]`
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     count: { type: 'string', default: '1000' },
     'stand-in': { type: 'boolean' },
+    'real-source': { type: 'boolean' },
     few: { type: 'boolean' },
   },
 })
@@ -34,7 +36,14 @@ const program = standIn(join(ground, 'stand-in'), { asksReal: values.few !== tru
 const openclaw = values['stand-in'] ? program : OPENCLAW
 const depth = values.few ? 'few' : 'all'
 const before = await listed(seatAt(await populatedHome()), NAMES.persona, depth)
-const play = { fleet, standIn: program, openclaw, depth, before } as const
+const play = {
+  fleet,
+  standIn: program,
+  openclaw,
+  depth,
+  before,
+  ...(values['real-source'] && { source: OPENCLAW }),
+} as const
 const tally = { passed: 0, failed: 0, skipped: 0 }
 try {
   const rows = [

@@ -61,6 +61,7 @@ async function failedMove(scene: Scene, expected: Expected): Promise<readonly st
   const { pair } = scene
   const { left, right } = pair.seats
   const was = treeOf(right.home)
+  const ofSource = lastingIn(left.home)
   pair.hubHalting.clear()
   if (expected.beforeFence)
     pair.hubHalting.order({ label: 'hub fence running 1', when: 'before' }, 'stand')
@@ -90,7 +91,29 @@ async function failedMove(scene: Scene, expected: Expected): Promise<readonly st
     ...(JSON.stringify(treeOf(right.home)) === JSON.stringify(was)
       ? []
       : ['the target has changed']),
+    ...changesBetween(ofSource, lastingIn(left.home)).map(
+      (one) => `the source has changed: ${one}`,
+    ),
   ]
+}
+
+/**
+ * What a stop and a start of its own gateway leave alone: everything of people, and OpenClaw's own but what it writes of
+ * itself. Its databases are judged by their jobs and their bot.
+ */
+const lastingIn = (home: string) => treeOf(home, { without: (name) => ITS_OWN.test(`/${name}`) })
+
+const ITS_OWN =
+  /\/(?:tmp|logs|_logs|cache|\.cache|plugin-skills)$|\.sqlite|\.log$|\/openclaw\.json\.(?:last-good|bak)/
+
+function changesBetween(
+  before: Readonly<Record<string, string>>,
+  after: Readonly<Record<string, string>>,
+): readonly string[] {
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].toSorted()
+  return names
+    .filter((name) => before[name] !== after[name])
+    .map((name) => `${name}: ${before[name] ?? 'nothing'} became ${after[name] ?? 'nothing'}`)
 }
 
 async function during(

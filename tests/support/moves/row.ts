@@ -15,8 +15,10 @@ import { leftovers, pathsInRows } from './scan.ts'
 
 export interface Play {
   readonly fleet: Fleet
-  /** For the source: it runs under a gateway that nobody waits for. */
+  /** For the source, unless it has one of its own: it runs under a gateway that nobody waits for. */
   readonly standIn: string
+  /** With which the source is run. */
+  readonly source?: string
   /** With which the target is run. */
   readonly openclaw: string
   readonly depth: 'all' | 'few'
@@ -25,6 +27,9 @@ export interface Play {
   /** More words for `ocm move`. */
   readonly options?: readonly string[]
 }
+
+/** Of a real one, on a machine that has other work too. */
+const START_MS = 240_000
 
 /** @returns what is wrong, nothing when all is well */
 export async function playRow(play: Play, row: Row, number: number): Promise<readonly string[]> {
@@ -37,7 +42,7 @@ export async function playRow(play: Play, row: Row, number: number): Promise<rea
   const before = laid.isListedAnew ? await listed(from, NAMES.persona, play.depth) : play.before
   const agents = await enrolBoth(play, number, [from, to], machine)
   try {
-    await runGateway(play.standIn, from, ports.source)
+    await runGateway(play.source ?? play.standIn, from, ports.source, START_MS)
     const words = ['--port', String(ports.target), ...(laid.options ?? []), ...(play.options ?? [])]
     const move = await play.fleet.operator.json<{ inventoryEqual: boolean }>(
       ...(['move', `from-${number}`, `to-${number}`, ...words] as const),
@@ -81,7 +86,7 @@ export async function enrolBoth(
   const agents: (Running & { place: AgentPlace })[] = []
   for (const [i, label] of [`from-${number}`, `to-${number}`].entries()) {
     const { home, under } = seats[i] as Seat
-    const openclaw = i === 0 ? play.standIn : play.openclaw
+    const openclaw = i === 0 ? (play.source ?? play.standIn) : play.openclaw
     // A place that each account may write to.
     const state = under?.account ? home : machine
     mkdirSync(state, { recursive: true })
