@@ -57,7 +57,7 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     const code = ((await page.textContent(at('kit-code'))) ?? '').trim()
     kitCode = code
     await page.fill(at('kit-typed'), code.split('-').at(-1) ?? '')
-    await page.click(at('setup-finish'))
+    await page.click(at('kit-done'))
     await page.waitForSelector(at('first-steps'))
 
     await page.goto(hub.setupLink)
@@ -177,10 +177,10 @@ describe.skipIf(!hasBrowser)('the dashboard', () => {
     await page.click(at('passphrase-open'))
     const code = ((await page.textContent(at('kit-code'))) ?? '').trim()
     expect(code).not.toBe(kitCode)
-    await page.fill(at('epoch-typed'), kitCode.split('-').at(-1) ?? '')
-    expect(await page.isDisabled(at('epoch-go'))).toBe(true)
-    await page.fill(at('epoch-typed'), code.split('-').at(-1) ?? '')
-    await page.click(at('epoch-go'))
+    await page.fill(at('kit-typed'), kitCode.split('-').at(-1) ?? '')
+    expect(await page.isDisabled(at('kit-done'))).toBe(true)
+    await page.fill(at('kit-typed'), code.split('-').at(-1) ?? '')
+    await page.click(at('kit-done'))
     await page.waitForSelector(`${at('epoch-done')} >> text=Epoch 2 has begun`)
   })
 
