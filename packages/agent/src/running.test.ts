@@ -40,8 +40,9 @@ it.skipIf(process.platform !== 'linux')('is one at a time, until it has ended', 
 
 it.skipIf(process.platform !== 'linux')('has ended although nobody waited for it', async () => {
   const folder = place()
-  // What the shell has started is that of `sleep` afterwards, which waits for nobody.
-  const parent = spawn('sh', ['-c', 'read _ & echo $!; exec sleep 60'], {
+  // It ends when the shell that has started it is `sleep`, which waits for nobody.
+  const child = 'until [ "$now" = sleep ]; do read now < /proc/$$/comm; done'
+  const parent = spawn('sh', ['-c', `(${child}) & echo $!; exec sleep 60`], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   ends.push(() => parent.kill('SIGKILL'))
