@@ -1,6 +1,6 @@
 import type { ApiClient } from '@ocm/operator'
 import type { Job } from '@ocm/protocol'
-import { QueryClient } from '@tanstack/vue-query'
+import { QueryClient, QueryObserver } from '@tanstack/vue-query'
 import { expect, test } from 'vitest'
 import { applyEvent, followHub, withJob } from './live.ts'
 import { KEYS } from './queries.ts'
@@ -48,6 +48,22 @@ test('what was fetched before the hub tells of changes is fetched again, at the 
   expect(isStale(queries, KEYS.nodes)).toBe(false)
   connect()
   expect(isStale(queries, KEYS.nodes)).toBe(true)
+})
+
+test('a change that comes while something is fetched for the first time is not lost', async () => {
+  const queries = new QueryClient()
+  const answers: ((nodes: string) => void)[] = []
+  const shown = new QueryObserver(queries, {
+    queryKey: KEYS.nodes,
+    queryFn: () => new Promise<string>((resolve) => answers.push(resolve)),
+  })
+  const stop = shown.subscribe(ignore)
+  applyEvent(queries, { kind: 'node-changed', node: 'n' }, ignore)
+  answers[0]?.('as it was')
+  await expect.poll(() => answers.length).toBe(2)
+  answers[1]?.('as it is')
+  await expect.poll(() => queries.getQueryData(KEYS.nodes)).toBe('as it is')
+  stop()
 })
 
 test('a new snapshot makes the lists of snapshots and of nodes stale, and nothing else', () => {

@@ -20,7 +20,7 @@ export function followHub(
   const stop = client.live({
     onConnect: () => {
       // What was missed has to be fetched: since the last connection, or, at the first, while the page was loading.
-      void queries.invalidateQueries()
+      fetchAgain(queries)
       state.value = 'live'
     },
     onLost: () => (state.value = 'lost'),
@@ -34,7 +34,7 @@ export function applyEvent(
   event: LiveEvent,
   onJob: (job: Job, before: Job | undefined) => void,
 ): void {
-  const refetch = (queryKey: readonly string[]) => void queries.invalidateQueries({ queryKey })
+  const refetch = (queryKey: readonly string[]) => fetchAgain(queries, queryKey)
   switch (event.kind) {
     case 'node-changed':
       return refetch(KEYS.nodes)
@@ -65,6 +65,24 @@ export function applyEvent(
       }
       return onJob(job, before)
     }
+  }
+}
+
+/**
+ * What is being fetched for the first time is not broken off, and may have been answered before what changed: it is fetched
+ * once more behind that.
+ * @param queryKey of all that begin so; everything without it
+ */
+function fetchAgain(queries: QueryClient, queryKey: readonly string[] = []): void {
+  const first = queries
+    .getQueryCache()
+    .findAll({ queryKey, fetchStatus: 'fetching' })
+    .filter(({ state }) => state.data === undefined)
+  void queries.invalidateQueries({ queryKey })
+  for (const query of first) {
+    const behind = () => queries.invalidateQueries({ queryKey: query.queryKey, exact: true })
+    // Whoever asked for it hears of a failure.
+    query.promise?.then(behind, () => undefined)
   }
 }
 
