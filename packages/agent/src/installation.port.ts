@@ -103,22 +103,8 @@ export interface Captured {
    * then this is called again. Undefined when there is none any more.
    */
   openDatabase(place: PlacedPath): Promise<string | undefined>
-  /** Files and links that were captured. */
-  readonly entries: readonly {
-    readonly place: PlacedPath
-    readonly kind: 'file' | 'link'
-    readonly placement: Placement
-    readonly size: number
-    /** Of a file: as in the manifest. */
-    readonly sha256?: Uint8Array
-    /**
-     * False when whoever read the content whole saw none of `survey.marks` in it, so that it need not be read again;
-     * not given when nobody looked.
-     */
-    readonly marked?: boolean
-    /** Of a link. */
-    readonly target?: string
-  }[]
+  /** Files and links. */
+  readonly entries: readonly CapturedFile[]
   /** The bytes of a captured file; when it is not the same any more, they take the place of what was captured. */
   read(place: PlacedPath): { readonly bytes: Uint8Array; readonly isSame: boolean }
   /** Fingerprints of identities (see protocol/fleet.ts), when this node has the fleet's key; `id` tells keys apart. */
@@ -128,6 +114,23 @@ export interface Captured {
   }
   /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
   readonly recall: Uint8Array | undefined
+}
+
+/** A file or link that was captured. */
+export interface CapturedFile {
+  readonly place: PlacedPath
+  readonly kind: 'file' | 'link'
+  readonly placement: Placement
+  readonly size: number
+  /** Of a file: as in the manifest. */
+  readonly sha256?: Uint8Array | undefined
+  /**
+   * False when whoever read the content whole saw none of `survey.marks` in it, so that it need not be read again;
+   * not given when nobody looked.
+   */
+  readonly marked?: boolean | undefined
+  /** Of a link. */
+  readonly target?: string | undefined
 }
 
 export interface Findings {

@@ -91,8 +91,10 @@ async function checkSpace(sources: readonly DatabaseSource[], into: string): Pro
   if (freeBytes < needBytes) throw new OcmError('disk-full', { needBytes, freeBytes })
 }
 
-const beside = (source: DatabaseSource, suffix: '-wal' | '-shm' | '-journal'): string | Buffer =>
-  onDisk(`${source.absolute}${suffix}`)
+const beside = (
+  source: Pick<DatabaseSource, 'absolute'>,
+  suffix: '-wal' | '-shm' | '-journal',
+): string | Buffer => onDisk(`${source.absolute}${suffix}`)
 
 const sizeOf = (path: string | Buffer): number =>
   statSync(path, { throwIfNoEntry: false })?.size ?? 0
@@ -239,7 +241,7 @@ async function copyPart(from: string | Buffer, to: string): Promise<void> {
  * that runs as root sets a log's owner whenever it opens a database, also to read. Writing to a log changes its other
  * time, and a log of no length holds as much as none.
  */
-export function fingerprintOf(source: DatabaseSource): string {
+export function fingerprintOf(source: Pick<DatabaseSource, 'absolute'>): string {
   const [database, ...logs] = [onDisk(source.absolute), ...logsOf(source)].map((path) =>
     statSync(path, { bigint: true, throwIfNoEntry: false }),
   )
@@ -247,7 +249,10 @@ export function fingerprintOf(source: DatabaseSource): string {
   return [database ? `${identityOf(database)}:${database.ctimeNs}` : 'none', ...held].join(' ')
 }
 
-const logsOf = (source: DatabaseSource) => [beside(source, '-wal'), beside(source, '-journal')]
+const logsOf = (source: Pick<DatabaseSource, 'absolute'>) => [
+  beside(source, '-wal'),
+  beside(source, '-journal'),
+]
 
 const identityOf = (s: BigIntStats) => `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}`
 

@@ -67,6 +67,8 @@ export interface ReadingParts {
   readonly mustCheck: (source: DatabaseSource) => boolean
   /** Told after each part. */
   readonly progress: (bytes: number) => void
+  /** Those that are being read already. */
+  readonly begun?: DatabasesBegun
 }
 
 /** Those in use are copied from transactions that are opened at one moment. */
@@ -74,16 +76,53 @@ export async function readDatabases(
   parts: ReadingParts,
   looks: readonly DatabaseLook[],
 ): Promise<readonly DatabaseOutcome[]> {
-  // Of one that has just been written to, two looks would not show another change: it is copied too.
-  const busy = looks.filter((look) => hasLog(look.source) || !isDatabaseSettled(look, TICK_MS))
-  const quiet = looks.filter((look) => !busy.includes(look))
-  const copies = await readCopies(parts, busy)
+  const quiet = looks.filter(isQuiet)
+  const copies = await readCopies(
+    parts,
+    looks.filter((look) => !quiet.includes(look)),
+  )
   const read = await Promise.all(
-    quiet.map(async (look) => (await readOriginal(parts, look)) ?? look),
+    quiet.map(async (look) => (await (parts.begun?.of(look) ?? readOriginal(parts, look))) ?? look),
   )
   const changed = read.filter((one) => 'looks' in one)
   const late = changed.length === 0 ? [] : await readCopies(parts, changed)
   return [...copies, ...late, ...read.filter((one) => 'content' in one)]
+}
+
+/** Of one that has just been written to, two looks would not show another change: it is copied like one with a log. */
+export const isQuiet = (look: DatabaseLook): boolean =>
+  !hasLog(look.source) && isDatabaseSettled(look, TICK_MS)
+
+/**
+ * Databases that nobody writes to, read while it is still being found out what else there is: threads have work then.
+ * Whether one is to be captured, and is as it was, is asked when that is known.
+ */
+export class DatabasesBegun {
+  readonly #reads = new Map<
+    string,
+    { readonly look: DatabaseLook; readonly read: Promise<DatabaseRead | undefined> }
+  >()
+
+  begin(parts: ReadingParts, looks: readonly DatabaseLook[]): void {
+    for (const look of looks) {
+      const read = readOriginal(parts, look)
+      // Nobody may ever ask for it.
+      read.catch(() => undefined)
+      this.#reads.set(look.source.absolute, { look, read })
+    }
+  }
+
+  /** Answers when nothing is being read any more. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#reads.values()].map(({ read }) => read))
+  }
+
+  /** @returns undefined when it is not being read, or not as it is now. */
+  of({ source, looks }: DatabaseLook): Promise<DatabaseRead | undefined> | undefined {
+    const begun = this.#reads.get(source.absolute)
+    const isSame = begun?.look.looks === looks && begun.look.source.class === source.class
+    return isSame ? begun.read : undefined
+  }
 }
 
 /** @returns undefined when somebody wrote to it. */

@@ -1,5 +1,5 @@
 /** Everything that is captured, into packs and drafts of entries. What looks as it did is not read. */
-import { constants, readFileSync } from 'node:fs'
+import { constants, lstatSync, readFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -7,30 +7,42 @@ import {
   type Omission,
   type PackClass,
   type PlacedPath,
+  absoluteOf,
   equal,
   hex,
   identityPrint,
-  pathFromBytes,
   pathToBytes,
 } from '@ocm/protocol'
-import type { Captured, DatabaseSource, Findings, Survey } from '../installation.port.ts'
+import type {
+  Captured,
+  DatabaseSource,
+  Findings,
+  FoundThing,
+  Survey,
+} from '../installation.port.ts'
 import { type ContentSink, memoryContent } from './contents.ts'
 import { contentHashOfFile } from './database-hash.ts'
 import { copyDatabases, fingerprintOf, hasLog } from './database-copy.ts'
 import {
   type DatabaseLook,
   type DatabaseOutcome,
+  DatabasesBegun,
+  type ReadingParts,
   isDatabaseSettled,
+  isQuiet,
   lookAt,
   readDatabases,
 } from './databases.ts'
-import { type Draft, Drafts, nameOf } from './draft.ts'
+import { CapturedEntry, Draft, Drafts, isFile, isLink, nameOf } from './draft.ts'
 import type { Earlier } from './earlier.ts'
-import { isSettled, onDisk } from './on-disk.ts'
+import { RACY_MS, isSettled, onDisk } from './on-disk.ts'
+import { NamesKnown } from './known-names.ts'
+import { Listings } from './listings.ts'
 import type { Pace } from './pace.ts'
 import type { CaptureParts } from './parts.ts'
 import { PathFailed, onPath } from './path-failed.ts'
-import { type Starting, fileUnits } from './reader.ts'
+import { type Reader, type Starting, fileUnits } from './reader.ts'
+import type { StatCache } from '../store/stat-cache.ts'
 import { Comparison, isSilentChange, markIfSame } from './same.ts'
 import { type Done, OUTCOMES, lookAt as lookOfFile } from './units.ts'
 import { walk } from './walk.ts'
@@ -56,6 +68,7 @@ export interface GatheringParts {
 export interface Gathered {
   readonly survey: Survey
   readonly drafts: Drafts
+  readonly listings: Listings
   readonly comparison: Comparison
   readonly omissions: readonly Omission[]
   readonly warnings: ManifestMeta['warnings']
@@ -67,9 +80,6 @@ const TELL_MS = 250
 
 /** In this order, so that each thread has one pack open at a time. */
 const ORDER: readonly PackClass[] = ['secret', 'state', 'bulk']
-
-/** What was changed less than this before it was read may change again and look the same. */
-const RACY_MS = 2000
 
 /** SQLite's own check reads all of a database: a large one gets it once a day when it has changed, a small one each time. */
 const CHECK_ALWAYS_BYTES = 32 * 1024 * 1024
@@ -84,7 +94,12 @@ export class Gathering {
   readonly #omissions: Omission[] = []
   readonly #warnings: ManifestMeta['warnings'] = []
   readonly #gone = new Set<Draft>()
+  /** By name. */
+  readonly #databases = new Map<string, Draft>()
   readonly #copies = new Map<string, string>()
+  #starting: Starting | undefined
+  #reader: Reader | undefined
+  #begun: DatabasesBegun | undefined
   #sink: ContentSink | undefined
   #doneBytes = 0
   #totalBytes = 0
@@ -98,24 +113,34 @@ export class Gathering {
 
   /** All packs but those of this thread are sent when it answers. */
   async gather(): Promise<Gathered> {
+    try {
+      return await this.#gather()
+    } finally {
+      await this.#starting?.end()
+    }
+  }
+
+  async #gather(): Promise<Gathered> {
     const { parts, pace } = this.#of
     const { installation, hub, stateDir } = parts
     hub.progress('starting', 0, 0, 'items')
     const survey = await installation.survey()
 
     hub.progress('scanning', 0, 0, 'items')
-    const walked = await walk(survey, stateDir, pace)
+    await this.#beginDatabases(survey)
+    const { earlier, share } = this.#of
+    const known = new NamesKnown(earlier.cache, share)
+    const walked = await walk(survey, { without: stateDir, known, now: parts.now, pace })
     this.#omissions.push(...walked.omissions)
     const { databases, others, warnings } = survey.separate(walked.found)
     this.#warnings.push(...survey.warnings, ...warnings)
 
     const changed = this.#compareDatabases(databases)
     const toRead: Draft[] = []
-    for (const found of others) {
-      const { draft, isRead } = this.#comparison.draftOf(found)
+    for (const draft of others) {
       // In the order in which they are found: so they are found again next time.
       this.#drafts.add(draft)
-      if (!isRead) toRead.push(draft)
+      if (this.#comparison.mustRead(draft)) toRead.push(draft)
     }
     const pause = pace()
     if (pause) await pause
@@ -125,10 +150,53 @@ export class Gathering {
     return {
       survey,
       drafts: this.#drafts,
+      listings: new Listings(walked, databases),
       comparison: this.#comparison,
       omissions: this.#omissions,
       warnings: [...this.#warnings, ...findings.warnings],
       findings,
+    }
+  }
+
+  /**
+   * Large databases that are no more what the last snapshot holds: they are read while this thread walks. Those in use are
+   * not among them, because they are copied at one moment with all others in use.
+   */
+  async #beginDatabases(survey: Survey): Promise<void> {
+    const { earlier, reader } = this.#of
+    const changed = changedIn(survey, earlier.cache)
+    if (changed.length === 0) return
+    const looks = this.#looksOf(survey.separate(changed).databases).filter(isQuiet)
+    const starting = reader(looks.reduce((sum, { look }) => sum + look.size, 0))
+    if (starting.threads === 0) return
+    this.#starting = starting
+    this.#begun = new DatabasesBegun()
+    this.#begun.begin(await this.#readingParts(starting), looks)
+  }
+
+  /** Those that are not there any more are met again by the walk, or not. */
+  #looksOf(sources: readonly DatabaseSource[]): readonly DatabaseLook[] {
+    return sources.flatMap((source) => {
+      try {
+        return [lookAt(source, this.#of.parts.now)]
+      } catch (error) {
+        if (error instanceof PathFailed) return []
+        throw error
+      }
+    })
+  }
+
+  async #readingParts(starting: Starting): Promise<ReadingParts & { readonly reader: Reader }> {
+    const { earlier, parts, staging } = this.#of
+    await earlier.loadIndex()
+    this.#reader ??= starting.reader()
+    return {
+      p: parts.p,
+      reader: this.#reader,
+      staging,
+      mustCheck: (source: DatabaseSource) => this.#mustCheck(source),
+      progress: (read: number) => this.#progress(read),
+      ...(this.#begun ? { begun: this.#begun } : {}),
     }
   }
 
@@ -137,17 +205,17 @@ export class Gathering {
     for (const source of sources) {
       try {
         const look = lookAt(source, this.#of.parts.now)
-        const { place, absolute } = source
-        const thing = {
+        const { place } = source
+        const draft = new Draft({
           place,
           placement: source,
-          kind: 'database' as const,
-          absolute,
+          kind: 'database',
           look: look.look,
-        }
-        const { draft, isRead } = this.#comparison.draftOf(thing, look.looks)
+          cached: this.#of.earlier.cache.find(place.root, place.path),
+        })
         this.#drafts.add(draft)
-        if (!isRead) changed.push(look)
+        this.#databases.set(nameOf(place), draft)
+        if (this.#comparison.mustRead(draft, look.looks)) changed.push(look)
       } catch (error) {
         if (!(error instanceof PathFailed)) throw error
         this.#omit(source.place, error.why)
@@ -161,55 +229,45 @@ export class Gathering {
     databases: readonly DatabaseLook[],
     files: readonly Draft[],
   ): Promise<void> {
-    const { earlier, pace, staging } = this.#of
-    const { hub, p } = this.#of.parts
+    const { pace } = this.#of
+    const { hub } = this.#of.parts
     const bytes =
       databases.reduce((sum, { look }) => sum + look.size, 0) +
       files.reduce((sum, { look }) => sum + look.size, 0)
     this.#totalBytes = bytes
     hub.progress('databases', 0, databases.length, 'items')
-    const starting = this.#of.reader(bytes)
-    try {
-      await earlier.loadIndex()
-      const reader = starting.reader()
-      const reading = {
-        p,
-        reader,
-        staging,
-        mustCheck: (source: DatabaseSource) => this.#mustCheck(source),
-        progress: (read: number) => this.#progress(read),
-      }
-      const outcomes = readDatabases(reading, databases)
-      const units = ORDER.flatMap((packClass) => {
-        const ofClass = files.filter(({ placement }) => placement.class === packClass)
-        return fileUnits(
-          ofClass.map((draft) => ({ draft, size: draft.look.size })),
-          starting.threads,
-        )
-      })
-      const read = units.map(async (unit) => {
-        const [first] = unit
-        const paths = unit.map(({ draft }) => onDisk(draft.absolute))
-        const packClass = first?.draft.placement.class ?? 'bulk'
-        const marks = wantedIn(
-          survey,
-          unit.map(({ draft }) => draft),
-        )
-        const done = await reader.do({ kind: 'files', class: packClass, paths, ...marks })
-        this.#filesDone(
-          unit.map(({ draft }) => draft),
-          done,
-        )
-        const pause = pace()
-        if (pause) await pause
-      })
-      await Promise.all([outcomes, ...read])
-      for (const outcome of await outcomes) this.#databaseDone(outcome)
-      await reader.finish()
-      this.#drafts.drop(this.#gone)
-    } finally {
-      await starting.end()
-    }
+    const starting = (this.#starting ??= this.#of.reader(bytes))
+    const reading = await this.#readingParts(starting)
+    const { reader } = reading
+    const outcomes = readDatabases(reading, databases)
+    const units = ORDER.flatMap((packClass) => {
+      const ofClass = files.filter(({ placement }) => placement.class === packClass)
+      return fileUnits(
+        ofClass.map((draft) => ({ draft, size: draft.look.size })),
+        starting.threads,
+      )
+    })
+    const read = units.map(async (unit) => {
+      const [first] = unit
+      const paths = unit.map(({ draft }) => onDisk(absoluteOf(survey.layout, draft.place) ?? ''))
+      const packClass = first?.draft.placement.class ?? 'bulk'
+      const marks = wantedIn(
+        survey,
+        unit.map(({ draft }) => draft),
+      )
+      const done = await reader.do({ kind: 'files', class: packClass, paths, ...marks })
+      this.#filesDone(
+        unit.map(({ draft }) => draft),
+        done,
+      )
+      const pause = pace()
+      if (pause) await pause
+    })
+    await Promise.all([outcomes, ...read])
+    for (const outcome of await outcomes) this.#databaseDone(outcome)
+    await this.#begun?.settled()
+    await reader.finish()
+    this.#drafts.drop(this.#gone)
   }
 
   #mustCheck({ place }: DatabaseSource): boolean {
@@ -248,7 +306,7 @@ export class Gathering {
 
   #databaseDone(outcome: DatabaseOutcome): void {
     const { place } = 'omit' in outcome ? outcome.source : outcome.look.source
-    const draft = this.#drafts.find(place)
+    const draft = this.#databases.get(nameOf(place))
     if (!draft) throw new TypeError('not what was asked for')
     if ('omit' in outcome) {
       this.#drop(draft, outcome.omit)
@@ -268,6 +326,12 @@ export class Gathering {
     if (flaw !== '') this.#warnings.push({ code: 'database-damaged', detail: `${name}: ${flaw}` })
   }
 
+  /** @returns undefined of a database that could not be captured. */
+  #draftOf({ place }: DatabaseSource): Draft | undefined {
+    const draft = this.#databases.get(nameOf(place))
+    return draft && this.#gone.has(draft) ? undefined : draft
+  }
+
   #drop(draft: Draft, why: Omission['why']): void {
     this.#omit(draft.place, why)
     this.#gone.add(draft)
@@ -282,17 +346,20 @@ export class Gathering {
   }
 
   #progress(bytes: number): void {
-    this.#doneBytes = Math.min(this.#doneBytes + bytes, this.#totalBytes)
-    if (performance.now() - this.#toldAt < TELL_MS && this.#doneBytes < this.#totalBytes) return
+    this.#doneBytes += bytes
+    // How much there is, is known when all has been looked at.
+    if (this.#totalBytes === 0) return
+    const done = Math.min(this.#doneBytes, this.#totalBytes)
+    if (performance.now() - this.#toldAt < TELL_MS && done < this.#totalBytes) return
     this.#toldAt = performance.now()
-    this.#of.parts.hub.progress('files', this.#doneBytes, this.#totalBytes, 'bytes')
+    this.#of.parts.hub.progress('files', done, this.#totalBytes, 'bytes')
   }
 
   #captured(survey: Survey, sources: readonly DatabaseSource[]): Captured {
     const drafts = this.#drafts
     const databases = new Map<string, { source: DatabaseSource; sha256: Uint8Array }>()
     for (const source of sources) {
-      const draft = drafts.find(source.place)
+      const draft = this.#draftOf(source)
       const sha256 = draft && drafts.sha256Of(draft)
       if (sha256) databases.set(nameOf(source.place), { source, sha256 })
     }
@@ -302,22 +369,9 @@ export class Gathering {
       ...this.#fleet(),
       databases,
       openDatabase: (place) => this.#openDatabase(databases.get(nameOf(place))),
-      entries: drafts.all.flatMap((draft) => {
-        const { place, kind, placement, target, isUnmarked } = draft
-        if (kind !== 'file' && kind !== 'link') return []
-        const sha256 = drafts.sha256Of(draft)
-        return [
-          {
-            place,
-            kind,
-            placement,
-            size: drafts.sizeOf(draft),
-            ...(sha256 ? { sha256 } : {}),
-            ...(target ? { target: pathFromBytes(target) } : {}),
-            ...(isUnmarked ? { marked: false } : {}),
-          },
-        ]
-      }),
+      entries: drafts.all.flatMap((draft) =>
+        isFile(draft) || isLink(draft) ? [new CapturedEntry(drafts, draft)] : [],
+      ),
       read: (place) => this.#readForExamine(survey, place),
     }
   }
@@ -337,7 +391,7 @@ export class Gathering {
     const { source, sha256 } = asked
     const copy = this.#copies.get(nameOf(source.place))
     if (copy !== undefined) return copy
-    const draft = this.#drafts.find(source.place)
+    const draft = this.#draftOf(source)
     const isQuiet = !hasLog(source) && fingerprintOf(source) === draft?.database?.looks
     if (isQuiet) return source.absolute
     const into = await mkdtemp(join(this.#of.staging, 'copies-'))
@@ -383,6 +437,19 @@ export class Gathering {
     draft.isTrusted = false
     draft.isSame = false
   }
+}
+
+/** Databases of the last snapshot that look otherwise now, as far as they are still what belongs to the installation. */
+function changedIn({ layout, classify }: Survey, cache: StatCache): readonly FoundThing[] {
+  return cache.databases.flatMap(({ entry, looks }): FoundThing[] => {
+    const place = cache.placeOf(entry)
+    const absolute = absoluteOf(layout, place)
+    if (absolute === undefined || fingerprintOf({ absolute }) === looks) return []
+    const placement = classify(place, 'file')
+    const stats = lstatSync(onDisk(absolute), { throwIfNoEntry: false })
+    if (!('section' in placement) || !stats?.isFile()) return []
+    return [{ place, placement, kind: 'file', size: stats.size }]
+  })
 }
 
 function wantedIn(survey: Survey, drafts: readonly Draft[]) {

@@ -26,6 +26,9 @@ export const modifiedAtOf = ({ mtime }: Pick<Look, 'mtime'>): number =>
 export const onDisk = (path: string): string | Buffer =>
   path.isWellFormed() ? path : Buffer.from(pathToBytes(path))
 
+/** What was changed less than this before it was read may change again and look the same. */
+export const RACY_MS = 2000
+
 /**
  * Whether a change that came after `at` would show in these times: they are older than `byMs`. The kernel sets the time of a
  * change by its own clock, so it decides; the time of the content can be set to anything, also to one that is still to come.

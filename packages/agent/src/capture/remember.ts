@@ -1,8 +1,10 @@
 /** What the next run is told of this one. */
+import type { PlacedPath } from '@ocm/protocol'
 import { type ExtentIndex, type IndexedPack, indexedPack } from '../store/extent-index.ts'
 import type { ExtentTable } from '../store/extent-table.ts'
-import type { CacheContent, CacheEntry, CachedPack } from '../store/stat-cache.ts'
+import type { CacheContent, CacheEntry, CachedPack, Listing } from '../store/stat-cache.ts'
 import type { Drafts } from './draft.ts'
+import type { Listings } from './listings.ts'
 import type { LiveBytes } from './live-bytes.ts'
 import { isIndexed } from './packing.ts'
 import type { PagesMade } from './pages.ts'
@@ -10,9 +12,17 @@ import { REF_WORDS, type Refs } from '../store/refs.ts'
 import type { Placements } from './same.ts'
 
 /** Nothing to be remembered has changed: the page of what the run found out about itself is new each time. */
-export function isAsBefore({ all, cache }: Drafts, { pages }: PagesMade, day: number): boolean {
+export function isAsBefore(of: {
+  readonly drafts: Drafts
+  readonly listings: Listings
+  readonly made: PagesMade
+  readonly day: number
+}): boolean {
+  const { all, cache } = of.drafts
+  const { pages } = of.made
   return (
-    cache.day === day &&
+    cache.day === of.day &&
+    !of.listings.areNew &&
     cache.count === all.length &&
     cache.pages.length === pages.length &&
     all.every(({ isSame, content }) => isSame && content === undefined)
@@ -21,6 +31,7 @@ export function isAsBefore({ all, cache }: Drafts, { pages }: PagesMade, day: nu
 
 export function cacheContentOf(of: {
   readonly drafts: Drafts
+  readonly listings: Listings
   readonly made: PagesMade
   /** Those the snapshot refers to. */
   readonly packs: readonly (IndexedPack & { readonly liveBytes: number; readonly number: number })[]
@@ -45,12 +56,13 @@ export function cacheContentOf(of: {
     positionOf,
     count: drafts.all.length,
     refWords: drafts.all.reduce((sum, draft) => sum + drafts.refsOf(draft).length, 0),
-    entries: entriesOf(drafts, made, placements),
+    entries: entriesOf(drafts, of.listings.of(drafts.all), made, placements),
   }
 }
 
 function* entriesOf(
   drafts: Drafts,
+  listings: ReadonlyMap<PlacedPath, Listing>,
   made: PagesMade,
   placements: Placements,
 ): Generator<CacheEntry> {
@@ -67,6 +79,7 @@ function* entriesOf(
       refs: drafts.refsOf(draft),
       isTrusted: draft.isTrusted,
       isUnstable: draft.isUnstable,
+      listing: draft.kind === 'directory' ? listings.get(draft.place) : undefined,
     }
   }
 }

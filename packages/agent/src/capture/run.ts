@@ -168,10 +168,7 @@ export class CaptureRun {
     const { p, hub, node, record, now, identity, agentVersion, continues } = this.#parts
     const { drafts, findings } = gathered
     hub.progress('committing', 0, 1, 'items')
-    const live = new LiveBytes([
-      ...drafts.all.map((draft) => drafts.refsOf(draft)),
-      ...made.pages.map(({ refs }) => refs),
-    ])
+    const live = new LiveBytes([...drafts.refs(), ...made.pages.map(({ refs }) => refs)])
     const used = live.byPack()
     const packs = [...used]
       .map(([number, liveBytes]) => ({ ...this.#opened.book.at(number), liveBytes, number }))
@@ -254,7 +251,7 @@ export class CaptureRun {
 
   /** For the next run: what it may refer to and need not read. Made while the hub commits; undefined stays as it is. */
   async #memoryOf(
-    { drafts, comparison }: Gathered,
+    { drafts, listings, comparison }: Gathered,
     made: PagesMade,
     live: LiveBytes,
     packs: readonly (IndexedPack & { readonly liveBytes: number; readonly number: number })[],
@@ -265,10 +262,11 @@ export class CaptureRun {
     const { cache, index } = this.#files
     const { placements } = comparison
     const { known, isIndexLoaded } = this.#opened
+    const of = { drafts, listings, made, day }
     return {
-      ...(isAsBefore(drafts, made, day)
+      ...(isAsBefore(of)
         ? {}
-        : { cache: cache.encode(cacheContentOf({ drafts, made, packs, placements, day })) }),
+        : { cache: cache.encode(cacheContentOf({ ...of, packs, placements })) }),
       ...(isIndexLoaded
         ? { index: index.encode(indexOf({ known, stored: this.#stored, live, packs })) }
         : {}),

@@ -1,7 +1,7 @@
 /** Which of the things found are as the last snapshot holds them, so that nothing of them need be read. */
-import { type Entry, type PlacedPath, equal } from '@ocm/protocol'
+import { type PlacedPath, equal } from '@ocm/protocol'
 import type { Placement } from '../installation.port.ts'
-import type { CachedPlacement, Look, StatCache } from '../store/stat-cache.ts'
+import type { CachedPlacement, StatCache } from '../store/stat-cache.ts'
 import { type Draft, hasContent } from './draft.ts'
 import type { Earlier } from './earlier.ts'
 
@@ -17,18 +17,18 @@ export class Placements {
   }
 
   numberOf(placement: Placement): number {
-    const known = this.#byObject.get(placement) ?? this.#byText.get(textOf(placement))
-    if (known !== undefined) return known
-    const { section, class: of, travel, persona } = placement
-    const number = this.all.push({
-      section,
-      class: of,
-      travel,
-      ...(persona === undefined ? {} : { persona }),
-    })
-    this.#byObject.set(placement, number - 1)
-    this.#byText.set(textOf(placement), number - 1)
-    return number - 1
+    const met = this.#byObject.get(placement)
+    if (met !== undefined) return met
+    const text = textOf(placement)
+    const number = this.#byText.get(text) ?? this.#add(placement)
+    this.#byText.set(text, number)
+    this.#byObject.set(placement, number)
+    return number
+  }
+
+  #add({ section, class: of, travel, persona }: Placement): number {
+    const one = { section, class: of, travel, ...(persona === undefined ? {} : { persona }) }
+    return this.all.push(one) - 1
   }
 }
 
@@ -50,43 +50,21 @@ export class Comparison {
   }
 
   /**
-   * Files still need to be read when the answer has neither `isSame` nor content that may be referred to.
+   * Marks what is as it was.
    * @param looks of a database: how it and what lies beside it look.
+   * @returns whether it still has to be read.
    */
-  draftOf(
-    thing: {
-      readonly place: PlacedPath
-      readonly placement: Placement
-      readonly kind: Entry['kind']
-      readonly absolute: string
-      readonly look: Look
-      readonly target?: Uint8Array
-    },
-    looks?: string,
-  ): { readonly draft: Draft; readonly isRead: boolean } {
-    const { place, placement, kind, look, target } = thing
-    const cached = this.#cache.find(place.root, place.path)
-    const draft: Draft = {
-      place,
-      placement,
-      kind,
-      absolute: thing.absolute,
-      look,
-      ...(target ? { target } : {}),
-      cached,
-      isSame: false,
-      isUnstable: false,
-      isTrusted: false,
-    }
+  mustRead(draft: Draft, looks?: string): boolean {
+    const { place, placement, kind, look, target, cached } = draft
     const cache = this.#cache
-    if (cached < 0 || cache.kindOf(cached) !== kind) return { draft, isRead: !hasContent(draft) }
+    if (cached < 0 || cache.kindOf(cached) !== kind) return hasContent(draft)
     const wasPlaced = cache.placementOf(cached)
     const isPlacedAlike = wasPlaced === this.placements.numberOf(placement)
     if (!hasContent(draft)) {
       const was = cache.targets.get(cached)
       const isSameTarget = target === undefined || (was !== undefined && equal(was, target))
       draft.isSame = isPlacedAlike && isSameTarget && cache.showsLike(cached, look)
-      return { draft, isRead: true }
+      return false
     }
     const database = looks === undefined ? undefined : this.#databases.get(cached)
     const isKnown =
@@ -94,13 +72,13 @@ export class Comparison {
       cache.looksLike(cached, look) &&
       cache.placements[wasPlaced]?.class === placement.class &&
       database?.looks === looks &&
-      !this.#isInShare(place) &&
+      !isInShare(this.#share, place) &&
       this.#earlier.mayRefer(cache.refsOf(cached))
-    if (!isKnown) return { draft, isRead: false }
+    if (!isKnown) return true
     draft.isSame = isPlacedAlike
     draft.isTrusted = true
     if (database) draft.database = database
-    return { draft, isRead: true }
+    return false
   }
 
   get #databases(): ReadonlyMap<number, { readonly looks: string; readonly checkedAt: number }> {
@@ -112,14 +90,14 @@ export class Comparison {
   checkedAt(cached: number): number {
     return this.#databases.get(cached)?.checkedAt ?? 0
   }
-
-  #isInShare({ path }: PlacedPath): boolean {
-    return this.#share >= 0 && shareOf(path) === this.#share
-  }
 }
 
 /** Disks forget, and some programs hide what they write: in so many days everything is read once. */
 export const SHARES = 30
+
+/** @param share -1: nothing is. */
+export const isInShare = (share: number, { path }: PlacedPath): boolean =>
+  share >= 0 && shareOf(path) === share
 
 function shareOf(path: string): number {
   let hash = 0

@@ -1,66 +1,85 @@
 /** Everything that lies in the trees of a survey, without reading any content. */
 import { type Stats, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs'
 import { type Omission, type PlacedPath, isWithin, pathFromBytes, pathToBytes } from '@ocm/protocol'
-import type { Placement, Survey } from '../installation.port.ts'
-import type { Look } from '../store/stat-cache.ts'
-import { lookOf, onDisk } from './on-disk.ts'
+import type { Survey } from '../installation.port.ts'
+import { Draft } from './draft.ts'
+import type { NamesKnown } from './known-names.ts'
+import { RACY_MS, isSettled, lookOf, onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 
-export interface Found {
-  readonly place: PlacedPath
-  readonly absolute: string
-  readonly placement: Placement
-  readonly kind: 'file' | 'directory' | 'link'
-  readonly look: Look
-  /** Of a file when it was found. */
-  readonly size: number
-  /** Of a link. */
-  readonly target?: Uint8Array
+export type Found = Draft<'file' | 'directory' | 'link'>
+
+/** A directory that had stood still for a while, and all of whose names are among what was found, from `first` on. */
+export interface Listed {
+  readonly directory: PlacedPath
+  readonly first: number
+  readonly count: number
+  /** Its names are those of the last snapshot. */
+  readonly isKnown: boolean
 }
 
 export interface Walked {
   readonly found: readonly Found[]
+  readonly listed: readonly Listed[]
   readonly omissions: readonly Omission[]
 }
 
-/** @param without absolute path of the agent's own state, which never travels. */
-export async function walk(survey: Survey, without: string, pace: Pace): Promise<Walked> {
-  const walking = new Walking(survey, without, pace)
+export interface Walk {
+  /** Absolute path of the agent's own state, which never travels. */
+  readonly without: string
+  readonly known: NamesKnown
+  readonly now: () => number
+  readonly pace: Pace
+}
+
+export async function walk(survey: Survey, how: Walk): Promise<Walked> {
+  const walking = new Walking(survey, how)
   for (const tree of survey.trees) await walking.tree(tree)
   return walking
 }
 
 /** A directory still to be entered. */
-interface Inside {
+export interface Inside {
+  readonly found: Found
+  readonly absolute: string
+}
+
+interface Met {
   readonly place: PlacedPath
   readonly absolute: string
+  readonly stats: Stats
+  /** Of the directory it lies in, or its own when it begins a tree. */
   readonly device: number
+  readonly isRoot: boolean
+  /** When it is known already. */
+  readonly cached: number | undefined
 }
 
 const parentOf = (absolute: string) => absolute.slice(0, Math.max(0, absolute.lastIndexOf('/')))
 
 class Walking implements Walked {
   readonly found: Found[] = []
+  readonly listed: Listed[] = []
   readonly omissions: Omission[] = []
   readonly #survey: Survey
-  readonly #without: string
-  readonly #pace: Pace
+  readonly #how: Walk
+  readonly #began: number
   readonly #visited = new Set<string>()
   /** The root that begins at an absolute path. */
   readonly #rootAt = new Map<string, string>()
   /** Directories in which a root begins, or what is left out lies: in all others names are nothing but names. */
   readonly #notable = new Set<string>()
 
-  constructor(survey: Survey, without: string, pace: Pace) {
+  constructor(survey: Survey, how: Walk) {
     this.#survey = survey
-    this.#without = without
-    this.#pace = pace
+    this.#how = how
+    this.#began = how.now()
     for (const [root, absolute] of Object.entries(survey.layout.roots)) {
       if (!this.#rootAt.has(absolute)) this.#rootAt.set(absolute, root)
       this.#notable.add(parentOf(absolute))
     }
-    this.#notable.add(parentOf(without))
+    this.#notable.add(parentOf(how.without))
   }
 
   async tree({ root, absolute }: Survey['trees'][number]): Promise<void> {
@@ -68,50 +87,59 @@ class Walking implements Walked {
     // That a root is reached over a link is a matter of this machine: what is behind it belongs to the snapshot.
     const stats = this.#try(place, () => statSync(onDisk(absolute)))
     const open: Inside[] = []
-    if (stats && !isWithin(this.#without, absolute)) {
-      this.#meet(place, absolute, stats, undefined, true, open)
+    if (stats && !isWithin(this.#how.without, absolute)) {
+      const met = { place, absolute, stats, device: stats.dev, isRoot: true, cached: undefined }
+      this.#meet(met, open)
     }
-    for (let here = open.pop(); here; here = open.pop()) {
-      const { device } = here
-      const isNotable = this.#notable.has(here.absolute)
-      const before = here.place.path === '' ? '' : `${here.place.path}/`
-      for (const name of this.#namesIn(here)) {
-        const pause = this.#pace()
-        if (pause) await pause
-        const path = `${here.absolute}/${name}`
-        if (isNotable && path === this.#without) continue
-        // A root that begins here names everything below it.
-        const begun = isNotable ? this.#rootAt.get(path) : undefined
-        const inside =
-          begun === undefined
-            ? { root: here.place.root, path: before + name }
-            : { root: begun, path: '' }
-        const met = this.#try(inside, () => lstatSync(onDisk(path)))
-        if (met) this.#meet(inside, path, met, device, begun !== undefined, open)
-      }
-    }
+    for (let here = open.pop(); here; here = open.pop()) await this.#enter(here, open)
   }
 
-  /** In one order whenever it is asked for, so that two captures find things alike. */
-  #namesIn({ place, absolute }: Inside): readonly string[] {
-    const names = this.#try(place, () => readdirSync(onDisk(absolute))) ?? []
+  async #enter(here: Inside, open: Inside[]): Promise<void> {
+    const { pace, without, known } = this.#how
+    const { place: directory, look } = here.found
+    const { root, path: top } = directory
+    const isNotable = this.#notable.has(here.absolute)
+    const was = isNotable ? undefined : known.in(here)
+    const paths = was?.paths ?? this.#pathsIn(here)
+    if (!paths) return
+    const first = this.found.length
+    const before = top === '' ? `${here.absolute}/` : here.absolute
+    for (let n = 0; n < paths.length; n++) {
+      const path = paths[n] as string
+      const pause = pace()
+      if (pause) await pause
+      const absolute = before + path.slice(top.length)
+      if (isNotable && absolute === without) continue
+      // A root that begins here names everything below it.
+      const begun = isNotable ? this.#rootAt.get(absolute) : undefined
+      const place = begun === undefined ? { root, path } : { root: begun, path: '' }
+      const stats = this.#try(place, () => lstatSync(onDisk(absolute)))
+      if (!stats) continue
+      const [isRoot, device] = [begun !== undefined, look.dev]
+      this.#meet({ place, absolute, stats, isRoot, device, cached: was && was.first + n }, open)
+    }
+    const count = this.found.length - first
+    if (isNotable || count < paths.length || !isSettled(look, this.#began, RACY_MS)) return
+    this.listed.push({ directory, first, count, isKnown: was !== undefined })
+  }
+
+  /** Paths in the root; in one order whenever it is asked for, so that two captures find things alike. */
+  #pathsIn({ found: { place }, absolute }: Inside): readonly string[] | undefined {
+    const names = this.#try(place, () => readdirSync(onDisk(absolute)))
     // What is not UTF-8 has to be asked for byte for byte.
-    if (!names.some((name) => name.includes('\ufffd'))) return names.toSorted()
-    const exact = this.#try(place, () => readdirSync(onDisk(absolute), { encoding: 'buffer' }))
-    return exact?.map(pathFromBytes).toSorted() ?? []
+    const exact = names?.some((name) => name.includes('\ufffd'))
+      ? this.#try(place, () => readdirSync(onDisk(absolute), { encoding: 'buffer' }))
+      : names
+    const before = place.path === '' ? '' : `${place.path}/`
+    return exact
+      ?.map((name) => before + (typeof name === 'string' ? name : pathFromBytes(name)))
+      .toSorted()
   }
 
-  #meet(
-    place: PlacedPath,
-    absolute: string,
-    stats: Stats,
-    device: number | undefined,
-    isRoot: boolean,
-    open: Inside[],
-  ): void {
+  #meet({ place, absolute, stats, device, isRoot, cached }: Met, open: Inside[]): void {
     const kind = kindOf(stats)
     // Another root that is a mount of its own is walked when its turn comes.
-    if (kind === 'directory' && device !== undefined && stats.dev !== device) {
+    if (kind === 'directory' && stats.dev !== device) {
       this.#omit(place, 'other-filesystem')
       return
     }
@@ -135,16 +163,16 @@ class Walking implements Walked {
         ? this.#try(place, () => readlinkSync(onDisk(absolute), { encoding: 'buffer' }))
         : null
     if (target === undefined) return
-    this.found.push({
+    const found = new Draft({
       place,
-      absolute,
       placement: meaning,
       kind,
       look: lookOf(stats),
-      size: kind === 'file' ? stats.size : 0,
-      ...(target === null ? {} : { target: new Uint8Array(target) }),
+      cached: cached ?? this.#how.known.numberOf(place),
+      target: target === null ? undefined : new Uint8Array(target),
     })
-    if (kind === 'directory') open.push({ place, absolute, device: stats.dev })
+    this.found.push(found)
+    if (kind === 'directory') open.push({ found, absolute })
   }
 
   #omit(place: PlacedPath, why: Omission['why']): void {

@@ -1,8 +1,6 @@
 /** The files of a capture by where they lie, and the names of those that list something. */
 import { type PlacedPath, absoluteOf, placeOf } from '@ocm/protocol'
-import type { Captured } from '../installation.port.ts'
-
-export type CapturedFile = Captured['entries'][number]
+import type { Captured, CapturedFile } from '../installation.port.ts'
 
 /** Nobody asks for the names of directories without one of these: of a large workspace there are few. */
 const LISTED = /(?:^|\/)(?:SKILL\.md|openclaw\.plugin\.json|sessions\.json|auth-profiles\.json)$/

@@ -1,7 +1,7 @@
 /** What is found in the configuration, which is one thing in several files: remembered as long as all of them are the same. */
 import type { Mention } from '@ocm/protocol'
-import type { Captured } from '../installation.port.ts'
-import { type CapturedFile, type CapturedFiles } from './captured-files.ts'
+import type { Captured, CapturedFile } from '../installation.port.ts'
+import type { CapturedFiles } from './captured-files.ts'
 import { readConfig } from './config.ts'
 import { type ConfigListing, listConfig } from './config-listing.ts'
 import { portsIn, visitBrokenConfig, visitConfig } from './config-strings.ts'

@@ -11,8 +11,8 @@ import {
   placesIn,
   rulesBetween,
 } from '@ocm/protocol'
-import type { Captured, Findings } from '../installation.port.ts'
-import { type CapturedFile, CapturedFiles } from './captured-files.ts'
+import type { Captured, CapturedFile, Findings } from '../installation.port.ts'
+import { CapturedFiles } from './captured-files.ts'
 import { findInConfiguration, hexOf, travels } from './configuration-findings.ts'
 import { findInDatabase } from './database-findings.ts'
 import type { Where } from './discovery.ts'

@@ -1,8 +1,7 @@
 /** What is found in one file or link that is not of the configuration. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { absoluteOf, pathToBytes } from '@ocm/protocol'
-import type { Captured } from '../installation.port.ts'
-import { type CapturedFile } from './captured-files.ts'
+import type { Captured, CapturedFile } from '../installation.port.ts'
 import { hexOf } from './configuration-findings.ts'
 import { errno } from './errno.ts'
 import { isOfOpenClaw, jsonAs, kindOf, textIn, visitFile } from './file-strings.ts'

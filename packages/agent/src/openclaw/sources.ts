@@ -141,9 +141,27 @@ export function sourceOf(relative: string): Placement | 'regenerable' {
   linesBelow.set(name, lines)
   const meaning = lines.find(({ whole }) => whole.test(relative))?.meaning ?? OTHERWISE
   if (meaning === 'regenerable') return meaning
-  const [section, packClass, travel] = meaning
-  const persona = /^agents\/([^/]+)/.exec(relative)?.[1]
-  return { section, class: packClass, travel, ...(persona === undefined ? {} : { persona }) }
+  return placementOf(meaning, /^agents\/([^/]+)/.exec(relative)?.[1])
+}
+
+/** One object for all that is placed alike: there are few of them, and tens of thousands of paths. */
+const placements = new Map<string, Placement>()
+
+function placementOf(
+  [section, packClass, travel]: Exclude<Meaning, 'regenerable'>,
+  persona: string | undefined,
+): Placement {
+  const key = `${section} ${packClass} ${travel} ${persona ?? ''}`
+  const known = placements.get(key)
+  if (known) return known
+  const placement = {
+    section,
+    class: packClass,
+    travel,
+    ...(persona === undefined ? {} : { persona }),
+  }
+  placements.set(key, placement)
+  return placement
 }
 
 function matcher(pattern: string): RegExp {

@@ -42,6 +42,8 @@ function treesOf({ where, workspaces, extras }: Located): Survey['trees'] {
   return trees.toSorted((a, b) => a.absolute.length - b.absolute.length)
 }
 
+const CONFIGURATION: Placement = { section: 'gateway', class: 'secret', travel: 'always' }
+
 function meanings({ where, config, workspaces, extras, secrets, layout }: Located) {
   const byRoot = new Map<string, Pick<Extra, 'placement' | 'like'>>([
     ['state', { placement: { section: 'gateway', class: 'state', travel: 'always' }, like: '' }],
@@ -56,6 +58,10 @@ function meanings({ where, config, workspaces, extras, secrets, layout }: Locate
   ])
   const configFiles = new Set(config.files)
   const special = [where.agentState, ...configFiles, ...secrets.map(({ absolute }) => absolute)]
+  const secretPlaces = secrets.map(({ absolute, section, travel }) => ({
+    absolute,
+    placement: { section, class: 'secret', travel } satisfies Placement,
+  }))
   /** Roots in which everything is of the same kind: of a large workspace, nearly all that is asked. */
   const plain = new Map<string, Placement>()
   for (const [root, { placement, like }] of byRoot) {
@@ -69,13 +75,11 @@ function meanings({ where, config, workspaces, extras, secrets, layout }: Locate
     if (same !== undefined) return same
     const absolute = absoluteOf(layout, place)
     if (absolute === undefined || isWithin(where.agentState, absolute)) return { skip: true }
-    if (configFiles.has(absolute)) return { section: 'gateway', class: 'secret', travel: 'always' }
+    if (configFiles.has(absolute)) return CONFIGURATION
     const root = byRoot.get(place.root)
     if (root === undefined) return { skip: true }
-    const secret = secrets.find((one) => isWithin(one.absolute, absolute))
-    if (secret !== undefined) {
-      return { section: secret.section, class: 'secret', travel: secret.travel }
-    }
+    const secret = secretPlaces.find((one) => isWithin(one.absolute, absolute))
+    if (secret !== undefined) return secret.placement
     if (root.like === undefined) return root.placement
     const path = [root.like, place.path].filter((part) => part !== '').join('/')
     const source = path === root.like ? root.placement : sourceOf(path)

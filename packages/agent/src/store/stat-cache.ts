@@ -10,6 +10,7 @@ import {
   Bytes,
   Count,
   OcmError,
+  type PlacedPath,
   type Primitives,
   Section,
   Strict,
@@ -40,10 +41,11 @@ export interface Look {
 }
 
 const LOOK_WORDS = 6
-/** kind + flags, placement, page, end of the refs. */
-const ENTRY_WORDS = 4
+/** kind + flags, placement, page, end of the refs; of a directory the first of what lies in it, and how much that is. */
+const ENTRY_WORDS = 6
 const TRUSTED = 0x100
 const UNSTABLE = 0x200
+const LISTED = 0x400
 
 const CachedPack = Type.Object(
   { ...IndexedPack.properties, liveBytes: Count },
@@ -70,7 +72,7 @@ const Database = Strict({
   checkedAt: Type.Number(),
 })
 const Head = Strict({
-  v: Type.Literal(1),
+  v: Type.Literal(2),
   owner: IndexOwner,
   packs: Type.Array(CachedPack),
   placements: Type.Array(Placed),
@@ -81,10 +83,17 @@ const Head = Strict({
   /** Days since 1970 on which a share was last read in spite of looking the same. */
   day: Count,
   count: Count,
+  listed: Count,
   refs: Count,
   names: Count,
 })
 type Head = Static<typeof Head>
+
+/** What lies in a directory: entries one behind the other. */
+export interface Listing {
+  readonly first: number
+  readonly count: number
+}
 
 export type CachedPack = Static<typeof CachedPack>
 export type CachedPage = Static<typeof Page>
@@ -107,6 +116,8 @@ export interface CacheEntry {
   /** Not changed so recently that a later change could look the same. */
   readonly isTrusted: boolean
   readonly isUnstable: boolean
+  /** Of a directory, when all that lies in it is in the cache. */
+  readonly listing?: Listing | undefined
 }
 
 /** Columns: one value, or a fixed number of them, for each entry. */
@@ -118,6 +129,8 @@ export class StatCache {
   readonly targets: ReadonlyMap<number, Uint8Array>
   readonly day: number
   readonly count: number
+  /** How many directories have a listing. */
+  readonly listed: number
   readonly refs: Uint32Array<ArrayBuffer>
   readonly #stats: Float64Array
   readonly #sizes: Float64Array
@@ -125,6 +138,8 @@ export class StatCache {
   readonly #hashes: Uint8Array
   readonly #names: readonly string[]
   #numbers: Map<string, number> | undefined
+  /** Databases are met among all others, and come first here. */
+  readonly #databases: ReadonlyMap<string, number>
   /** Where the next name is likely to be. */
   #likely = 0
 
@@ -146,21 +161,47 @@ export class StatCache {
     this.#words = columns.words
     this.#hashes = columns.hashes
     this.#names = namesIn(names, head.count)
+    this.#databases = new Map(
+      head.databases.map(({ entry }) => [this.#names[entry] ?? '', entry] as const),
+    )
+    // The next name that is asked for is that of the first which is no database.
+    this.#likely = head.databases.length
+    this.listed = head.listed
   }
 
   static empty(): StatCache {
-    const head = { packs: [], placements: [], pages: [], databases: [], targets: [], day: 0 }
-    return new StatCache({ ...head, count: 0 }, columnsOf(0, 0), new Uint8Array(0))
+    const lists = { packs: [], placements: [], pages: [], databases: [], targets: [] }
+    const head = { ...lists, day: 0, count: 0, listed: 0 }
+    return new StatCache(head, columnsOf(0, 0), new Uint8Array(0))
   }
 
   /** The entry of this name, -1 if there is none. Fastest when asked for in the order in which entries were put in. */
   find(root: string, path: string): number {
     const name = nameOf(root, path)
     if (this.#names[this.#likely] === name) return this.#likely++
+    const database = this.#databases.get(name)
+    if (database !== undefined) return database
     this.#numbers ??= new Map(this.#names.map((one, number) => [one, number]))
     const found = this.#numbers.get(name) ?? -1
     if (found >= 0) this.#likely = found + 1
     return found
+  }
+
+  placeOf(entry: number): PlacedPath {
+    const name = this.#names[entry] as string
+    const root = name.slice(0, name.indexOf('\t'))
+    return { root, path: this.pathOf(entry, root) }
+  }
+  /** @param root of the entry */
+  pathOf(entry: number, root: string): string {
+    return (this.#names[entry] as string).slice(root.length + 1)
+  }
+  /** What lay in a directory, if it is known whole. What is looked up next is likely to come after it. */
+  listingOf(entry: number): Listing | undefined {
+    if ((this.#word(entry, 0) & LISTED) === 0) return undefined
+    const listing = { first: this.#word(entry, 4), count: this.#word(entry, 5) }
+    if (listing.count > 0) this.#likely = listing.first + listing.count
+    return listing
   }
 
   kindOf(entry: number): (typeof KINDS)[number] {
@@ -202,7 +243,11 @@ export class StatCache {
     return this.#hashes.subarray(entry * 32, entry * 32 + 32)
   }
   refsOf(entry: number): Uint32Array<ArrayBuffer> {
-    return this.refs.subarray(entry === 0 ? 0 : this.#word(entry - 1, 3), this.#word(entry, 3))
+    return this.refsBetween(entry, entry + 1)
+  }
+  /** Of the entries from `first` on, without `end`. */
+  refsBetween(first: number, end: number): Uint32Array<ArrayBuffer> {
+    return this.refs.subarray(first === 0 ? 0 : this.#word(first - 1, 3), this.#word(end - 1, 3))
   }
 
   #word(entry: number, which: number): number {
@@ -261,7 +306,7 @@ function columnsOfEntries({ count, refWords, entries, positionOf }: CacheContent
   const columns = columnsOf(count, refWords)
   const { stats, sizes, words, refs, hashes } = columns
   const names: string[] = []
-  let [n, end] = [0, 0]
+  let [n, end, listed] = [0, 0, 0]
   for (const entry of entries) {
     names.push(nameOf(entry.root, entry.path))
     const { look } = entry
@@ -279,15 +324,20 @@ function columnsOfEntries({ count, refWords, entries, positionOf }: CacheContent
       const value = own[word] as number
       refs[end++] = word % REF_WORDS === 0 ? positionOf(value) : value
     }
-    const flags = (entry.isTrusted ? TRUSTED : 0) | (entry.isUnstable ? UNSTABLE : 0)
+    const { listing } = entry
+    const flags =
+      (entry.isTrusted ? TRUSTED : 0) | (entry.isUnstable ? UNSTABLE : 0) | (listing ? LISTED : 0)
     const first = n * ENTRY_WORDS
     words[first] = KINDS.indexOf(entry.kind) | flags
     words[first + 1] = entry.placement
     words[first + 2] = entry.page
     words[first + 3] = end
+    words[first + 4] = listing?.first ?? 0
+    words[first + 5] = listing?.count ?? 0
+    if (listing) listed++
     n++
   }
-  return { columns, names: bytesOfNames(names) }
+  return { columns, listed, names: bytesOfNames(names) }
 }
 
 /** Names end with a zero byte, which none of them holds. */
@@ -324,9 +374,9 @@ export class StatCacheFile {
   /** As it lies in the file. */
   encode(content: CacheContent): Uint8Array {
     const { count, refWords, packs, placements, pages, databases, targets, day } = content
-    const { columns, names } = columnsOfEntries(content)
+    const { columns, listed, names } = columnsOfEntries(content)
     const head = toCbor({
-      v: 1,
+      v: 2,
       owner: this.#owner,
       packs: [...packs],
       placements: [...placements],
@@ -335,6 +385,7 @@ export class StatCacheFile {
       targets: [...targets],
       day,
       count,
+      listed,
       refs: refWords,
       names: names.length,
     } satisfies Head)
