@@ -92,18 +92,18 @@ export interface Separated<F> {
  */
 export interface Captured {
   readonly survey: Survey
-  /** Those that were captured, by `root:path`; the hash is the one that names their content in the manifest. */
-  readonly databases: ReadonlyMap<
-    string,
-    { readonly source: DatabaseSource; readonly sha256: Uint8Array }
-  >
+  /**
+   * Those that are captured, each as soon as it has been read, always in one order; `name` is `root:path`, and the hash
+   * names the content in the manifest. It ends when everything has been read.
+   */
+  readonly databases: AsyncIterable<CapturedDatabase>
   /**
    * Absolute path of a database with exactly that content: a copy, or the original itself while nobody writes to it.
    * It is opened as immutable, so nothing is made beside it; whether an original changed meanwhile is looked at, and
    * then this is called again. Undefined when there is none any more.
    */
   openDatabase(place: PlacedPath): Promise<string | undefined>
-  /** Files and links. */
+  /** Files and links; to be asked for when the databases have ended. */
   readonly entries: readonly CapturedFile[]
   /** The bytes of a captured file; when it is not the same any more, they take the place of what was captured. */
   read(place: PlacedPath): { readonly bytes: Uint8Array; readonly isSame: boolean }
@@ -114,6 +114,12 @@ export interface Captured {
   }
   /** `Findings.remember` of an earlier capture. What is damaged, foreign or of another version counts as nothing. */
   readonly recall: Uint8Array | undefined
+}
+
+export interface CapturedDatabase {
+  readonly name: string
+  readonly source: DatabaseSource
+  readonly sha256: Uint8Array
 }
 
 /** A file or link that was captured. */

@@ -1,5 +1,6 @@
 /** What is captured again: read only if it looks changed, and never missed when it is. */
 import {
+  type Stats,
   appendFileSync,
   chmodSync,
   chownSync,
@@ -17,6 +18,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EXTENT_MAX_BYTES, readManifest } from '@ocm/protocol'
 import { capture } from './capture.ts'
 import { SmallNode, nameOf, newJob, noise, placed } from './testing/node.ts'
+import { onDiskNow } from './testing/random-trees.ts'
 
 let node: SmallNode
 /** How far ahead of what was written the clock is: what was written seconds ago is relied on. */
@@ -159,6 +161,58 @@ test.each(CHANGES)('something %s is found', async (_, change) => {
   await captureLater()
   expect(await node.differences()).toEqual([])
   expect(newBytes()).toBeLessThan(3000)
+})
+
+/** As if nothing had come or gone: only the kernel knows better. */
+function unseen(directories: readonly string[], change: () => void): void {
+  const before = directories.map((name) => lstatSync(node.at(name)))
+  change()
+  for (const [n, name] of directories.entries()) {
+    const { atime, mtime } = before[n] as Stats
+    utimesSync(node.at(name), atime, mtime)
+  }
+}
+
+const COMING_AND_GOING: readonly (readonly [string, () => void])[] = [
+  ['comes', () => writeFileSync(node.at('ws/deep/come'), 'c')],
+  ['goes', () => rmSync(node.at('ws/deep/gone'))],
+  ['moves', () => renameSync(node.at('ws/deep/gone'), node.at('ws/deep/deeper/moved'))],
+  ['comes where nothing was', () => writeFileSync(node.at('nothing in here/come'), 'c')],
+  [
+    'becomes a directory',
+    () => (rmSync(node.at('ws/deep/gone')), mkdirSync(node.at('ws/deep/gone'))),
+  ],
+]
+
+test.each(COMING_AND_GOING)(
+  'what %s in a directory that looks as it did is found',
+  async (_, change) => {
+    writeFileSync(node.at('ws/deep/gone'), 'g')
+    const names = async () => (await readManifest(node.packs())).entries.map(nameOf).toSorted()
+    const onDisk = () =>
+      [...onDiskNow(node.state).keys()]
+        .filter((name) => !/^(?:ocm|cache|pipe)(?:\/|$)/.test(name))
+        .map((name) => name.replace(/^(?=ws(?:\/|$))/, '\0').replace(/^(?!\0)/, 'state:'))
+        .map((name) => name.replace(/^\0ws\/?/, 'workspace:main:'))
+    await captureLater()
+    await captureLater()
+    for (let times = 0; times < 2; times++) {
+      expect(await names()).toEqual([...onDisk(), 'extra:notes:'].toSorted())
+      expect(await node.differences()).toEqual([])
+      if (times === 0) unseen(['ws/deep', 'ws/deep/deeper', 'nothing in here'], change)
+      await captureLater()
+    }
+  },
+)
+
+test('what comes a moment after its directory was read is found the next time', async () => {
+  await capturing()
+  for (let n = 0; n < 20; n++) {
+    writeFileSync(node.at(`ws/deep/come-${n}`), 'c')
+    await capturing()
+    const { entries } = await readManifest(node.packs())
+    expect(entries.map(nameOf)).toContain(`workspace:main:deep/come-${n}`)
+  }
 })
 
 test('a row that is in the log of a database only is found', async () => {

@@ -1,12 +1,15 @@
 /** Captures that several threads read for. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Entry, OcmError, hex, readManifest } from '@ocm/protocol'
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import { capture } from './capture.ts'
-import { SmallNode, contentOf, nameOf, newJob, noise } from './testing/node.ts'
+import { SmallNode, contentOf, nameOf, newJob, noise, placed } from './testing/node.ts'
 
 let node: SmallNode
 beforeEach(async () => {
@@ -120,4 +123,89 @@ test('a database that is read in parts has the hash of all its pieces', async ()
   expect(entry.size).toBeGreaterThan(33_000_000)
   const content = await contentOf(packs, entry)
   expect(hex(p.sha256(content))).toBe(hex(p.sha256(readFileSync(`${node.state}/main.db`))))
+}, 60_000)
+
+/** A database of some megabytes, and what changes some of its pages. */
+function fillDatabase(): void {
+  const database = node.database()
+  database.exec(`PRAGMA journal_mode = DELETE; CREATE TABLE IF NOT EXISTS much (n, x);
+    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
+    INSERT INTO much SELECT i, hex(randomblob(1000)) FROM n`)
+  database.close()
+}
+function write(to: string): void {
+  const database = new DatabaseSync(to)
+  database.exec('UPDATE much SET x = hex(randomblob(1000)) WHERE n = 7; VACUUM')
+  database.close()
+}
+
+/** It was looked at before something in it changed. */
+const isNotTheDirectory = (name: string) => name !== 'state:'
+
+const HAPPENS: readonly (readonly [string, () => void])[] = [
+  ['stays as it is', () => undefined],
+  ['is written to', () => write(join(node.state, 'main.db'))],
+  [
+    'is replaced',
+    () => (
+      write(join(node.dir, 'other.db')),
+      renameSync(join(node.dir, 'other.db'), node.at('main.db'))
+    ),
+  ],
+]
+
+test.each(
+  HAPPENS.flatMap(([what, change]) =>
+    (['meanwhile', 'then'] as const).map((when) => [when, what, change] as const),
+  ),
+)(
+  'a database that is read while all else is looked at, and %s %s',
+  async (when, _, change) => {
+    let ahead = 0
+    const now = () => Date.now() + ahead
+    fillDatabase()
+    await inThreads({ now })
+    ahead += 10_000
+    fillDatabase()
+    copyFileSync(join(node.state, 'main.db'), join(node.dir, 'other.db'))
+    await pause(30)
+    ahead += 10_000
+    // After the databases of the last snapshot: at once, or when that one has been read.
+    let met = 0
+    const installation = node.installation({
+      classify: (place) => {
+        if (place.path === 'main.db') return placed('gateway')
+        met++
+        if (when === 'then' && met === 1)
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1000)
+        if (met === (when === 'then' ? 8 : 1)) change()
+        return placed(place.root === 'state' ? 'gateway' : 'workspaces')
+      },
+    })
+    await inThreads({ now, installation })
+    expect(met).toBeGreaterThan(8)
+    expect((await node.differences()).filter(isNotTheDirectory)).toEqual([])
+    expect(node.hub.newest.metrics.newBytes).toBeGreaterThan(1_000_000)
+  },
+  60_000,
+)
+
+test('a database that goes away while it is read is not in the snapshot', async () => {
+  let ahead = 0
+  const now = () => Date.now() + ahead
+  fillDatabase()
+  await inThreads({ now })
+  fillDatabase()
+  await pause(30)
+  ahead += 10_000
+  const installation = node.installation({
+    classify: (place) => {
+      if (place.path !== 'main.db') rmSync(node.at('main.db'), { force: true })
+      return placed('gateway')
+    },
+  })
+  await inThreads({ now, installation })
+  const { entries } = await readManifest(node.packs())
+  expect(entries.filter(({ kind }) => kind === 'database')).toEqual([])
+  expect((await node.differences()).filter(isNotTheDirectory)).toEqual([])
 }, 60_000)

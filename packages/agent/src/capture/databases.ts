@@ -71,22 +71,29 @@ export interface ReadingParts {
   readonly begun?: DatabasesBegun
 }
 
-/** Those in use are copied from transactions that are opened at one moment. */
+/**
+ * Those in use are copied from transactions that are opened at one moment.
+ * @param done is told of each when it has been read.
+ */
 export async function readDatabases(
   parts: ReadingParts,
   looks: readonly DatabaseLook[],
-): Promise<readonly DatabaseOutcome[]> {
+  done: (outcome: DatabaseOutcome) => void,
+): Promise<void> {
   const quiet = looks.filter(isQuiet)
-  const copies = await readCopies(
+  await readCopies(
     parts,
     looks.filter((look) => !quiet.includes(look)),
+    done,
   )
-  const read = await Promise.all(
-    quiet.map(async (look) => (await (parts.begun?.of(look) ?? readOriginal(parts, look))) ?? look),
-  )
-  const changed = read.filter((one) => 'looks' in one)
-  const late = changed.length === 0 ? [] : await readCopies(parts, changed)
-  return [...copies, ...late, ...read.filter((one) => 'content' in one)]
+  const changed: DatabaseLook[] = []
+  const readQuiet = async (look: DatabaseLook) => {
+    const read = await (parts.begun?.of(look) ?? readOriginal(parts, look))
+    if (read) done(read)
+    else changed.push(look)
+  }
+  await Promise.all(quiet.map(readQuiet))
+  await readCopies(parts, changed, done)
 }
 
 /** Of one that has just been written to, two looks would not show another change: it is copied like one with a log. */
@@ -146,12 +153,15 @@ async function readOriginal(
 async function readCopies(
   parts: ReadingParts,
   looks: readonly DatabaseLook[],
-): Promise<readonly DatabaseOutcome[]> {
-  if (looks.length === 0) return []
+  done: (outcome: DatabaseOutcome) => void,
+): Promise<void> {
+  if (looks.length === 0) return
   const sources = looks.map(({ source }) => source)
   const into = await mkdtemp(join(parts.staging, 'copies-'))
   const outcomes = await copyDatabases(sources, into, undefined, parts.mustCheck)
-  return Promise.all(outcomes.map((copy, n) => readCopy(parts, looks[n] as DatabaseLook, copy)))
+  const read = async (copy: CopyOutcome, n: number) =>
+    done(await readCopy(parts, looks[n] as DatabaseLook, copy))
+  await Promise.all(outcomes.map(read))
 }
 
 async function readCopy(

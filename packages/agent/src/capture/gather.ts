@@ -15,6 +15,7 @@ import {
 } from '@ocm/protocol'
 import type {
   Captured,
+  CapturedDatabase,
   DatabaseSource,
   Findings,
   FoundThing,
@@ -46,6 +47,7 @@ import type { StatCache } from '../store/stat-cache.ts'
 import { Comparison, isSilentChange, markIfSame } from './same.ts'
 import { type Done, OUTCOMES, lookAt as lookOfFile } from './units.ts'
 import { walk } from './walk.ts'
+import { giveBack } from '../workers/collect.ts'
 
 export interface GatheringParts {
   readonly parts: CaptureParts
@@ -96,6 +98,8 @@ export class Gathering {
   readonly #gone = new Set<Draft>()
   /** By name. */
   readonly #databases = new Map<string, Draft>()
+  /** Of databases that are to be read. */
+  readonly #toCome = new Map<Draft, PromiseWithResolvers<void>>()
   readonly #copies = new Map<string, string>()
   #starting: Starting | undefined
   #reader: Reader | undefined
@@ -144,9 +148,13 @@ export class Gathering {
     }
     const pause = pace()
     if (pause) await pause
-    if (changed.length > 0 || toRead.length > 0) await this.#read(survey, changed, toRead)
-
-    const findings = await installation.examine(this.#captured(survey, databases))
+    const isAny = changed.length > 0 || toRead.length > 0
+    const read = isAny ? this.#read(survey, changed, toRead) : Promise.resolve()
+    const examined = installation.examine(this.#captured(survey, databases, read))
+    // It waits for what is read, and fails with it.
+    examined.catch(() => undefined)
+    await read
+    const findings = await examined
     return {
       survey,
       drafts: this.#drafts,
@@ -215,7 +223,9 @@ export class Gathering {
         })
         this.#drafts.add(draft)
         this.#databases.set(nameOf(place), draft)
-        if (this.#comparison.mustRead(draft, look.looks)) changed.push(look)
+        if (!this.#comparison.mustRead(draft, look.looks)) continue
+        changed.push(look)
+        this.#toCome.set(draft, Promise.withResolvers())
       } catch (error) {
         if (!(error instanceof PathFailed)) throw error
         this.#omit(source.place, error.why)
@@ -239,7 +249,7 @@ export class Gathering {
     const starting = (this.#starting ??= this.#of.reader(bytes))
     const reading = await this.#readingParts(starting)
     const { reader } = reading
-    const outcomes = readDatabases(reading, databases)
+    const ofDatabases = readDatabases(reading, databases, (outcome) => this.#databaseDone(outcome))
     const units = ORDER.flatMap((packClass) => {
       const ofClass = files.filter(({ placement }) => placement.class === packClass)
       return fileUnits(
@@ -263,8 +273,10 @@ export class Gathering {
       const pause = pace()
       if (pause) await pause
     })
-    await Promise.all([outcomes, ...read])
-    for (const outcome of await outcomes) this.#databaseDone(outcome)
+    // While threads read: what it took to find out what is to be read is not needed beside them. It takes a while, and
+    // when little has changed there is something better to do.
+    if (starting.threads > 0 && !this.#begun) giveBack()
+    await Promise.all([ofDatabases, ...read])
     await this.#begun?.settled()
     await reader.finish()
     this.#drafts.drop(this.#gone)
@@ -308,6 +320,7 @@ export class Gathering {
     const { place } = 'omit' in outcome ? outcome.source : outcome.look.source
     const draft = this.#databases.get(nameOf(place))
     if (!draft) throw new TypeError('not what was asked for')
+    this.#toCome.get(draft)?.resolve()
     if ('omit' in outcome) {
       this.#drop(draft, outcome.omit)
       return
@@ -324,12 +337,6 @@ export class Gathering {
     const name = nameOf(place)
     if (copy !== undefined) this.#copies.set(name, copy)
     if (flaw !== '') this.#warnings.push({ code: 'database-damaged', detail: `${name}: ${flaw}` })
-  }
-
-  /** @returns undefined of a database that could not be captured. */
-  #draftOf({ place }: DatabaseSource): Draft | undefined {
-    const draft = this.#databases.get(nameOf(place))
-    return draft && this.#gone.has(draft) ? undefined : draft
   }
 
   #drop(draft: Draft, why: Omission['why']): void {
@@ -355,25 +362,36 @@ export class Gathering {
     this.#of.parts.hub.progress('files', done, this.#totalBytes, 'bytes')
   }
 
-  #captured(survey: Survey, sources: readonly DatabaseSource[]): Captured {
+  /** @param read answers when everything has been read. */
+  #captured(survey: Survey, sources: readonly DatabaseSource[], read: Promise<void>): Captured {
     const drafts = this.#drafts
-    const databases = new Map<string, { source: DatabaseSource; sha256: Uint8Array }>()
-    for (const source of sources) {
-      const draft = this.#draftOf(source)
-      const sha256 = draft && drafts.sha256Of(draft)
-      if (sha256) databases.set(nameOf(source.place), { source, sha256 })
-    }
+    let entries: readonly CapturedEntry[] | undefined
     return {
       survey,
       recall: this.#of.recall,
       ...this.#fleet(),
-      databases,
-      openDatabase: (place) => this.#openDatabase(databases.get(nameOf(place))),
-      entries: drafts.all.flatMap((draft) =>
-        isFile(draft) || isLink(draft) ? [new CapturedEntry(drafts, draft)] : [],
-      ),
+      databases: this.#databasesAsRead(sources, read),
+      openDatabase: (place) =>
+        this.#openDatabase(sources.find((source) => nameOf(source.place) === nameOf(place))),
+      get entries() {
+        return (entries ??= entriesOf(drafts))
+      },
       read: (place) => this.#readForExamine(survey, place),
     }
+  }
+
+  async *#databasesAsRead(
+    sources: readonly DatabaseSource[],
+    read: Promise<void>,
+  ): AsyncGenerator<CapturedDatabase> {
+    for (const source of sources) {
+      const draft = this.#databases.get(nameOf(source.place))
+      if (!draft) continue
+      await Promise.race([this.#toCome.get(draft)?.promise, read])
+      const sha256 = this.#gone.has(draft) ? undefined : this.#drafts.sha256Of(draft)
+      if (sha256) yield { name: nameOf(source.place), source, sha256 }
+    }
+    await read
   }
 
   #fleet(): Pick<Captured, 'fleet'> {
@@ -384,16 +402,14 @@ export class Gathering {
   }
 
   /** The copy that was captured, the original while it is as it was, or a copy that turns out to be the same. */
-  async #openDatabase(
-    asked: { readonly source: DatabaseSource; readonly sha256: Uint8Array } | undefined,
-  ): Promise<string | undefined> {
-    if (!asked) return undefined
-    const { source, sha256 } = asked
+  async #openDatabase(source: DatabaseSource | undefined): Promise<string | undefined> {
+    const draft = source && this.#databases.get(nameOf(source.place))
+    const sha256 = draft && this.#drafts.sha256Of(draft)
+    if (!source || !sha256) return undefined
     const copy = this.#copies.get(nameOf(source.place))
     if (copy !== undefined) return copy
-    const draft = this.#draftOf(source)
-    const isQuiet = !hasLog(source) && fingerprintOf(source) === draft?.database?.looks
-    if (isQuiet) return source.absolute
+    const isStill = !hasLog(source) && fingerprintOf(source) === draft.database?.looks
+    if (isStill) return source.absolute
     const into = await mkdtemp(join(this.#of.staging, 'copies-'))
     const [made] = await copyDatabases([source], into, undefined, () => false)
     if (!made || 'omit' in made) return undefined
@@ -438,6 +454,11 @@ export class Gathering {
     draft.isSame = false
   }
 }
+
+const entriesOf = (drafts: Drafts): readonly CapturedEntry[] =>
+  drafts.all.flatMap((draft) =>
+    isFile(draft) || isLink(draft) ? [new CapturedEntry(drafts, draft)] : [],
+  )
 
 /** Databases of the last snapshot that look otherwise now, as far as they are still what belongs to the installation. */
 function changedIn({ layout, classify }: Survey, cache: StatCache): readonly FoundThing[] {

@@ -20,6 +20,9 @@ const seed = Number(process.env['OCM_SEED'] ?? 1)
 const THREADS = [...Array.from({ length: 30 }, () => 0), 1, 2]
 /** Trees of one node, one after the other. */
 const IN_A_ROW = 6
+/** More than a tick of the kernel's clock. */
+const TICKS_MS = 30
+const LATER_MS = 10_000
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 
@@ -97,12 +100,16 @@ async function oneNode(dice: Dice, trees: number, wrong: string[], first: number
     database.close()
     const tree = new RandomTree(dice, node.state)
     const installation = installationOf(node)
+    // To a clock that is ahead everything has long stood still, so it is relied on; then nothing may change within a tick.
+    const isLater = dice.chance(0.5)
     for (let n = 0; n < trees; n++) {
+      if (isLater) await pause(TICKS_MS)
       if (n > 0) tree.change()
       tree.grow()
-      // Half of them are captured within the tick of the clock in which they were written.
-      if (dice.chance(0.5)) await pause(30)
-      const parts = node.parts({ installation, now: Date.now, threads: dice.one(THREADS) })
+      // Half of the others are captured within the tick of the clock in which they were written.
+      if (isLater || dice.chance(0.5)) await pause(TICKS_MS)
+      const now = () => Date.now() + (isLater ? (n + 1) * LATER_MS : 0)
+      const parts = node.parts({ installation, now, threads: dice.one(THREADS) })
       await capture(parts, { job: newJob(), trigger: 'manual' })
       const packs = node.packs()
       const manifest = await readManifest(packs)

@@ -39,12 +39,12 @@ export async function captureOf(survey: Survey, recall?: Uint8Array): Promise<Ca
         ? [{ ...one, kind, target: readlinkSync(absolute) }]
         : [{ ...one, kind, sha256: hashOf(readFileSync(absolute)) }]
     }),
-    databases: new Map(
-      databases.map((source) => [
-        nameOf(source.place),
-        { source, sha256: hashOf(readFileSync(copies.get(nameOf(source.place)) as string)) },
-      ]),
-    ),
+    databases: (async function* () {
+      for (const source of databases) {
+        const name = nameOf(source.place)
+        yield { name, source, sha256: hashOf(readFileSync(copies.get(name) as string)) }
+      }
+    })(),
     openDatabase(place) {
       asked.push(nameOf(place))
       return Promise.resolve(copies.get(nameOf(place)))

@@ -50,13 +50,12 @@ export async function examine(
   const memory = new Memory(captured.recall, contextOf(captured, where))
   const rest = rests()
   const walk = { rules: rulesBetween(layout, layout), hostname, port }
-  const files = new CapturedFiles(captured)
   const print = printWith(captured)
+  // First, because they come one by one while the others are still being read.
+  const inDatabases = await findInDatabases(captured, walk, memory, print)
+  const files = new CapturedFiles(captured)
   const mentions: Mention[] = []
   const warnings: Sight['warnings'] = []
-  const devices: Printed[] = []
-  const unknowns: Unknowns[] = []
-
   const configuration = findInConfiguration(captured, files, where, walk, memory, print)
   for (const part of configuration.files) mentions.push(...mentionsIn(part, part.told))
   const isOfIt = new Set(configuration.files.map((part) => files.file(part)))
@@ -79,28 +78,10 @@ export async function examine(
     if (pause !== undefined) await pause
   }
 
-  let state: StateListing | undefined
-  const agents: { readonly persona: string; readonly listing: AgentListing }[] = []
-  for (const [name, { source, sha256 }] of captured.databases) {
-    const found = await findInDatabase(captured, source, sha256, walk, memory, rest)
-    if (found === undefined) {
-      const { place } = source
-      unread.push({ file: { place, placement: source, size: 0 }, is: 'database' })
-      continue
-    }
-    mentions.push(...mentionsIn(source.place, found.told))
-    if (found.unknown !== undefined) unknowns.push({ name, ...found.unknown })
-    if (found.flaw !== '')
-      warnings.push({ code: 'mentions-missing', detail: `${name}: ${found.flaw}` })
-    for (const flaw of (found.state ?? found.agent)?.flaws ?? []) {
-      warnings.push({ code: 'inventory-partial', detail: `${name}: ${flaw}` })
-    }
-    if (found.state !== undefined) state = found.state
-    devices.push(...devicesIn(found, print))
-    if (found.agent !== undefined)
-      agents.push({ persona: source.persona ?? '', listing: found.agent })
-    await rest()
-  }
+  const { state, agents } = inDatabases
+  mentions.push(...inDatabases.mentions)
+  unread.push(...inDatabases.unread)
+  warnings.push(...inDatabases.warnings)
 
   const sight: Sight = {
     layout,
@@ -134,13 +115,62 @@ export async function examine(
     }),
     ...(captured.fleet === undefined
       ? {}
-      : { prints: identityPrints([...printsOf(sight, captured, files), ...devices]) }),
-    unknowns,
+      : { prints: identityPrints([...printsOf(sight, captured, files), ...inDatabases.devices]) }),
+    unknowns: inDatabases.unknowns,
     ...blindIn(fields && placesBy(fields, configuration.listing.view), unread),
     plugins: [...(state?.pluginPlaces ?? [])],
     warnings,
     remember: memory.toBytes(),
   }
+}
+
+interface InDatabases {
+  readonly mentions: Mention[]
+  readonly unread: Unread[]
+  readonly warnings: Sight['warnings']
+  readonly unknowns: Unknowns[]
+  readonly devices: Printed[]
+  readonly agents: { readonly persona: string; readonly listing: AgentListing }[]
+  state: StateListing | undefined
+}
+
+async function findInDatabases(
+  captured: Captured,
+  walk: Omit<Walk, 'visit'>,
+  memory: Memory,
+  print: Print,
+): Promise<InDatabases> {
+  const rest = rests()
+  const all: InDatabases = {
+    mentions: [],
+    unread: [],
+    warnings: [],
+    unknowns: [],
+    devices: [],
+    agents: [],
+    state: undefined,
+  }
+  for await (const { name, source, sha256 } of captured.databases) {
+    const found = await findInDatabase(captured, source, sha256, walk, memory, rest)
+    if (found === undefined) {
+      const { place } = source
+      all.unread.push({ file: { place, placement: source, size: 0 }, is: 'database' })
+      continue
+    }
+    all.mentions.push(...mentionsIn(source.place, found.told))
+    if (found.unknown !== undefined) all.unknowns.push({ name, ...found.unknown })
+    if (found.flaw !== '')
+      all.warnings.push({ code: 'mentions-missing', detail: `${name}: ${found.flaw}` })
+    for (const flaw of (found.state ?? found.agent)?.flaws ?? []) {
+      all.warnings.push({ code: 'inventory-partial', detail: `${name}: ${flaw}` })
+    }
+    if (found.state !== undefined) all.state = found.state
+    all.devices.push(...devicesIn(found, print))
+    if (found.agent !== undefined)
+      all.agents.push({ persona: source.persona ?? '', listing: found.agent })
+    await rest()
+  }
+  return all
 }
 
 /** A file that is captured, and not looked through: too large, if nothing else is said. */

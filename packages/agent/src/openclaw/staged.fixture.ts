@@ -205,12 +205,12 @@ export function captured(node: Node, recall?: Uint8Array): Captured {
   return {
     survey,
     recall,
-    databases: new Map(
-      sources.map((source) => [
-        `${source.place.root}:${source.place.path}`,
-        { source, sha256: hashOf(source.absolute) },
-      ]),
-    ),
+    databases: (async function* () {
+      for (const source of sources) {
+        const name = `${source.place.root}:${source.place.path}`
+        yield { name, source, sha256: hashOf(source.absolute) }
+      }
+    })(),
     openDatabase: (place) => Promise.resolve(absoluteOf(node.layout, place)),
     entries: things.flatMap(({ kind, place, placement, size, absolute }) => {
       if (kind === 'database') return []

@@ -155,9 +155,11 @@ export class IndexFile {
 
   /** As it lies in the file. */
   encode(index: ExtentIndex): Uint8Array {
-    const head = toCbor({ v: 2, owner: this.#owner, packs: [...index.packs] } satisfies Head)
-    const body = concat(u32(head.length), head, index.extents.toBytes())
-    return concat(MAGIC, this.#p.sha256(body), body)
+    const head = toCbor({ v: 3, owner: this.#owner, packs: [...index.packs] } satisfies Head)
+    const body = [u32(head.length), head, index.extents.bytes]
+    const sum = this.#p.sha256Parts()
+    for (const part of body) sum.update(part)
+    return concat(MAGIC, sum.digest(), ...body)
   }
 
   /** @returns undefined for anything but an intact index of this owner. */
@@ -175,10 +177,10 @@ export class IndexFile {
   }
 }
 
-const MAGIC = utf8('OCMINDX2')
+const MAGIC = utf8('OCMINDX3')
 const BODY_AT = MAGIC.length + 32
 
-const Head = Strict({ v: Type.Literal(2), owner: IndexOwner, packs: Type.Array(IndexedPack) })
+const Head = Strict({ v: Type.Literal(3), owner: IndexOwner, packs: Type.Array(IndexedPack) })
 type Head = Static<typeof Head>
 
 function headOf(bytes: Uint8Array): Head | undefined {

@@ -11,7 +11,7 @@ export interface ExtentPlace {
 /** Id (its first 128 bits), pack + 1 (0: the slot is free), segment, offset, length. */
 const WORDS = 8
 const RECORD_BYTES = 4 * WORDS
-const FIRST_SLOTS = 1024
+const FIRST_SLOTS = 16
 const MAX_LOAD = 0.6
 
 export class ExtentTable {
@@ -96,28 +96,27 @@ export class ExtentTable {
     return anew
   }
 
-  /** One record after the other, in this machine's byte order. */
-  toBytes(): Uint8Array {
-    const records = new Uint32Array(this.#count * WORDS)
-    const words = this.#words
-    let to = 0
-    for (let at = 0; at < words.length; at += WORDS) {
-      if (words[at + 4] === 0) continue
-      for (let word = 0; word < WORDS; word++) records[to++] = words[at + word] as number
-    }
-    return new Uint8Array(records.buffer)
+  /** As it lies in memory, free slots too: whoever reads it has a table without putting one record after the other. */
+  get bytes(): Uint8Array {
+    const { buffer, byteOffset, byteLength } = this.#words
+    return new Uint8Array(buffer, byteOffset, byteLength)
   }
 
-  /** @returns undefined when these are not whole records of packs below `packs`. */
+  /** @returns undefined when this is no table of packs below `packs`. */
   static fromBytes(bytes: Uint8Array, packs: number): ExtentTable | undefined {
-    if (bytes.length % RECORD_BYTES !== 0) return undefined
-    const records = new Uint32Array(bytes.slice().buffer)
-    const table = new ExtentTable(records.length / WORDS)
-    for (let at = 0; at < records.length; at += WORDS) {
-      const pack = records[at + 4] as number
-      if (pack === 0 || pack > packs) return undefined
-      table.#put(records, at, pack)
+    const slots = bytes.length / RECORD_BYTES
+    if (!Number.isInteger(slots) || slots < FIRST_SLOTS) return undefined
+    const words = new Uint32Array(bytes.slice().buffer)
+    let count = 0
+    for (let at = 4; at < words.length; at += WORDS) {
+      const pack = words[at] as number
+      if (pack > packs) return undefined
+      if (pack !== 0) count++
     }
+    if (count > slots * MAX_LOAD) return undefined
+    const table = new ExtentTable()
+    table.#words = words
+    table.#count = count
     return table
   }
 

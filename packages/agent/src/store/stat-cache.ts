@@ -15,6 +15,7 @@ import {
   Section,
   Strict,
   Travel,
+  concat,
   decodeAs,
   equal,
   pathFromBytes,
@@ -392,15 +393,17 @@ export class StatCacheFile {
     const length = Buffer.alloc(4)
     length.writeUInt32BE(head.length)
     const { stats, sizes, words, hashes } = columns
-    const body = Buffer.concat([
+    const body = [
       length,
       head,
       ...[stats, sizes, words, columns.refs, hashes].map(
         ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
       ),
       names,
-    ])
-    return Buffer.concat([MAGIC, this.#p.sha256(body), body])
+    ]
+    const sum = this.#p.sha256Parts()
+    for (const part of body) sum.update(part)
+    return concat(MAGIC, sum.digest(), ...body)
   }
 
   /** @returns undefined for anything but an intact cache of this owner. */

@@ -4,7 +4,6 @@ import { OcmError, type Run } from '@ocm/protocol'
 import type { PackedPack } from '../capture/packing.ts'
 import type { Done, Unit } from '../capture/units.ts'
 import { ExtentTable } from '../store/extent-table.ts'
-import { giveBack } from './collect.ts'
 import { threadProgram } from './embedded.ts'
 import { Rooms } from './rooms.ts'
 import type { FromThread, ThreadPack, ThreadStart, ToThread } from './thread.ts'
@@ -62,8 +61,6 @@ export class Crew {
       rooms: this.#rooms.shared,
     }
     this.#threads = Array.from({ length: parts.threads }, () => this.#start(start))
-    // While they start: what it took to find out what is to be read is not needed beside them.
-    giveBack()
   }
 
   /**

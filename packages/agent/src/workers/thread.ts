@@ -95,7 +95,7 @@ const sinkOver = (known: SharedArrayBuffer, next: SharedArrayBuffer): ContentSin
       Atomics.add(waiting, 0, 1)
       const { extents, ...rest } = pack
       const room = rooms.numberOf(rest.bytes)
-      say({ kind: 'pack', pack: { ...rest, room, extents: extents.toBytes() } })
+      say({ kind: 'pack', pack: { ...rest, room, extents: extents.bytes } })
     },
   }),
 })

@@ -34,6 +34,7 @@ import {
 import { nodePrimitives as p } from '@ocm/protocol/node'
 import type {
   Captured,
+  DatabaseSource,
   FoundThing,
   Installation,
   Placement,
@@ -121,6 +122,7 @@ export class SmallNode {
   installation(
     more: {
       readonly classify?: Survey['classify']
+      readonly database?: (source: DatabaseSource) => void
       readonly examine?: (captured: Captured) => void | Promise<void>
     } = {},
   ): Pick<Installation, 'survey' | 'examine'> {
@@ -168,6 +170,7 @@ export class SmallNode {
     return {
       survey: () => Promise.resolve(survey),
       async examine(captured) {
+        for await (const { source } of captured.databases) more.database?.(source)
         await more.examine?.(captured)
         return {
           mentions: [],
