@@ -59,7 +59,7 @@ export interface Survey {
     kind: 'file' | 'directory' | 'link',
   ): Placement | { readonly omit: Omission['why'] } | { readonly skip: true }
   /**
-   * Tells databases from everything else, once all has been walked: reads the first bytes of those few files that may
+   * Tells databases from everything else in what was found, all of it or a part: reads the first bytes of those few files that may
    * be one. What SQLite keeps beside a database is in neither list.
    */
   separate<F extends FoundThing>(found: readonly F[]): Separated<F>
@@ -94,7 +94,7 @@ export interface Captured {
   readonly survey: Survey
   /**
    * Those that are captured, each as soon as it has been read, always in one order; `name` is `root:path`, and the hash
-   * names the content in the manifest. It ends when everything has been read.
+   * names the content in the manifest. It ends when everything has been read, and is there once.
    */
   readonly databases: AsyncIterable<CapturedDatabase>
   /**
@@ -103,8 +103,8 @@ export interface Captured {
    * then this is called again. Undefined when there is none any more.
    */
   openDatabase(place: PlacedPath): Promise<string | undefined>
-  /** Files and links; to be asked for when the databases have ended. */
-  readonly entries: readonly CapturedFile[]
+  /** Files and links; to be called when the databases have ended, because until then it is not known what can be read. */
+  entries(): readonly CapturedFile[]
   /** The bytes of a captured file; when it is not the same any more, they take the place of what was captured. */
   read(place: PlacedPath): { readonly bytes: Uint8Array; readonly isSame: boolean }
   /** Fingerprints of identities (see protocol/fleet.ts), when this node has the fleet's key; `id` tells keys apart. */

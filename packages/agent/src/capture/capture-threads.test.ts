@@ -209,3 +209,67 @@ test('a database that goes away while it is read is not in the snapshot', async 
   expect(entries.filter(({ kind }) => kind === 'database')).toEqual([])
   expect((await node.differences()).filter(isNotTheDirectory)).toEqual([])
 }, 60_000)
+
+test('a database is looked into while other things are still being read', async () => {
+  for (let i = 0; i < 3; i++) writeFileSync(node.at(`ws/blob-${i}`), noise(17_000_000))
+  const events: string[] = []
+  node.hub.beforePut = () => void events.push('pack')
+  const installation = node.installation({ database: () => void events.push('database') })
+  await inThreads({ installation })
+  expect(events).toContain('database')
+  expect(events.lastIndexOf('pack')).toBeGreaterThan(events.indexOf('database'))
+}, 60_000)
+
+const ENDS: readonly (readonly [string, (stop: AbortController) => void])[] = [
+  ['job-cancelled', (stop) => stop.abort()],
+  [
+    'internal',
+    () => {
+      throw new OcmError('internal', { what: 'planted' })
+    },
+  ],
+]
+
+test.each(ENDS)(
+  'what ends with %s while a database is read leaves no thread, and the next run is whole',
+  async (code, end) => {
+    let ahead = 0
+    const now = () => Date.now() + ahead
+    fillDatabase()
+    await inThreads({ now })
+    fillDatabase()
+    await pause(30)
+    ahead += 10_000
+    const before = threads()
+    const stop = new AbortController()
+    const installation = node.installation({
+      classify: (place) => {
+        if (place.path !== 'main.db') end(stop)
+        return placed('gateway')
+      },
+    })
+    const ending = inThreads({ now, installation, signal: stop.signal })
+    await expect(ending).rejects.toEqual(expect.objectContaining({ code }))
+    expect(threads()).toBeLessThanOrEqual(before)
+    await inThreads({ now })
+    expect(await node.differences()).toEqual([])
+  },
+  60_000,
+)
+
+test.each([0, 2])(
+  'a failure of what is found in it ends a capture, with %i threads',
+  async (count) => {
+    const installation = {
+      ...node.installation(),
+      examine: () => {
+        throw new OcmError('internal', { what: 'planted' })
+      },
+    }
+    const failing = inThreads({ installation, threads: count })
+    await expect(failing).rejects.toEqual(expect.objectContaining({ code: 'internal' }))
+    await inThreads({ threads: count })
+    expect(await node.differences()).toEqual([])
+  },
+  60_000,
+)

@@ -175,7 +175,7 @@ test('what is examined is what is captured, also when a file changes in between'
       seen.push(Buffer.from(captured.read(place).bytes).toString())
       writeFileSync(node.at('config'), '{ "port": 2 }')
       seen.push(Buffer.from(captured.read(place).bytes).toString())
-      const link = captured.entries.find((entry) => entry.place.path === 'odd-link')
+      const link = captured.entries().find((entry) => entry.place.path === 'odd-link')
       seen.push(link?.target ?? '')
       const database = new DatabaseSync(
         (await captured.openDatabase({ root: 'state', path: 'main.db' })) as string,

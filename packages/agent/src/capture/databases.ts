@@ -89,7 +89,8 @@ export async function readDatabases(
   const changed: DatabaseLook[] = []
   const readQuiet = async (look: DatabaseLook) => {
     const read = await (parts.begun?.of(look) ?? readOriginal(parts, look))
-    if (read) done(read)
+    // It may have been begun under another name.
+    if (read) done({ ...read, look })
     else changed.push(look)
   }
   await Promise.all(quiet.map(readQuiet))
@@ -119,7 +120,12 @@ export class DatabasesBegun {
     }
   }
 
-  /** Answers when nothing is being read any more. */
+  /** Of all of them. */
+  get bytes(): number {
+    return [...this.#reads.values()].reduce((sum, { look }) => sum + look.look.size, 0)
+  }
+
+  /** Answers when threads read none of them any more. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#reads.values()].map(({ read }) => read))
   }

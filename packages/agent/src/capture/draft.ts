@@ -116,7 +116,7 @@ export class Drafts {
 
   sha256Of(draft: Draft): Uint8Array | undefined {
     if (draft.content) return draft.content.sha256
-    return hasContent(draft) ? this.cache.sha256Of(draft.cached) : undefined
+    return hasContent(draft) && draft.cached >= 0 ? this.cache.sha256Of(draft.cached) : undefined
   }
 
   sizeOf(draft: Draft): number {

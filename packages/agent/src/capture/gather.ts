@@ -80,6 +80,9 @@ export interface Gathered {
 /** How often progress is told: there may be thousands of files in a second. */
 const TELL_MS = 250
 
+/** Reading so much takes as much memory as there may be. */
+const MUCH_BYTES = 256 * 1024 * 1024
+
 /** In this order, so that each thread has one pack open at a time. */
 const ORDER: readonly PackClass[] = ['secret', 'state', 'bulk']
 
@@ -139,6 +142,7 @@ export class Gathering {
     const { databases, others, warnings } = survey.separate(walked.found)
     this.#warnings.push(...survey.warnings, ...warnings)
 
+    const listings = new Listings(walked)
     const changed = this.#compareDatabases(databases)
     const toRead: Draft[] = []
     for (const draft of others) {
@@ -150,15 +154,16 @@ export class Gathering {
     if (pause) await pause
     const isAny = changed.length > 0 || toRead.length > 0
     const read = isAny ? this.#read(survey, changed, toRead) : Promise.resolve()
-    const examined = installation.examine(this.#captured(survey, databases, read))
-    // It waits for what is read, and fails with it.
-    examined.catch(() => undefined)
+    const examine = async () => installation.examine(this.#captured(survey, databases, read))
+    // Whichever fails, nothing of the other goes on behind this run. It is `read` that examine fails with, not the other way.
+    const [, examined] = await Promise.allSettled([read, examine()])
     await read
-    const findings = await examined
+    if (examined.status === 'rejected') throw examined.reason
+    const findings = examined.value
     return {
       survey,
       drafts: this.#drafts,
-      listings: new Listings(walked, databases),
+      listings,
       comparison: this.#comparison,
       omissions: this.#omissions,
       warnings: [...this.#warnings, ...findings.warnings],
@@ -167,8 +172,8 @@ export class Gathering {
   }
 
   /**
-   * Large databases that are no more what the last snapshot holds: they are read while this thread walks. Those in use are
-   * not among them, because they are copied at one moment with all others in use.
+   * Databases that are no more what the last snapshot holds, when there is much of them: threads read them while this one
+   * walks. Those with something in their log are not among them, because they are copied at one moment with all others in use.
    */
   async #beginDatabases(survey: Survey): Promise<void> {
     const { earlier, reader } = this.#of
@@ -244,6 +249,7 @@ export class Gathering {
     const bytes =
       databases.reduce((sum, { look }) => sum + look.size, 0) +
       files.reduce((sum, { look }) => sum + look.size, 0)
+    const beganBytes = this.#begun?.bytes ?? 0
     this.#totalBytes = bytes
     hub.progress('databases', 0, databases.length, 'items')
     const starting = (this.#starting ??= this.#of.reader(bytes))
@@ -273,13 +279,16 @@ export class Gathering {
       const pause = pace()
       if (pause) await pause
     })
-    // While threads read: what it took to find out what is to be read is not needed beside them. It takes a while, and
-    // when little has changed there is something better to do.
-    if (starting.threads > 0 && !this.#begun) giveBack()
+    // While threads read: what it took to find out what is to be read is not needed beside them. It takes a while.
+    if (starting.threads > 0 && bytes - beganBytes >= MUCH_BYTES) giveBack()
     await Promise.all([ofDatabases, ...read])
     await this.#begun?.settled()
     await reader.finish()
     this.#drafts.drop(this.#gone)
+    // Threads and the memory that they shared are not needed while the rest is looked at.
+    this.#starting = undefined
+    this.#reader = undefined
+    this.#begun = undefined
   }
 
   #mustCheck({ place }: DatabaseSource): boolean {
@@ -320,7 +329,12 @@ export class Gathering {
     const { place } = 'omit' in outcome ? outcome.source : outcome.look.source
     const draft = this.#databases.get(nameOf(place))
     if (!draft) throw new TypeError('not what was asked for')
+    this.#noteDatabase(draft, outcome)
+    // Whoever waits for it sees all of it.
     this.#toCome.get(draft)?.resolve()
+  }
+
+  #noteDatabase(draft: Draft, outcome: DatabaseOutcome): void {
     if ('omit' in outcome) {
       this.#drop(draft, outcome.omit)
       return
@@ -334,7 +348,7 @@ export class Gathering {
     const checkedAt = checked ? look.at : this.#comparison.checkedAt(draft.cached)
     draft.database = { looks: look.looks, checkedAt }
     markIfSame(cache, this.#comparison.placements, draft)
-    const name = nameOf(place)
+    const name = nameOf(draft.place)
     if (copy !== undefined) this.#copies.set(name, copy)
     if (flaw !== '') this.#warnings.push({ code: 'database-damaged', detail: `${name}: ${flaw}` })
   }
@@ -373,9 +387,7 @@ export class Gathering {
       databases: this.#databasesAsRead(sources, read),
       openDatabase: (place) =>
         this.#openDatabase(sources.find((source) => nameOf(source.place) === nameOf(place))),
-      get entries() {
-        return (entries ??= entriesOf(drafts))
-      },
+      entries: () => (entries ??= entriesOf(drafts)),
       read: (place) => this.#readForExamine(survey, place),
     }
   }
@@ -461,16 +473,30 @@ const entriesOf = (drafts: Drafts): readonly CapturedEntry[] =>
   )
 
 /** Databases of the last snapshot that look otherwise now, as far as they are still what belongs to the installation. */
-function changedIn({ layout, classify }: Survey, cache: StatCache): readonly FoundThing[] {
-  return cache.databases.flatMap(({ entry, looks }): FoundThing[] => {
-    const place = cache.placeOf(entry)
-    const absolute = absoluteOf(layout, place)
-    if (absolute === undefined || fingerprintOf({ absolute }) === looks) return []
-    const placement = classify(place, 'file')
-    const stats = lstatSync(onDisk(absolute), { throwIfNoEntry: false })
-    if (!('section' in placement) || !stats?.isFile()) return []
-    return [{ place, placement, kind: 'file', size: stats.size }]
+function changedIn(survey: Survey, cache: StatCache): readonly FoundThing[] {
+  return cache.databases.flatMap(({ entry, looks }) => {
+    try {
+      return changedFrom(survey, cache.placeOf(entry), looks)
+    } catch (error) {
+      // What is closed or gone is met again by the walk.
+      if (error instanceof PathFailed) return []
+      throw error
+    }
   })
+}
+
+/** @throws PathFailed */
+function changedFrom(
+  { layout, classify }: Survey,
+  place: PlacedPath,
+  looks: string,
+): readonly FoundThing[] {
+  const absolute = absoluteOf(layout, place)
+  if (absolute === undefined || onPath(() => fingerprintOf({ absolute })) === looks) return []
+  const placement = classify(place, 'file')
+  const stats = onPath(() => lstatSync(onDisk(absolute)))
+  if (!('section' in placement) || !stats.isFile()) return []
+  return [{ place, placement, kind: 'file', size: stats.size }]
 }
 
 function wantedIn(survey: Survey, drafts: readonly Draft[]) {

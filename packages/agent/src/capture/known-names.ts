@@ -9,7 +9,7 @@ import { onDisk } from './on-disk.ts'
 import { isInShare } from './same.ts'
 import type { Inside } from './walk.ts'
 
-export interface KnownNames {
+interface KnownNames {
   /** The number of the first in the cache; the others follow. */
   readonly first: number
   /** In their root. */
@@ -37,8 +37,8 @@ export class NamesKnown {
   in({ found: { cached, place, look }, absolute }: Inside): KnownNames | undefined {
     const cache = this.#cache
     if (cached < 0 || !cache.looksLike(cached, look) || isInShare(this.#share, place)) return
-    const listing = cache.listingOf(cached)
-    if (!listing || !this.#isKept(look.dev, absolute)) return
+    const listing = this.keepsTimes(look.dev, absolute) ? cache.listingOf(cached) : undefined
+    if (!listing) return
     const { first, count } = listing
     return {
       first,
@@ -46,10 +46,11 @@ export class NamesKnown {
     }
   }
 
-  #isKept(device: number, absolute: string): boolean {
+  /** Whether a directory's times say that names came or went. @param absolute a directory on that device. */
+  keepsTimes(device: number, absolute: string): boolean {
     const known = this.#keepsTimes.get(device)
     if (known !== undefined) return known
-    const keeps = keepsTimesOfDirectories(absolute)
+    const keeps = isLocal(absolute)
     this.#keepsTimes.set(device, keeps)
     return keeps
   }
@@ -57,7 +58,7 @@ export class NamesKnown {
 
 /**
  * `f_type` of file systems of this machine's own kernel, which set a directory's times with every name: linux/magic.h.
- * A server, or a program behind FUSE, does as it likes.
+ * A server, or a program behind FUSE, does as it likes; a directory of overlayfs shows the times of one of its layers alone.
  */
 const LOCAL: ReadonlySet<number> = new Set([
   0xef53, // ext2, ext3, ext4
@@ -66,10 +67,9 @@ const LOCAL: ReadonlySet<number> = new Set([
   0xf2f52010, // F2FS
   0x2fc12fc1, // ZFS
   0x01021994, // tmpfs
-  0x794c7630, // overlayfs
 ])
 
-function keepsTimesOfDirectories(absolute: string): boolean {
+function isLocal(absolute: string): boolean {
   if (process.platform !== 'linux') return false
   try {
     return LOCAL.has(statfsSync(onDisk(absolute)).type)

@@ -7,39 +7,47 @@ import type { Walked } from './walk.ts'
 export class Listings {
   readonly #listed: Walked['listed']
   readonly #found: Walked['found']
-  /** Whether there are some that the last run did not remember. */
-  readonly areNew: boolean
 
-  /** @param databases are remembered before everything else, so what lies beside them is not in one piece. */
-  constructor({ listed, found }: Walked, databases: readonly { readonly place: PlacedPath }[]) {
-    const besides = new Set(databases.map(({ place }) => keyOf(place.root, parentOf(place.path))))
-    this.#listed = listed.filter(
-      ({ directory, isKnown }) => isKnown || !besides.has(keyOf(directory.root, directory.path)),
-    )
+  constructor({ listed, found }: Walked) {
+    this.#listed = listed
     this.#found = found
-    this.areNew = this.#listed.some(({ isKnown }) => !isKnown)
   }
 
-  /** @param remembered in the order in which it is remembered. */
+  /**
+   * Of each directory's place.
+   * @param remembered databases first, then all others in the order in which they were found.
+   */
   of(remembered: readonly Draft[]): ReadonlyMap<PlacedPath, Listing> {
-    const numberOf = new Map(remembered.map((draft, number) => [draft, number]))
-    const numbers = this.#found.map((one) => numberOf.get(one) ?? -1)
-    const listings = new Map<PlacedPath, Listing>()
-    for (const { directory, first: at, count } of this.#listed) {
-      const first = count === 0 ? 0 : (numbers[at] as number)
-      if (isInOnePiece(numbers, at, count)) listings.set(directory, { first, count })
-    }
-    return listings
+    const numbers = this.#numbersIn(remembered)
+    return new Map(
+      this.#listed
+        .filter(({ first, count }) => isInOnePiece(numbers, first, count))
+        .map(({ directory, first, count }) => [
+          directory,
+          { first: count === 0 ? 0 : (numbers[first] as number), count },
+        ]),
+    )
+  }
+
+  /** Whether there are some that the last run did not remember. */
+  hasNew(remembered: readonly Draft[]): boolean {
+    const fresh = this.#listed.filter(({ isKnown }) => !isKnown)
+    if (fresh.length === 0) return false
+    const numbers = this.#numbersIn(remembered)
+    return fresh.some(({ first, count }) => isInOnePiece(numbers, first, count))
+  }
+
+  /** Of what was found: -1 for what is not remembered, or among the databases. */
+  #numbersIn(remembered: readonly Draft[]): Int32Array {
+    let next = remembered.findIndex(({ kind }) => kind !== 'database')
+    return Int32Array.from(this.#found, (one) => (remembered[next] === one ? next++ : -1))
   }
 }
 
-const keyOf = (root: string, path: string) => `${root}\t${path}`
-const parentOf = (path: string) => path.slice(0, Math.max(0, path.lastIndexOf('/')))
-
-function isInOnePiece(numbers: readonly number[], at: number, count: number): boolean {
-  const first = numbers[at]
+function isInOnePiece(numbers: Int32Array, at: number, count: number): boolean {
+  const first = numbers[at] ?? -1
   for (let n = 0; n < count; n++) {
-    if (first === undefined || first < 0 || numbers[at + n] !== first + n) return false
+    if (first < 0 || numbers[at + n] !== first + n) return false
   }
   return true
 }

@@ -22,7 +22,7 @@ export function isAsBefore(of: {
   const { pages } = of.made
   return (
     cache.day === of.day &&
-    !of.listings.areNew &&
+    !of.listings.hasNew(all) &&
     cache.count === all.length &&
     cache.pages.length === pages.length &&
     all.every(({ isSame, content }) => isSame && content === undefined)

@@ -8,10 +8,10 @@ import { RACY_MS, isSettled, lookOf, onDisk } from './on-disk.ts'
 import type { Pace } from './pace.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 
-export type Found = Draft<'file' | 'directory' | 'link'>
+type Found = Draft<'file' | 'directory' | 'link'>
 
 /** A directory that had stood still for a while, and all of whose names are among what was found, from `first` on. */
-export interface Listed {
+interface Listed {
   readonly directory: PlacedPath
   readonly first: number
   readonly count: number
@@ -25,7 +25,7 @@ export interface Walked {
   readonly omissions: readonly Omission[]
 }
 
-export interface Walk {
+interface Walk {
   /** Absolute path of the agent's own state, which never travels. */
   readonly without: string
   readonly known: NamesKnown
@@ -120,6 +120,7 @@ class Walking implements Walked {
     }
     const count = this.found.length - first
     if (isNotable || count < paths.length || !isSettled(look, this.#began, RACY_MS)) return
+    if (!known.keepsTimes(look.dev, here.absolute)) return
     this.listed.push({ directory, first, count, isKnown: was !== undefined })
   }
 

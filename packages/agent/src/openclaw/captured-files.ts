@@ -45,7 +45,7 @@ export class CapturedFiles {
 
   #filesIn(root: string): ReadonlyMap<string, CapturedFile> {
     const files = new Map<string, CapturedFile>()
-    for (const entry of this.#captured.entries) {
+    for (const entry of this.#captured.entries()) {
       if (entry.kind === 'file' && entry.place.root === root) files.set(entry.place.path, entry)
     }
     return files
@@ -54,7 +54,7 @@ export class CapturedFiles {
   /** Directories as the paths of what was captured imply them. */
   #namesByDirectory(): ReadonlyMap<string, ReadonlySet<string>> {
     const directories = new Map<string, Set<string>>()
-    for (const { place } of this.#captured.entries) {
+    for (const { place } of this.#captured.entries()) {
       const { root } = place
       if (!LAST_NAMES.some((last) => place.path.endsWith(last)) || !LISTED.test(place.path))
         continue

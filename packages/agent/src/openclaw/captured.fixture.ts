@@ -15,7 +15,13 @@ import path from 'node:path'
 import { DatabaseSync, backup } from 'node:sqlite'
 import { type PlacedPath, absoluteOf, placeOf } from '@ocm/protocol'
 import { onTestFinished } from 'vitest'
-import type { Captured, DatabaseSource, FoundThing, Survey } from '../installation.port.ts'
+import type {
+  Captured,
+  CapturedFile,
+  DatabaseSource,
+  FoundThing,
+  Survey,
+} from '../installation.port.ts'
 
 export interface Capture extends Captured {
   /** What was asked for, in order: `root:path` of files and databases. */
@@ -27,18 +33,19 @@ export async function captureOf(survey: Survey, recall?: Uint8Array): Promise<Ca
   const { databases, others } = survey.separate(foundIn(survey))
   const copies = await copiesOf(databases)
   const asked: string[] = []
+  const entries = others.flatMap((one): readonly CapturedFile[] => {
+    const { kind, place } = one
+    if (kind === 'directory') return []
+    const absolute = absoluteOf(survey.layout, place) as string
+    return kind === 'link'
+      ? [{ ...one, kind, target: readlinkSync(absolute) }]
+      : [{ ...one, kind, sha256: hashOf(readFileSync(absolute)) }]
+  })
   return {
     survey,
     recall,
     asked,
-    entries: others.flatMap((one): Captured['entries'] => {
-      const { kind, place } = one
-      if (kind === 'directory') return []
-      const absolute = absoluteOf(survey.layout, place) as string
-      return kind === 'link'
-        ? [{ ...one, kind, target: readlinkSync(absolute) }]
-        : [{ ...one, kind, sha256: hashOf(readFileSync(absolute)) }]
-    }),
+    entries: () => entries,
     databases: (async function* () {
       for (const source of databases) {
         const name = nameOf(source.place)

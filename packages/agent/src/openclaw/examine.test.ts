@@ -218,12 +218,10 @@ describe('while a capture goes on', () => {
     const node = makeBusyNode()
     const installation = installationOf(node)
     const capture = await captureOf(await installation.survey())
-    const marked = {
-      ...capture,
-      entries: capture.entries.map((one) =>
-        one.place.path.startsWith('notes/') ? { ...one, marked: false } : one,
-      ),
-    }
+    const entries = capture
+      .entries()
+      .map((one) => (one.place.path.startsWith('notes/') ? { ...one, marked: false } : one))
+    const marked = { ...capture, entries: () => entries }
     const findings = await installation.examine(marked)
     expect(capture.asked.filter((name) => name.includes('notes/'))).toEqual([])
     expect(withoutMemory(findings)).toEqual(withoutMemory((await examined(node)).findings))

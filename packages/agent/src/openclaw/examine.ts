@@ -62,7 +62,7 @@ export async function examine(
 
   const hasMark = markFinder(captured.survey.marks)
   const unread: Unread[] = []
-  for (const entry of captured.entries) {
+  for (const entry of captured.entries()) {
     if (entry.kind === 'file' && (!travels(entry) || isOfIt.has(entry))) continue
     if (entry.kind === 'file' && isTooLarge(entry) && isText(captured, entry, memory))
       unread.push({ file: entry })
@@ -110,7 +110,7 @@ export async function examine(
     views: viewsOf(sight, configuration.files),
     ties: tiesOf(sight, configuration.personas, {
       files: configuration.files,
-      places: captured.entries.map(({ place }) => place),
+      places: captured.entries().map(({ place }) => place),
       mentions,
     }),
     ...(captured.fleet === undefined
@@ -277,19 +277,19 @@ function listed<K extends TextKind>(
 }
 
 /** How many of the files that secrets are read from are in the snapshot. */
-function secretFilesOf(
-  { entries, survey: { layout } }: Captured,
-  named: readonly string[],
-): number {
+function secretFilesOf(captured: Captured, named: readonly string[]): number {
   if (named.length === 0) return 0
-  const files = entries.flatMap(({ place, kind }) =>
-    kind === 'file' ? (absoluteOf(layout, place) ?? []) : [],
-  )
+  const { layout } = captured.survey
+  const files = captured
+    .entries()
+    .flatMap(({ place, kind }) => (kind === 'file' ? (absoluteOf(layout, place) ?? []) : []))
   return filesNamed(named, files, layout.roots['home'] ?? '').length
 }
 
-const credentialFilesIn = ({ entries }: Captured): number =>
-  entries.filter(
-    ({ placement: { section, class: packClass, travel } }) =>
-      section === 'channels' && packClass === 'secret' && travel === 'identity',
-  ).length
+const credentialFilesIn = (captured: Captured): number =>
+  captured
+    .entries()
+    .filter(
+      ({ placement: { section, class: packClass, travel } }) =>
+        section === 'channels' && packClass === 'secret' && travel === 'identity',
+    ).length

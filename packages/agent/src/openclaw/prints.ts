@@ -105,7 +105,7 @@ export function printsOf(
     if (place !== undefined) found.push(['bot-token', told('token', place) ?? ''])
   }
   found.push(['device-key', told('device', { root: 'state', path: 'identity/device.json' }) ?? ''])
-  for (const { kind, place } of captured.entries) {
+  for (const { kind, place } of captured.entries()) {
     if (kind !== 'file' || !PAIRING.test(place.path)) continue
     found.push(['channel-account', told('pairing', place) ?? ''])
   }

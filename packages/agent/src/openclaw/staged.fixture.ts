@@ -202,6 +202,11 @@ export function captured(node: Node, recall?: Uint8Array): Captured {
   const sources = things
     .filter(({ kind }) => kind === 'database')
     .map(({ place, absolute, placement }) => ({ ...placement, place, absolute, role: '' }))
+  const entries = things.flatMap(({ kind, place, placement, size, absolute }) => {
+    if (kind === 'database') return []
+    const more = kind === 'link' ? { target: readlinkSync(absolute) } : { sha256: hashOf(absolute) }
+    return [{ place, kind, placement, size, ...more }]
+  })
   return {
     survey,
     recall,
@@ -212,12 +217,7 @@ export function captured(node: Node, recall?: Uint8Array): Captured {
       }
     })(),
     openDatabase: (place) => Promise.resolve(absoluteOf(node.layout, place)),
-    entries: things.flatMap(({ kind, place, placement, size, absolute }) => {
-      if (kind === 'database') return []
-      const more =
-        kind === 'link' ? { target: readlinkSync(absolute) } : { sha256: hashOf(absolute) }
-      return [{ place, kind, placement, size, ...more }]
-    }),
+    entries: () => entries,
     read: (place) => ({
       bytes: readFileSync(absoluteOf(node.layout, place) ?? ''),
       isSame: true,

@@ -138,3 +138,14 @@ test('packs come due between 60 and 90 days, not all at once', () => {
   expect(dueAt(90)).toBe(200)
   expect(dueAt(-2)).toBe(200)
 })
+
+test('bytes that are no table are none', () => {
+  const { extents } = indexOf(5)
+  const { bytes } = extents
+  expect(ExtentTable.fromBytes(bytes, 2)?.find(idOf(4))).toEqual(place(0, 4))
+  // A pack that there is not, too few slots, half a slot, and one in which a search would never end.
+  expect(ExtentTable.fromBytes(bytes, 1)).toBeUndefined()
+  expect(ExtentTable.fromBytes(bytes.slice(0, 15 * 32), 2)).toBeUndefined()
+  expect(ExtentTable.fromBytes(bytes.slice(0, -8), 2)).toBeUndefined()
+  expect(ExtentTable.fromBytes(new Uint8Array(32 * 16).fill(1), 0xffff_ffff)).toBeUndefined()
+})

@@ -84,7 +84,6 @@ const Head = Strict({
   /** Days since 1970 on which a share was last read in spite of looking the same. */
   day: Count,
   count: Count,
-  listed: Count,
   refs: Count,
   names: Count,
 })
@@ -130,8 +129,6 @@ export class StatCache {
   readonly targets: ReadonlyMap<number, Uint8Array>
   readonly day: number
   readonly count: number
-  /** How many directories have a listing. */
-  readonly listed: number
   readonly refs: Uint32Array<ArrayBuffer>
   readonly #stats: Float64Array
   readonly #sizes: Float64Array
@@ -167,13 +164,11 @@ export class StatCache {
     )
     // The next name that is asked for is that of the first which is no database.
     this.#likely = head.databases.length
-    this.listed = head.listed
   }
 
   static empty(): StatCache {
     const lists = { packs: [], placements: [], pages: [], databases: [], targets: [] }
-    const head = { ...lists, day: 0, count: 0, listed: 0 }
-    return new StatCache(head, columnsOf(0, 0), new Uint8Array(0))
+    return new StatCache({ ...lists, day: 0, count: 0 }, columnsOf(0, 0), new Uint8Array(0))
   }
 
   /** The entry of this name, -1 if there is none. Fastest when asked for in the order in which entries were put in. */
@@ -281,6 +276,7 @@ function namesIn(bytes: Uint8Array, count: number): readonly string[] {
   const names: string[] = []
   for (let at = 0; at < buffer.length;) {
     const end = buffer.indexOf(0, at)
+    if (end < 0) break
     names.push(pathFromBytes(buffer.subarray(at, end)))
     at = end + 1
   }
@@ -307,7 +303,7 @@ function columnsOfEntries({ count, refWords, entries, positionOf }: CacheContent
   const columns = columnsOf(count, refWords)
   const { stats, sizes, words, refs, hashes } = columns
   const names: string[] = []
-  let [n, end, listed] = [0, 0, 0]
+  let [n, end] = [0, 0]
   for (const entry of entries) {
     names.push(nameOf(entry.root, entry.path))
     const { look } = entry
@@ -335,10 +331,9 @@ function columnsOfEntries({ count, refWords, entries, positionOf }: CacheContent
     words[first + 3] = end
     words[first + 4] = listing?.first ?? 0
     words[first + 5] = listing?.count ?? 0
-    if (listing) listed++
     n++
   }
-  return { columns, listed, names: bytesOfNames(names) }
+  return { columns, names: bytesOfNames(names) }
 }
 
 /** Names end with a zero byte, which none of them holds. */
@@ -375,7 +370,7 @@ export class StatCacheFile {
   /** As it lies in the file. */
   encode(content: CacheContent): Uint8Array {
     const { count, refWords, packs, placements, pages, databases, targets, day } = content
-    const { columns, listed, names } = columnsOfEntries(content)
+    const { columns, names } = columnsOfEntries(content)
     const head = toCbor({
       v: 2,
       owner: this.#owner,
@@ -386,7 +381,6 @@ export class StatCacheFile {
       targets: [...targets],
       day,
       count,
-      listed,
       refs: refWords,
       names: names.length,
     } satisfies Head)
