@@ -150,7 +150,6 @@ export class CaptureRun {
         (refs) => this.#resolve(refs),
       )
       await this.#finish(['tree'])
-      await this.#uploads.landed()
       return await this.#commit(gathered, rest, made, day, recall)
     } finally {
       await this.#uploads.abandoned()
@@ -230,6 +229,8 @@ export class CaptureRun {
       packs: packs.map(({ id }) => id),
     }
     await this.#chain.send(link)
+    // Until now the last packs had time to become durable.
+    await this.#uploads.landed()
     const [{ snapshot, missing }, memory] = await Promise.all([
       hub.commit(this.#wish.job, statement),
       this.#memoryOf(gathered, made, live, packs, day),
