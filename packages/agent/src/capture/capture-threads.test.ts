@@ -139,6 +139,15 @@ function write(to: string): void {
   database.close()
 }
 
+/** @returns a clock by which that was a while ago. */
+async function capturedAndChanged(): Promise<() => number> {
+  fillDatabase()
+  await inThreads({ now: Date.now })
+  fillDatabase()
+  await pause(30)
+  return () => Date.now() + 10_000
+}
+
 /** It was looked at before something in it changed. */
 const isNotTheDirectory = (name: string) => name !== 'state:'
 
@@ -161,15 +170,8 @@ test.each(
 )(
   'a database that is read while all else is looked at, and %s %s',
   async (when, _, change) => {
-    let ahead = 0
-    const now = () => Date.now() + ahead
-    fillDatabase()
-    await inThreads({ now })
-    ahead += 10_000
-    fillDatabase()
+    const now = await capturedAndChanged()
     copyFileSync(join(node.state, 'main.db'), join(node.dir, 'other.db'))
-    await pause(30)
-    ahead += 10_000
     // After the databases of the last snapshot: at once, or when that one has been read.
     let met = 0
     const installation = node.installation({
@@ -191,13 +193,7 @@ test.each(
 )
 
 test('a database that goes away while it is read is not in the snapshot', async () => {
-  let ahead = 0
-  const now = () => Date.now() + ahead
-  fillDatabase()
-  await inThreads({ now })
-  fillDatabase()
-  await pause(30)
-  ahead += 10_000
+  const now = await capturedAndChanged()
   const installation = node.installation({
     classify: (place) => {
       if (place.path !== 'main.db') rmSync(node.at('main.db'), { force: true })
@@ -233,13 +229,7 @@ const ENDS: readonly (readonly [string, (stop: AbortController) => void])[] = [
 test.each(ENDS)(
   'what ends with %s while a database is read leaves no thread, and the next run is whole',
   async (code, end) => {
-    let ahead = 0
-    const now = () => Date.now() + ahead
-    fillDatabase()
-    await inThreads({ now })
-    fillDatabase()
-    await pause(30)
-    ahead += 10_000
+    const now = await capturedAndChanged()
     const before = threads()
     const stop = new AbortController()
     const installation = node.installation({
