@@ -1,5 +1,5 @@
 /** Everything that is captured, into packs and drafts of entries. What looks as it did is not read. */
-import { constants, lstatSync, readFileSync } from 'node:fs'
+import { constants, readFileSync } from 'node:fs'
 import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
@@ -18,10 +18,10 @@ import type {
   CapturedDatabase,
   DatabaseSource,
   Findings,
-  FoundThing,
   Survey,
 } from '../installation.port.ts'
 import { type ContentSink, memoryContent } from './contents.ts'
+import { changedIn } from './changed-databases.ts'
 import { contentHashOfFile } from './database-hash.ts'
 import { copyDatabases, fingerprintOf, hasLog } from './database-copy.ts'
 import {
@@ -43,7 +43,6 @@ import type { Pace } from './pace.ts'
 import type { CaptureParts } from './parts.ts'
 import { PathFailed, onPath } from './path-failed.ts'
 import { type Reader, type Starting, fileUnits } from './reader.ts'
-import type { StatCache } from '../store/stat-cache.ts'
 import { Comparison, isSilentChange, markIfSame } from './same.ts'
 import { type Done, OUTCOMES, lookAt as lookOfFile } from './units.ts'
 import { walk } from './walk.ts'
@@ -435,9 +434,9 @@ export class Gathering {
    */
   #readForExamine(survey: Survey, place: PlacedPath): ReturnType<Captured['read']> {
     const draft = this.#drafts.find(place)
-    const root = survey.layout.roots[place.root]
-    if (draft?.kind !== 'file' || root === undefined) return NOTHING
-    const path = onDisk(place.path === '' ? root : `${root}/${place.path}`)
+    const absolute = absoluteOf(survey.layout, place)
+    if (draft?.kind !== 'file' || absolute === undefined) return NOTHING
+    const path = onDisk(absolute)
     try {
       const bytes = onPath(() =>
         readFileSync(path, { flag: constants.O_RDONLY | constants.O_NOFOLLOW }),
@@ -471,33 +470,6 @@ const entriesOf = (drafts: Drafts): readonly CapturedEntry[] =>
   drafts.all.flatMap((draft) =>
     isFile(draft) || isLink(draft) ? [new CapturedEntry(drafts, draft)] : [],
   )
-
-/** Databases of the last snapshot that look otherwise now, as far as they are still what belongs to the installation. */
-function changedIn(survey: Survey, cache: StatCache): readonly FoundThing[] {
-  return cache.databases.flatMap(({ entry, looks }) => {
-    try {
-      return changedFrom(survey, cache.placeOf(entry), looks)
-    } catch (error) {
-      // What is closed or gone is met again by the walk.
-      if (error instanceof PathFailed) return []
-      throw error
-    }
-  })
-}
-
-/** @throws PathFailed */
-function changedFrom(
-  { layout, classify }: Survey,
-  place: PlacedPath,
-  looks: string,
-): readonly FoundThing[] {
-  const absolute = absoluteOf(layout, place)
-  if (absolute === undefined || onPath(() => fingerprintOf({ absolute })) === looks) return []
-  const placement = classify(place, 'file')
-  const stats = onPath(() => lstatSync(onDisk(absolute)))
-  if (!('section' in placement) || !stats.isFile()) return []
-  return [{ place, placement, kind: 'file', size: stats.size }]
-}
 
 function wantedIn(survey: Survey, drafts: readonly Draft[]) {
   const wanted = Uint8Array.from(drafts, ({ place, placement, look }) =>

@@ -276,7 +276,6 @@ function namesIn(bytes: Uint8Array, count: number): readonly string[] {
   const names: string[] = []
   for (let at = 0; at < buffer.length;) {
     const end = buffer.indexOf(0, at)
-    if (end < 0) break
     names.push(pathFromBytes(buffer.subarray(at, end)))
     at = end + 1
   }
@@ -419,6 +418,8 @@ export class StatCacheFile {
       new Uint8Array(buffer).set(body.subarray(at, at + byteLength))
       at += byteLength
     }
+    // Each name ends with a zero byte, or there would be no end to them.
+    if (names.length > 0 && names.at(-1) !== 0) return undefined
     return new StatCache(head, columns, names)
   }
 }
